@@ -1,0 +1,81 @@
+"""What a translation problem reaches in a given training time: loss at checkpoints of the clock, then BLEU of greedy output.
+
+    python benchmarks/translation_quality.py --tmp_dir=corpora --problem=translate_ende_multi30k --minutes=20
+
+Prints, at each of `--at` minutes of training (evaluation and tracing of the evaluation left out), the loss on the dev set
+in nats per target character, one end mark a sentence counted as a character; at the end the corpus BLEU of greedy
+decoding (sacrebleu, 13a), throughput and the process's peak memory.
+"""
+
+import argparse
+import resource
+import time
+from pathlib import Path
+
+import numpy as np
+import sacrebleu
+
+from t2t_mm.data.generate import generate
+from t2t_mm.data.ready import open_problem
+from t2t_mm.problem import DEV
+from t2t_mm.registry import HPARAM_SETS, PROBLEMS
+from t2t_mm.train.estimator import Estimator, Habits
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tmp_dir", type=Path, required=True, help="where the corpus lies")
+    parser.add_argument("--work_dir", type=Path, required=True, help="records and the run are written here")
+    parser.add_argument("--problem", default="translate_ende_multi30k")
+    parser.add_argument("--hparams_set", default="multimodel_tiny")
+    parser.add_argument("--hparams", default="")
+    parser.add_argument("--minutes", type=float, default=20.0)
+    parser.add_argument("--at", default="5,10,15,20", help="minutes at which the loss is measured")
+    parser.add_argument("--random_seed", type=int, default=0)
+    options = parser.parse_args()
+
+    problem = PROBLEMS[options.problem]
+    generate({options.problem: problem}, options.work_dir / "data", options.tmp_dir)
+    ready = open_problem(options.problem, problem, options.work_dir / "data")
+    hparams = HPARAM_SETS[options.hparams_set]().override(options.hparams)
+    dev = list(problem.source.examples(DEV, options.tmp_dir))
+    characters = sum(len(example.values["targets"]) + 1 for example in dev)
+    estimator = Estimator(
+        {options.problem: ready},
+        hparams,
+        options.work_dir / f"run-{options.random_seed}",
+        seed=options.random_seed,
+        train_steps=10**9,
+        habits=Habits(save_seconds=0),
+    )
+    parameters = sum(int(np.prod(weight.shape)) for weight in estimator.net.trainable_variables)
+    print(f"{options.hparams_set} {options.hparams}: {parameters:,} parameters; {characters:,} dev characters", flush=True)
+
+    marks = [float(mark) for mark in options.at.split(",") if float(mark) <= options.minutes]
+    spent, chunk = 0.0, 25
+    while spent < options.minutes * 60:
+        started = time.perf_counter()
+        estimator.train(estimator.step + chunk)
+        spent += time.perf_counter() - started
+        if marks and spent >= marks[0] * 60:
+            (result,) = estimator.evaluate(permuted=False)
+            tokens = ready.manifest.splits[DEV].tokens["targets"]
+            print(
+                f"{spent / 60:5.1f} min  step {estimator.step:6,}  {result.standing.nats * tokens / characters:.4f} "
+                f"nats per character  token accuracy {result.metrics['accuracy']:.3f}",
+                flush=True,
+            )
+            marks.pop(0)
+    seen = estimator.step / len(estimator.batches[options.problem]) * estimator.batches[options.problem].tokens
+    print(f"{seen / spent:,.0f} target tokens/s over {spent:.0f} s")
+    started = time.perf_counter()
+    outputs = estimator.predict(options.problem, [example.values["inputs"] for example in dev])
+    bleu = sacrebleu.corpus_bleu([output.text for output in outputs], [[example.values["targets"] for example in dev]])
+    print(f"BLEU {bleu.score:.2f} ({time.perf_counter() - started:.0f} s to decode {len(dev)} sentences)")
+    for example, output in list(zip(dev, outputs, strict=True))[:3]:
+        print(f"  {example.values['inputs']}\n    -> {output.text}")
+    print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+"""What every command does alike: it parses, runs, and says in a sentence why not.
+
+A slip in a flag ends a command with code 2, any other slip of the user's with code 1.
+"""
+
+import argparse
+import errno
+import functools
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+from t2t_mm.errors import UserError
+
+Main = Callable[[Sequence[str]], int | None]
+NO_PLACE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+def run_command(name: str) -> Callable[[Main], Callable[..., int]]:
+    """Make a function of the arguments into the command `name`, a function that returns the exit code.
+
+    What `main` returns is the code, and None is 0. A UserError becomes one line on stderr and code 1, and so does a
+    disk that is full or may not be written; Ctrl-C gives 130, and a reader that went away, as in `... | head`, gives
+    141 in silence.
+    """
+
+    def decorate(main: Main) -> Callable[..., int]:
+        @functools.wraps(main)
+        def command(argv: Sequence[str] | None = None) -> int:
+            try:
+                try:
+                    return main(sys.argv[1:] if argv is None else argv) or 0
+                finally:
+                    sys.stdout.flush()  # here, where a reader that is gone can be dealt with
+            except UserError as error:
+                return _stop(name, str(error), 1)
+            except KeyboardInterrupt:
+                return _stop(name, "stopped", 130)
+            except BrokenPipeError:
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is flushed at exit has a place
+                return 141
+            except OSError as error:
+                if error.errno not in NO_PLACE:
+                    raise
+                return _stop(name, f"{error.strerror}: {error.filename or 'while writing'}.", 1)
+
+        return command
+
+    return decorate
+
+
+def _stop(name: str, sentence: str, code: int) -> int:
+    print(f"{name}: {sentence}", file=sys.stderr)
+    return code
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse with flags in titled groups, no abbreviations, and errors of one line."""
+
+    def __init__(self, prog: str, description: str, example: str) -> None:
+        super().__init__(
+            prog,
+            usage=f"{prog} --flag=value ...",
+            description=description,
+            epilog=f"Example: {example}",
+            allow_abbrev=False,
+            add_help=False,
+        )
+
+    def group(self, title: str) -> Callable[..., Any]:
+        """A new group of flags in the help; returns its `add_argument`."""
+        return self.add_argument_group(title).add_argument
+
+    def flags(self) -> list[str]:
+        """Every flag, with its dashes."""
+        return [flag for action in self._actions for flag in action.option_strings]
+
+    def error(self, message: str) -> NoReturn:
+        """Print `message` as one line and exit with 2."""
+        end = "" if message.endswith((".", "?")) else "."
+        self.exit(2, f"{self.prog}: {message}{end} See {self.prog} --help.\n")
+
+
+def truth(text: str) -> bool:
+    """A flag's value as T2T took them: true or false, 1 or 0."""
+    values = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+    if text.lower() not in values:
+        raise argparse.ArgumentTypeError(f"it is true or false; received {text!r}.")
+    return values[text.lower()]
+
+
+def at_least(least: int) -> Callable[[str], int]:
+    """A flag's value that is a whole number, not below `least`."""
+
+    def number(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = least - 1
+        if value < least:
+            raise argparse.ArgumentTypeError(f"it is a whole number from {least} up; received {text!r}.")
+        return value
+
+    return number

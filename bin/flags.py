@@ -1,0 +1,153 @@
+"""The flags of the three commands: T2T's names and meanings, the everyday ones first."""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from t2t_mm.bin.command import Parser, at_least, truth
+from t2t_mm.errors import UnknownName
+
+Add = Callable[..., Any]  # the `add_argument` of a group
+
+TRAINER, DECODER, DATAGEN = "t2t-mm-trainer", "t2t-mm-decoder", "t2t-mm-datagen"
+SCHEDULES = {
+    "train_and_evaluate": "train_and_evaluate",
+    "local_run": "train_and_evaluate",
+    "continuous_train_and_eval": "train_and_evaluate",
+    "train": "train",
+    "evaluate": "evaluate",
+}
+
+
+def trainer_parser() -> Parser:
+    """Flags of t2t-mm-trainer."""
+    parser = Parser(
+        TRAINER,
+        "Train one model on several problems at once, evaluating each; goes on where the run in --output_dir stopped.",
+        "t2t-mm-trainer --problems=builtin --hparams_set=multimodel_demo --train_steps=300",
+    )
+    add = parser.group("what to learn")
+    _problems(add)
+    _text(add, "--hparams_set", "NAME", "sizes and rates; --registry_help=hparams_sets lists them")
+    _text(add, "--hparams", "N=V,...", "what differs from the set, such as dropout=0.2,batch_size=1024", default="")
+    _text(add, "--model", "NAME", "checked against the model that the hparam set names")
+    add = parser.group("where things lie")
+    _data_dir(add)
+    _tmp_dir(add)
+    _path(add, "--output_dir", "checkpoints, logs, vocabularies; default: below $T2T_MM_HOME/runs")
+    _truth(add, "--generate_data", help="make missing data even where that downloads a corpus")
+    add = parser.group("how long, how often")
+    _number(add, "--train_steps", 250000, "steps of the whole run")
+    _number(add, "--eval_steps", -1, "batches of each problem in an evaluation; -1: its whole dev set")
+    _number(add, "--local_eval_frequency", 2000, "steps between evaluations")
+    _truth(add, "--dry_run", help="print the plan (rates, examples, tokens, epochs of each problem) and stop")
+    add = parser.group("checkpoints and repeatability")
+    _number(add, "--save_checkpoints_steps", 0, "steps between checkpoints; 0: go by the clock alone")
+    _number(add, "--save_checkpoints_secs", 600, "seconds between checkpoints; 0: go by the steps alone")
+    _number(add, "--keep_checkpoint_max", 20, "how many of the newest stay; 0: all")
+    _number(add, "--random_seed", None, "equal seeds, equal runs; default: the run's own, 0 for a new run")
+    schedules = f"one of {', '.join(SCHEDULES)}; the first three are the same"
+    add("--schedule", metavar="NAME", type=_schedule, default="train_and_evaluate", help=schedules)
+    add = parser.group("whole runs from gin files")
+    _texts(add, "--gin_file", "FILE", "bindings; may be repeated")
+    _texts(add, "--gin_param", "BINDING", "one binding, such as 'run.train_steps = 100'; may be repeated")
+    return _finish(parser)
+
+
+def decoder_parser() -> Parser:
+    """Flags of t2t-mm-decoder."""
+    parser = Parser(
+        DECODER,
+        "Let a trained model translate, parse or name what stands in a file, line by line, or what you type.",
+        "t2t-mm-decoder --output_dir=RUN --problem=parsing_wsj --decode_from_file=in.txt --decode_to_file=out.txt",
+    )
+    add = parser.group("what to decode")
+    _path(add, "--output_dir", "the training run; nothing else is needed")
+    add(
+        "--problem", "--problems", dest="problem", metavar="NAME", help="a problem of the run; not needed if it has one"
+    )
+    _path(add, "--decode_from_file", "its lines are text, or paths of pictures")
+    _path(add, "--decode_to_file", "default: print")
+    _truth(add, "--decode_interactive", help="answer each line as it is typed")
+    add = parser.group("how to decode")
+    _number(add, "--beam_size", 4, "1 is greedy", "--decode_beam_size", least=1)
+    add("--alpha", "--decode_alpha", metavar="X", type=float, default=0.6, help="length penalty; default 0.6")
+    _truth(add, "--return_beams", "--decode_return_beams", help="all beams of a line with their scores, best first")
+    _number(add, "--decode_extra_length", 50, "outputs beyond the input's length")
+    _number(add, "--decode_batch_size", 32, "lines at a time", least=1)
+    _path(add, "--checkpoint_path", "default: the run's newest")
+    return _finish(parser)
+
+
+def datagen_parser() -> Parser:
+    """Flags of t2t-mm-datagen."""
+    parser = Parser(
+        DATAGEN,
+        "Turn corpora into the records that training reads, with the vocabularies that they need.",
+        "t2t-mm-datagen --problems=parsing_wsj,image_cifar10 --tmp_dir=corpora",
+    )
+    add = parser.group("what to make")
+    _problems(add)
+    _text(add, "--inspect", "NAME", "print three examples of a generated problem, as the model will see them")
+    add = parser.group("where things lie")
+    _data_dir(add)
+    _tmp_dir(add)
+    add = parser.group("repeatability")
+    _number(add, "--random_seed", 0, "equal seeds, equal records")
+    return _finish(parser)
+
+
+def _problems(add: Add) -> None:
+    names = "names joined by '-' or ','; * stands for any letters; 'builtin' for six problems that need no corpus"
+    add("--problems", "--problem", metavar="NAMES", default="", help=names)
+
+
+def _data_dir(add: Add) -> None:
+    _path(add, "--data_dir", "records and vocabularies; default: $T2T_MM_HOME/data")
+
+
+def _tmp_dir(add: Add) -> None:
+    _path(add, "--tmp_dir", "where corpora lie; default: /tmp/t2t_datagen", default=Path("/tmp/t2t_datagen"))
+
+
+def _finish(parser: Parser) -> Parser:
+    """Add the flags that every command has, the last group of its help."""
+    add = parser.group("every command")
+    _texts(add, "--t2t_usr_dir", "DIR", "package folder of a plugin; may be repeated")
+    listing = "list what can be named, if FILTER is in its name"
+    add("--registry_help", metavar="FILTER", nargs="?", const="", help=listing)
+    add("--format", choices=("text", "json"), default="text", help="of --registry_help")
+    add("--help", "-h", action="help", help="show this and stop")
+    return parser
+
+
+def _text(add: Add, flag: str, value: str, help: str, default: str | None = None) -> None:
+    add(flag, metavar=value, default=default, help=help)
+
+
+def _texts(add: Add, flag: str, value: str, help: str) -> None:
+    add(flag, metavar=value, action="append", default=[], help=help)
+
+
+def _path(add: Add, flag: str, help: str, default: Path | None = None) -> None:
+    add(flag, metavar="PATH", type=lambda text: Path(text).expanduser(), default=default, help=help)
+
+
+def _number(add: Add, flag: str, default: int | None, help: str, *aliases: str, least: int = 0) -> None:
+    said = help if default is None else f"{help}; default {default}"
+    lowest = least if default is None else min(least, default)  # -1 is legal where it is the default
+    add(flag, *aliases, metavar="N", type=at_least(lowest), default=default, help=said)
+
+
+def _truth(add: Add, *flags: str, help: str) -> None:
+    """A flag that is given alone, or as --flag=true or --flag=false, or as --noflag."""
+    add(*flags, metavar="BOOL", nargs="?", const=True, default=False, type=truth, help=help)
+    negations = [flag.replace("--", "--no", 1) for flag in flags]
+    add(*negations, dest=flags[0].lstrip("-"), action="store_false", help=argparse.SUPPRESS)
+
+
+def _schedule(text: str) -> str:
+    if text not in SCHEDULES:
+        raise argparse.ArgumentTypeError(str(UnknownName("schedule", text, SCHEDULES)))
+    return SCHEDULES[text]

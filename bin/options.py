@@ -1,0 +1,145 @@
+"""A command line as ready options: names looked up, folders chosen, plugins loaded; nothing heavy is imported."""
+
+import argparse
+import os
+import re
+import sys
+import zlib
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from t2t_mm import plugins
+from t2t_mm.bin.command import Parser
+from t2t_mm.bin.flags import DATAGEN, TRAINER, datagen_parser, decoder_parser, trainer_parser
+from t2t_mm.bin.registry_help import registry_help
+from t2t_mm.bin.t2t_flags import remedy
+from t2t_mm.errors import UnknownName, UserError, did_you_mean
+from t2t_mm.registry import HPARAM_SETS, MODELS, PROBLEMS, REMEDY
+
+RUNS = {  # names for --problems that stand for several
+    "builtin": (
+        "translate_north_south",
+        "translate_south_north",
+        "translate_north_east",
+        "translate_east_north",
+        "parsing_grammar",
+        "image_shapes",
+    ),
+}
+
+
+def home() -> Path:
+    """Where data and runs go that were given no folder: $T2T_MM_HOME, or ~/.t2t_mm."""
+    return Path(os.environ.get("T2T_MM_HOME") or "~/.t2t_mm").expanduser().absolute()
+
+
+def trainer_options(argv: Sequence[str]) -> argparse.Namespace:
+    """The trainer's flags. `problems` is a tuple of names, `data_dir` and `output_dir` are set, `plugins` are loaded.
+
+    `problems` may be empty and `hparams_set` None where gin or the run in `output_dir` says them; with gin alone,
+    `output_dir` may be None too.
+    """
+    options = _parse(trainer_parser(), argv)
+    gin = bool(options.gin_file or options.gin_param)
+    goes_on = options.output_dir is not None and _holds_run(options.output_dir)
+    if not (gin or goes_on):
+        if not options.problems:
+            raise UserError(f"--problems is missing: what should be learnt? Try --problems={next(iter(RUNS))}.")
+        if options.hparams_set is None:
+            raise UserError(f"--hparams_set is missing. Known: {', '.join(HPARAM_SETS)}.")
+    for registry, name in ((HPARAM_SETS, options.hparams_set), (MODELS, options.model)):
+        if name is not None:
+            registry.address(name)
+    asked = options.problems
+    options.problems = problem_names(asked)
+    _default(options, TRAINER, "data_dir", home() / "data")
+    if asked and options.hparams_set:
+        _default(options, TRAINER, "output_dir", home() / "runs" / _run_name(asked, options.hparams_set))
+    return options
+
+
+def decoder_options(argv: Sequence[str]) -> argparse.Namespace:
+    """The decoder's flags. The plugins of the run in `output_dir` are loaded; `problem` is None when not named."""
+    options = _parse(decoder_parser(), argv)
+    if options.output_dir is None:
+        runs = ", ".join(str(path.parent) for path in sorted(home().glob("runs/*/config.json")))
+        raise UserError(
+            f"--output_dir is missing: the folder of a training run. Runs below {home()}: {runs or 'none'}."
+        )
+    if options.decode_from_file is None and not options.decode_interactive:
+        raise UserError("There is nothing to decode: give --decode_from_file=<file> or --decode_interactive.")
+    return options
+
+
+def datagen_options(argv: Sequence[str]) -> argparse.Namespace:
+    """The flags of t2t-mm-datagen. `problems` is a tuple of names, `data_dir` is set, `plugins` are loaded."""
+    options = _parse(datagen_parser(), argv)
+    options.problems = problem_names(options.problems or options.inspect or "")
+    if not options.problems:
+        raise UserError(f"--problems is missing. Known: {', '.join([*PROBLEMS, *RUNS])}.")
+    _default(options, DATAGEN, "data_dir", home() / "data")
+    return options
+
+
+def problem_names(asked: str) -> tuple[str, ...]:
+    """The registered problems that `asked` names, each once, in the order asked for.
+
+    Names are joined by `-` or `,`; a name of RUNS stands for its problems, and `*` for any letters.
+
+    Raises UnknownName for a name that nothing answers to.
+    """
+    names: list[str] = []
+    for name in filter(None, re.split(r"[-,\s]+", asked)):
+        found = [known for known in PROBLEMS if fnmatchcase(known, name)] if "*" in name else RUNS.get(name, (name,))
+        if not found or any(known not in PROBLEMS for known in found):
+            raise UnknownName("problem", name, [*PROBLEMS, *RUNS], REMEDY)
+        names.extend(found)
+    return tuple(dict.fromkeys(names))
+
+
+def _parse(parser: Parser, argv: Sequence[str]) -> argparse.Namespace:
+    """Parse, load the plugins (those of the run in `output_dir` too), and answer `--registry_help`."""
+    options, unknown = parser.parse_known_args(argv)
+    if unknown:
+        flag = next((arg for arg in unknown if arg.startswith("-")), unknown[0])
+        parser.error(_about(flag.partition("=")[0], parser))
+    output_dir = getattr(options, "output_dir", None)
+    recorded: Sequence[plugins.Plugin] = ()
+    if output_dir is not None and _holds_run(output_dir):
+        from t2t_mm.rundir import read_plugins  # brings NumPy, which --help can do without
+
+        recorded = read_plugins(output_dir)
+    options.plugins = plugins.load(options.t2t_usr_dir, recorded)
+    if options.registry_help is not None:
+        print(registry_help(options.registry_help, RUNS, options.format))
+        raise SystemExit(0)
+    return options
+
+
+def _about(flag: str, parser: Parser) -> str:
+    """What to say to someone who gave `flag`, which `parser` does not know."""
+    if not flag.startswith("-"):
+        return f"Received {flag!r}, which belongs to no flag; values are given as --flag=value."
+    for other in (trainer_parser(), decoder_parser(), datagen_parser()):
+        if flag in other.flags():
+            return f"{flag} is a flag of {other.prog}."
+    if replaced := remedy(flag.lstrip("-")):
+        return f"Tensor2Tensor's {flag} is not a flag here: {replaced}."
+    return " ".join(filter(None, [f"No flag is named {flag}.", did_you_mean(flag, parser.flags())]))
+
+
+def _holds_run(folder: Path) -> bool:
+    return (folder / "config.json").is_file()
+
+
+def _default(options: argparse.Namespace, command: str, name: str, folder: Path) -> None:
+    if getattr(options, name) is None:
+        setattr(options, name, folder)
+        print(f"{command}: --{name}={folder}", file=sys.stderr)
+
+
+def _run_name(asked: str, hparams_set: str) -> str:
+    """A folder's name for a run: what was asked for, cut where file systems would."""
+    name = "-".join([hparams_set, *filter(None, re.split(r"[^A-Za-z0-9_.]+", asked))])
+    return name if len(name) <= 100 else f"{name[:91]}-{zlib.crc32(name.encode()):08x}"

@@ -1,0 +1,66 @@
+"""Flags of Tensor2Tensor's commands that have no place here, and what a person who types one should do instead."""
+
+from fnmatch import fnmatchcase
+
+ONE_PROCESS = "training runs in one process on the devices that Keras' backend finds"
+DEVICES = "the backend uses the devices it finds; CUDA_VISIBLE_DEVICES chooses among them"
+EARLY_STOPPING = "a run ends at --train_steps; every evaluation is in log.jsonl of --output_dir"
+PLACE_OF_CORPORA = "problems look for their corpora below --tmp_dir"
+CHECKPOINTS = "--keep_checkpoint_max says how many checkpoints stay"
+DECODES_AT_ONCE = "t2t-mm-decoder reads the whole file in one process"
+LOGGING = "progress is printed and written to log.jsonl of --output_dir as it comes"
+
+REPLACED = {
+    # training and evaluating
+    "autotune_*": "there is no search over ranges; give the values with --hparams",
+    "hparams_range": "there is no search over ranges; give the values with --hparams",
+    "hp_*": "write --hparams=name=value,name=value",
+    "eval_early_stopping_*": EARLY_STOPPING,
+    "eval_print": "every evaluation is printed",
+    "eval_run_autoregressive": "decode with t2t-mm-decoder",
+    "eval_throttle_seconds": "--local_eval_frequency says after how many steps to evaluate",
+    "eval_timeout_mins": "--local_eval_frequency says after how many steps to evaluate",
+    "eval_use_test_set": "evaluation reads the dev split of every problem",
+    "keep_checkpoint_every_n_hours": CHECKPOINTS,
+    "keep_timestamp": CHECKPOINTS,
+    "warm_start_from": "a run goes on from the newest checkpoint in its own --output_dir",
+    "export_saved_model": "a run directory is all that t2t-mm-decoder needs",
+    "iterations_per_loop": LOGGING,
+    "log_step_count_steps": LOGGING,
+    # devices and processes
+    **dict.fromkeys(
+        ("master", "worker_job", "worker_replicas", "worker_id", "ps_replicas", "ps_gpu", "ps_job", "sync"), ONE_PROCESS
+    ),
+    **dict.fromkeys(("daisy_chain_variables", "locally_shard_to_cpu", "optionally_use_dist_strat"), ONE_PROCESS),
+    **dict.fromkeys(("experimental_optimize_placement", "std_server_protocol", "cloud_*"), ONE_PROCESS),
+    **dict.fromkeys(("worker_gpu", "worker_gpu_memory_fraction", "gpu_order", "use_tpu*", "tpu_*"), DEVICES),
+    "log_device_placement": DEVICES,
+    "inter_op_parallelism_threads": "set the environment variable TF_NUM_INTEROP_THREADS",
+    "intra_op_parallelism_threads": "set the environment variable TF_NUM_INTRAOP_THREADS",
+    "gpu_automatic_mixed_precision": "training computes in float32",
+    "xla_*": "what is compiled is decided in the code, by measurement",
+    "disable_grappler_optimizations": "what is compiled is decided in the code, by measurement",
+    **dict.fromkeys(("profile", "dbgprofile", "tfdbg"), "use the profiler and debugger of TensorFlow or JAX"),
+    # decoding
+    "decode_hparams": "its values are flags of t2t-mm-decoder, such as --beam_size, --alpha, --return_beams",
+    "decode_problem_id": "t2t-mm-decoder takes --problem=<name>",
+    "decode_reference": "score the decoded file with sacrebleu",
+    "decode_shards": DECODES_AT_ONCE,
+    "decode_in_memory": DECODES_AT_ONCE,
+    "decode_use_last_position_only": "decoding keeps what it has computed and always works on the last position only",
+    "decode_save_images": "t2t-mm-decoder writes one line of text for each line it reads",
+    "score_file": "t2t-mm-decoder prints scores with --return_beams",
+    # making data
+    "exclude_problems": "list the problems that you want in --problems",
+    "only_list": "t2t-mm-datagen --registry_help=problems lists them",
+    "max_cases": "a problem takes all that lies below --tmp_dir; put a part of the corpus there",
+    "num_shards": "the number of files follows from the data",
+    "num_concurrent_processes": "run t2t-mm-datagen once for all problems that share a vocabulary",
+    "task_id*": "run t2t-mm-datagen once for all problems that share a vocabulary",
+    **dict.fromkeys(("timit_paths", "parsing_path", "ende_bpe_path"), PLACE_OF_CORPORA),
+}
+
+
+def remedy(flag: str) -> str:
+    """What replaced the T2T flag `flag` (without dashes), or nothing when T2T had no such flag."""
+    return next((text for pattern, text in REPLACED.items() if fnmatchcase(flag, pattern)), "")

@@ -1,0 +1,93 @@
+"""t2t-mm-trainer: train one model on several problems at once, and show what it learnt."""
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from t2t_mm.bin.command import run_command
+from t2t_mm.bin.flags import TRAINER, trainer_parser
+from t2t_mm.bin.options import problem_names, trainer_options
+
+EXAMPLES = 2  # decoded examples a problem, shown at the end
+PASSED_ON = (
+    "problems",
+    "hparams_set",
+    "hparams",
+    "model",
+    "data_dir",
+    "tmp_dir",
+    "output_dir",
+    "generate_data",
+    "train_steps",
+    "eval_steps",
+    "local_eval_frequency",
+    "save_checkpoints_steps",
+    "save_checkpoints_secs",
+    "keep_checkpoint_max",
+    "random_seed",
+)
+
+
+@run_command(TRAINER)
+def main(argv: Sequence[str]) -> None:
+    """Train, then evaluate every problem and decode examples of each."""
+    options = trainer_options(argv)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from t2t_mm import runs  # brings Keras and TensorFlow, which --help can do without
+    from t2t_mm.errors import UserError
+
+    runs.parse_gin(options.gin_file, options.gin_param)
+    bound = dict(runs.bound_arguments())
+    if isinstance(bound.get("problems"), str):
+        bound["problems"] = problem_names(str(bound["problems"]))
+    defaults = vars(trainer_parser().parse_args([]))
+    given = {name: getattr(options, name) for name in PASSED_ON}
+    arguments: dict[str, Any] = bound | {
+        name: value for name, value in given.items() if name not in bound or value not in (defaults[name], (), None)
+    }
+    if arguments.get("output_dir") is None:
+        raise UserError("--output_dir is missing: where should the run lie?")
+    ready = runs.run(**arguments, plugins=options.plugins, command_line=(TRAINER, *argv))
+    code = follow(ready, options.schedule, options.dry_run)
+    if code:
+        raise SystemExit(code)
+
+
+def follow(ready: Any, schedule: str, dry_run: bool) -> int:
+    """Print the plan, do what `schedule` says, and report. Returns the exit code."""
+    from rich.console import Console
+
+    from t2t_mm.train.report import plan_table, results_table
+    from t2t_mm.train.samples import samples
+
+    estimator, screen = ready.estimator, Console()
+    if schedule != "evaluate":
+        plan_table(estimator.plan(), estimator.mixer.scheme).show(screen)
+        for name, batches in estimator.batches.items():
+            if batches.dropped:
+                limit = ready.config.hparams.data.max_length
+                screen.print(
+                    f"{name}: {batches.dropped:,} training examples are longer than max_length={limit}; left out."
+                )
+    if dry_run:
+        return 0
+    if schedule != "evaluate":
+        stop = estimator.train() if schedule == "train" else estimator.train_and_evaluate()
+        if stop.asked:
+            print(
+                f"{TRAINER}: stopped after step {estimator.step} and saved; the same command goes on.", file=sys.stderr
+            )
+            return stop.exit_code
+    if schedule != "train":
+        results_table(estimator.step, estimator.evaluate()).show(screen)
+        for name, problem in estimator.problems.items():
+            for sample in samples(estimator.decoder, problem, EXAMPLES):
+                screen.print(f"\n{name} {sample.id}", markup=False, highlight=False)
+                for what, text in (("input", sample.inputs), ("output", sample.output), ("right", sample.target)):
+                    screen.print(f"  {what:7}{text}", markup=False, highlight=False, soft_wrap=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

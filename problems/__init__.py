@@ -1,0 +1,6 @@
+"""What there is to learn: a file is a corpus and reads as its data card."""
+
+if __name__ != "t2t_mm.problems":
+    raise ImportError(
+        f"Import this folder as t2t_mm.problems, not as {__name__}: everything would be registered twice."
+    )

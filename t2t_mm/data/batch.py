@@ -1,0 +1,26 @@
+"""What the pipeline hands to a step."""
+
+from dataclasses import dataclass
+
+from t2t_mm.problem import Arrays
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Examples of one problem, padded to one shape.
+
+    `arrays` holds, by feature name, what the feature's codec batches: text {"ids": int32[B, L], "lengths": int32[B]},
+    picture {"pixels": uint8[B, H, W, 3]}, label {"class": int32[B]}. Rows behind the last example are empty: length 0,
+    class -1. `ids` names the examples, one for each row that is not empty.
+    """
+
+    problem: str
+    position: int  # the place in the problem's data, counted over epochs; the batch after this one is position + 1
+    ids: tuple[str, ...]
+    arrays: dict[str, Arrays]
+
+    @property
+    def targets(self) -> int:
+        """Targets in the batch: the ids of texts with their end marks, one for a class."""
+        arrays = self.arrays["targets"]
+        return int(arrays["lengths"].sum()) if "lengths" in arrays else len(self.ids)

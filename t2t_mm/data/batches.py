@@ -1,0 +1,117 @@
+"""Records to batches, in threads that run ahead of training. Where one is in the data is a single integer."""
+
+import logging
+import os
+from collections.abc import Generator
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from t2t_mm.data import chance
+from t2t_mm.data.batch import Batch
+from t2t_mm.data.plan import Plan
+from t2t_mm.data.ready import ReadyProblem
+from t2t_mm.data.records import SplitReader
+from t2t_mm.errors import UnknownName, UserError
+from t2t_mm.hparam_set import DataHparams
+
+THREADS = max(2, min(8, os.cpu_count() or 2))  # they change how fast batches come, never which
+AHEAD = 16  # batches made before they are asked for
+ENDLESS = 2**62
+
+
+class Batches:
+    """The batches of one split of a problem.
+
+    In training, examples longer than `max_length` are left out, each epoch has an order of its own, pictures are
+    augmented and the stream never ends. Otherwise every example comes exactly once, in one order for all seeds; it is
+    shuffled too, so that the first few batches are like the rest and no batch holds one class alone.
+
+    `examples` and `tokens` count an epoch's examples and the total length of their targets; `dropped` counts the
+    examples left out for their length. Raises UserError when there is no such split or nothing is left of it.
+    """
+
+    def __init__(self, ready: ReadyProblem, split: str, hparams: DataHparams, seed: int, training: bool) -> None:
+        if split not in ready.manifest.splits:
+            raise UnknownName(f"split of {ready.name}", split, ready.manifest.splits)
+        self.ready, self.split, self.hparams, self.seed, self.training = ready, split, hparams, seed, training
+        self._reader = SplitReader(ready.folder, ready.manifest.splits[split])
+        lengths_NF = self._reader.lengths_NF
+        short_N = (lengths_NF <= hparams.max_length).all(axis=1) if training else np.ones(len(lengths_NF), bool)
+        kept = np.flatnonzero(short_N)
+        if not len(kept):
+            raise UserError(
+                f"Nothing is left of {split} of {ready.name}: of {len(lengths_NF):,} examples each is longer than "
+                f"max_length={hparams.max_length}. Raise it with --hparams=max_length=<ids>."
+            )
+        self.examples = len(kept)
+        self.tokens = int(lengths_NF[kept, list(ready.codecs).index("targets")].sum())
+        self.dropped = len(lengths_NF) - len(kept)
+        self.plan = Plan(
+            lengths_NF,
+            [partial(codec.positions, hparams=hparams) for codec in ready.codecs.values()],
+            max(1, int(hparams.batch_size * ready.problem.batch_size_multiplier)),
+            hparams.buckets,
+            key=(seed, ready.name, split) if training else (ready.name, split),
+            kept=kept,
+        )
+
+    def __len__(self) -> int:
+        """Batches in an epoch."""
+        return len(self.plan)
+
+    def batch(self, position: int) -> Batch:
+        """The batch at `position`, counted over epochs from 0; always the same one."""
+        epoch, bucket, examples = self.plan.batch(position)
+        records = self._reader.read(examples.tolist())
+        arrays = {}
+        for (name, codec), length in zip(self.ready.codecs.items(), bucket.lengths, strict=True):
+            values = [codec.load(record[name], self.hparams, self._chance(name, record, epoch)) for record in records]
+            arrays[name] = codec.batch(values, bucket.rows, length)
+        return Batch(self.ready.name, position, tuple(record["id"] for record in records), arrays)
+
+    def stream(self, start: int = 0) -> Generator[Batch, None, None]:
+        """The batches from position `start` on: without end in training, to the end of the one epoch otherwise.
+
+        Threads make them ahead of time until the iterator is closed or dropped.
+        """
+        grain = _grain()
+        source = grain.MapDataset.source(_From(self, start, ENDLESS if self.training else len(self)))
+        ahead = iter(source.to_iter_dataset(grain.ReadOptions(num_threads=THREADS, prefetch_buffer_size=AHEAD)))
+        try:
+            yield from ahead
+        finally:
+            ahead.close()
+
+    def largest(self) -> Batch:
+        """A batch of the shape that takes the most room: if it fits into memory, all do."""
+        return self.batch(self.plan.largest())
+
+    def _chance(self, feature: str, record: dict[str, Any], epoch: int) -> np.random.Generator | None:
+        return chance.generator(self.seed, record["id"], feature, epoch) if self.training else None
+
+
+class _From:
+    """Batches from a position on, as Grain reads them: by index."""
+
+    def __init__(self, batches: Batches, start: int, stop: int) -> None:
+        self.batches, self.start, self.stop = batches, start, stop
+
+    def __len__(self) -> int:
+        return max(0, self.stop - self.start)
+
+    def __getitem__(self, index: int) -> Batch:
+        return self.batches.batch(self.start + int(index))
+
+
+def _grain() -> Any:
+    """Grain, imported when first needed and without its line about JAX's profiler."""
+    absl = logging.getLogger("absl")
+    level = absl.level
+    absl.setLevel(logging.ERROR)
+    try:
+        import grain
+    finally:
+        absl.setLevel(level)
+    return grain

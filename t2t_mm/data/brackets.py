@@ -1,0 +1,120 @@
+"""Bracketed parse trees, as the Penn Treebank writes them: `(S (NP (NNP John)) (VP (VBZ sleeps)) (. .))`."""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from t2t_mm.errors import UserError
+
+TRACE = "-NONE-"  # the tag of a word that is not there
+UNKNOWN = "X"  # the Treebank's own label for a constituent of unknown kind
+ESCAPES = str.maketrans({"(": "-LRB-", ")": "-RRB-"})  # how a word that is a bracket is written
+
+
+@dataclass(frozen=True)
+class Node:
+    """A constituent: its label over its children. A leaf is a tag over one word, and has no children."""
+
+    label: str
+    children: tuple["Node", ...] = ()
+    word: str = ""
+
+    def __str__(self) -> str:
+        """The tree on one line; reading it gives the tree back."""
+        return f"({self.label} {self.word or ' '.join(map(str, self.children))})"
+
+    @property
+    def leaves(self) -> tuple["Node", ...]:
+        """The tagged words in order."""
+        return (self,) if self.word else tuple(leaf for child in self.children for leaf in child.leaves)
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The words in order."""
+        return tuple(leaf.word for leaf in self.leaves)
+
+
+@dataclass
+class _Open:
+    """A bracket not yet closed, and the line on which it opened."""
+
+    line: int
+    label: str | None = None
+    word: str | None = None
+    children: list[Node] = field(default_factory=list)
+
+
+def read_trees(lines: Iterable[str], where: str) -> Iterator[Node]:
+    """Read the trees that stand in `lines`, one after the other, each over as many lines as it likes.
+
+    An outermost bracket without a label, which the Treebank puts around every sentence, is taken off.
+
+    Raises:
+        UserError: naming `where` and the line, for brackets that do not balance, for a bracket that holds both a word
+            and constituents, and for one that holds nothing.
+    """
+    stack: list[_Open] = []
+    number = 0
+    for number, line in enumerate(lines, start=1):
+        for token in re.findall(r"[()]|[^\s()]+", line):
+            if token == "(":
+                stack.append(_Open(number))
+            elif not stack:
+                raise UserError(f"{where}, line {number}: {token!r} stands outside of every bracket.")
+            elif token == ")":
+                node = _close(stack.pop(), where, number)
+                if not stack:
+                    yield node
+                else:
+                    stack[-1].children.append(node)
+            else:
+                _fill(stack[-1], token, where, number)
+    if stack:
+        raise UserError(
+            f"{where}, line {stack[0].line}: the tree that opens here is unbalanced; "
+            f"{len(stack)} of its brackets are still open at line {number}, the last."
+        )
+
+
+def read_tree(text: str, where: str = "a tree") -> Node:
+    """Read exactly one tree. Raises UserError, naming `where`, for none, for several and for an unbalanced one."""
+    trees = list(read_trees(text.splitlines(), where))
+    if len(trees) != 1:
+        raise UserError(f"{where}: one bracketed tree is expected; received {len(trees)}: {text[:80]!r}.")
+    return trees[0]
+
+
+def _fill(bracket: _Open, token: str, where: str, number: int) -> None:
+    if bracket.label is None and not bracket.children:
+        bracket.label = token
+    elif bracket.word is None and not bracket.children:
+        bracket.word = token
+    else:
+        raise UserError(f"{where}, line {number}: {token!r} stands beside another word or constituent in one bracket.")
+
+
+def _close(bracket: _Open, where: str, number: int) -> Node:
+    children = tuple(bracket.children)
+    if bracket.word is not None and children:
+        raise UserError(f"{where}, line {number}: a bracket holds both the word {bracket.word!r} and constituents.")
+    if bracket.word is None and not children:
+        raise UserError(
+            f"{where}, line {number}: the bracket ({bracket.label or ''}) holds neither word nor constituent."
+        )
+    if bracket.label is None and len(children) == 1:
+        return children[0]
+    return Node(bracket.label or UNKNOWN, children, bracket.word or "")
+
+
+def plain(tree: Node) -> Node | None:
+    """The tree without traces, without constituents that held nothing else, and without function tags.
+
+    `NP-SBJ-1` becomes `NP` and `NP=2` becomes `NP`; `-LRB-` stays. None when no word is left.
+    """
+    if tree.label == TRACE:
+        return None
+    label = tree.label if tree.label.startswith("-") else re.split(r"[-=]", tree.label, maxsplit=1)[0]
+    if tree.word:
+        return Node(label, word=tree.word)
+    children = tuple(child for child in map(plain, tree.children) if child is not None)
+    return Node(label, children) if children else None

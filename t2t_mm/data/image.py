@@ -1,0 +1,125 @@
+"""Pictures: kept as they were encoded, decoded and resized when a batch is made."""
+
+import io
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image as Pillow
+
+from t2t_mm.errors import UserError
+from t2t_mm.hparam_set import DataHparams
+from t2t_mm.problem import Arrays, ArraySpec, Codec, Feature, Port
+
+MOST_PIXELS = 89_000_000  # of a picture: what is larger is more likely a bomb or a mistake than a picture
+STRIDE = 16  # of the entry flow, arXiv 1706.05137 section 2.5.2: a body position sees a square of so many pixels a side
+
+
+@dataclass(frozen=True)
+class Image(Feature):
+    """A colour picture; the raw value is the bytes of a JPEG, PNG or other file that Pillow reads."""
+
+    def sample(self, value: Any) -> str:
+        return ""
+
+    def prepare(
+        self, data_dir: Path, alike: Sequence[Feature], samples: Mapping[str, Iterable[str]], seed: int, report: Any
+    ) -> None:
+        """A picture stands on no file."""
+
+    def files(self) -> tuple[str, ...]:
+        return ()
+
+    def open(self, folder: Path) -> "ImageCodec":
+        return ImageCodec()
+
+
+class ImageCodec(Codec):
+    """A picture stands in a record as the bytes of its file."""
+
+    port = Port("image", "image", 0)
+
+    def store(self, value: Any) -> bytes:
+        """The bytes as they are, once they have proved to be a whole picture."""
+        if not isinstance(value, bytes):
+            raise UserError(f"A picture is the bytes of its file; received {type(value).__name__}: {value!r:.60}.")
+        try:
+            with warnings.catch_warnings(action="error", category=Pillow.DecompressionBombWarning):
+                picture = Pillow.open(io.BytesIO(value))
+            if picture.width * picture.height > MOST_PIXELS:
+                raise Pillow.DecompressionBombError
+            picture.draft("RGB", (STRIDE, STRIDE))  # reads all of a JPEG, but computes few of its pixels
+            picture.load()
+        except (Pillow.DecompressionBombWarning, Pillow.DecompressionBombError):
+            raise UserError(f"The picture has more than {MOST_PIXELS // 10**6} million pixels.") from None
+        except Exception as error:  # of every kind: each of Pillow's readers breaks on a broken file in its own way
+            found = f"{len(value):,} bytes that begin with {value[:8]!r}"
+            raise UserError(f"This is no picture that can be read: {found} ({error}).") from None
+        return value
+
+    def length(self, stored: bytes) -> int:
+        return 1
+
+    def load(self, stored: bytes, hparams: DataHparams, augment: np.random.Generator | None) -> np.ndarray:
+        """uint8[size, size, 3]: resized without regard to proportions; in training shifted and mirrored at random."""
+        size = hparams.image_size
+        opened = Pillow.open(io.BytesIO(stored))
+        opened.draft("RGB", (size, size))
+        picture = opened.convert("RGBA") if "transparency" in opened.info else opened
+        small = picture.convert("RGB").resize((size, size), Pillow.Resampling.BILINEAR)
+        pixels_HWC = np.asarray(small, np.uint8)
+        if augment is None or not hparams.image_augment:
+            return pixels_HWC
+        return shift_and_mirror(pixels_HWC, augment)
+
+    def batch(self, values: Sequence[np.ndarray], rows: int, length: int) -> Arrays:
+        pixels_BHWC = np.zeros((rows, *values[0].shape), np.uint8)
+        pixels_BHWC[: len(values)] = values
+        return {"pixels": pixels_BHWC}
+
+    def spec(self, hparams: DataHparams) -> dict[str, ArraySpec]:
+        return {"pixels": ArraySpec("uint8", (None, hparams.image_size, hparams.image_size, 3))}
+
+    def value(self, stored: bytes) -> Any:
+        return stored
+
+    def symbols(self, stored: bytes) -> np.ndarray:
+        return np.zeros(0, np.int32)
+
+    def positions(self, length: int, hparams: DataHparams) -> int:
+        return int(-(-hparams.image_size // STRIDE)) ** 2
+
+    def parse(self, line: str, folder: Path) -> Any:
+        """The bytes of the file that `line` names, relative to `folder`."""
+        path = folder / line.strip()
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            raise UserError(f"The picture {path} can't be read: {error.strerror}.") from None
+
+    def show(self, output: np.ndarray, source: Any = None) -> str:
+        return f"a picture of {'x'.join(map(str, np.shape(output)))}"
+
+
+def shift_and_mirror(pixels_HWC: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """The customary augmentation of small pictures (He et al. 2016, arXiv 1512.03385, section 4.2).
+
+    The picture is extended by an eighth on every side, by reflection, a window of its own size is cut at random, and
+    every second one is mirrored.
+    """
+    height, width, _ = pixels_HWC.shape
+    border = height // 8
+    down, right = random.integers(-border, border + 1, size=2)
+    rows_H, columns_W = _reflected(height, down), _reflected(width, right)
+    if random.random() < 0.5:
+        columns_W = columns_W[::-1]
+    return pixels_HWC[rows_H[:, None], columns_W]
+
+
+def _reflected(size: int, shift: int) -> np.ndarray:
+    """The places 0 to `size` - 1 after a shift, those beyond an edge mirrored at it: size 4, shift 2 gives 2 3 2 1."""
+    place = np.abs(np.arange(size) + shift)
+    return np.minimum(place, 2 * (size - 1) - place)

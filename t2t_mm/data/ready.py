@@ -1,0 +1,59 @@
+"""A generated problem, opened: its codecs on the very files that its records were made with."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from t2t_mm.data.records import Manifest, check_fingerprints
+from t2t_mm.errors import UserError
+from t2t_mm.problem import TRAIN, Codec, Problem, Signature
+
+
+@dataclass(frozen=True)
+class ReadyProblem:
+    """A problem whose records lie in `folder`."""
+
+    name: str
+    problem: type[Problem]
+    codecs: Mapping[str, Codec]  # by feature, inputs first
+    manifest: Manifest
+    folder: Path
+
+    @property
+    def signature(self) -> Signature:
+        return signature(self.problem, self.codecs)
+
+    @property
+    def target_ratio(self) -> float:
+        """The summed length of the training targets over that of the inputs: how long an output is to be expected."""
+        tokens = self.manifest.splits[TRAIN].tokens
+        return tokens["targets"] / max(1, tokens.get("inputs", 1))
+
+
+def open_problem(name: str, problem: type[Problem], data_dir: Path) -> ReadyProblem:
+    """The problem as generated below `data_dir`.
+
+    Raises UserError when it is not, or when a vocabulary or list of classes is missing or another than that which its
+    records stand on.
+    """
+    folder = data_dir / name
+    manifest = Manifest.read(folder)
+    check_fingerprints(manifest, problem, data_dir)
+    codecs = open_codecs(problem, data_dir)
+    if tuple(codecs) != manifest.features:
+        raise UserError(
+            f"{folder} holds the features {', '.join(manifest.features)}, but {name} has {', '.join(codecs)}. "
+            f"Remove {folder} and generate it again."
+        )
+    return ReadyProblem(name, problem, codecs, manifest, folder)
+
+
+def open_codecs(problem: type[Problem], folder: Path) -> dict[str, Codec]:
+    """The codecs of a problem by feature, on the vocabularies and class lists in `folder`; records are not needed."""
+    return {name: feature.open(folder) for name, feature in problem.features().items()}
+
+
+def signature(problem: type[Problem], codecs: Mapping[str, Codec]) -> Signature:
+    """What a model must know of a problem."""
+    inputs = codecs["inputs"].port if "inputs" in codecs else None
+    return Signature(inputs, codecs["targets"].port, problem.command)

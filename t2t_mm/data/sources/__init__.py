@@ -1,0 +1,1 @@
+"""Where raw examples come from: a file is one layout in which corpora are found."""

@@ -1,0 +1,44 @@
+"""A corpus that its users have in one of several layouts."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from t2t_mm.errors import UserError
+from t2t_mm.problem import Example, Source
+
+
+class FirstPresent(Source):
+    """The first of `sources` that is there. When none is, every path and layout looked for is named."""
+
+    def __init__(self, *sources: Source) -> None:
+        self.sources = sources
+
+    def present(self, tmp_dir: Path) -> bool:
+        return any(source.present(tmp_dir) for source in self.sources)
+
+    def splits(self, tmp_dir: Path) -> tuple[str, ...]:
+        return self._chosen(tmp_dir).splits(tmp_dir)
+
+    def classes(self, tmp_dir: Path) -> tuple[str, ...]:
+        return self._chosen(tmp_dir).classes(tmp_dir)
+
+    def examples(self, split: str, tmp_dir: Path) -> Iterator[Example]:
+        return self._chosen(tmp_dir).examples(split, tmp_dir)
+
+    def fetch(self, tmp_dir: Path) -> None:
+        """Let each in turn fetch its corpus, until one is there."""
+        for source in self.sources:
+            if not self.present(tmp_dir):
+                source.fetch(tmp_dir)
+
+    def _chosen(self, tmp_dir: Path) -> Source:
+        for source in self.sources:
+            if source.present(tmp_dir):
+                return source
+        missing = []
+        for source in self.sources:
+            try:
+                source.splits(tmp_dir)
+            except UserError as error:
+                missing.append(str(error))
+        raise UserError("The corpus was found in none of its layouts:\n  " + "\n  ".join(missing))

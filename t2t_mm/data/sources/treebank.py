@@ -1,0 +1,87 @@
+"""Sentences and their parse trees, from the Penn Treebank's bracketed files."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from t2t_mm.data.brackets import plain, read_trees
+from t2t_mm.errors import UserError
+from t2t_mm.problem import DEV, TEST, TRAIN, Example, Source
+
+BASES = ("", "combined", "wsj", "combined/wsj", "parsed/mrg/wsj")  # where releases have their files, below the folder
+SECTIONS = {TRAIN: range(2, 22), DEV: range(22, 23), TEST: range(23, 24)}
+SAMPLE_DEV_FROM = 160  # wsj_0160 and up
+
+
+@dataclass(frozen=True)
+class Treebank(Source):
+    """`wsj_<section><number>.mrg` below `folder`: side by side (as in `combined/`) or in a folder a section (`00/`).
+
+    The full corpus is split by the usual sections: 02-21 to train, 22 for dev, 23 to test; 00, 01 and 24 are not used.
+    The free sample holds files of sections 00 and 01 only; of it, wsj_0160 and up is dev, the rest is train. Traces and
+    constituents that hold nothing else are removed, and so are function tags. An example is named by file and place:
+    `wsj_0003/2` is the second tree of its file. inputs are the words joined by blanks, targets the tree on one line.
+    """
+
+    folder: str  # below tmp_dir
+    homepage: str = ""  # where the corpus is to be had
+
+    def present(self, tmp_dir: Path) -> bool:
+        return (tmp_dir / self.folder).is_dir()
+
+    def splits(self, tmp_dir: Path) -> tuple[str, ...]:
+        return tuple(self._by_split(tmp_dir))
+
+    def examples(self, split: str, tmp_dir: Path) -> Iterator[Example]:
+        for path in self._by_split(tmp_dir)[split]:
+            try:
+                lines = path.read_text(encoding="utf-8").split("\n")
+            except UnicodeDecodeError as error:
+                raise UserError(f"{path}: byte {error.start + 1} is not UTF-8.") from None
+            for place, whole in enumerate(read_trees(lines, str(path)), start=1):
+                tree = plain(whole)
+                if tree is not None:  # a tree of nothing but traces says no sentence
+                    values = {"inputs": " ".join(tree.words), "targets": str(tree)}
+                    yield Example(f"{path.stem.lower()}/{place}", values)
+
+    def _by_split(self, tmp_dir: Path) -> dict[str, list[Path]]:
+        root = tmp_dir / self.folder
+        files = next(filter(None, (_files(root / base) for base in BASES)), {})
+        layout = (
+            f"Expected below it: wsj_0001.mrg and so on, or 00/wsj_0001.mrg and so on, itself or in "
+            f"{', '.join(f'{base}/' for base in BASES if base)}."
+            f"{f' To be had from {self.homepage}.' if self.homepage else ''}"
+        )
+        if not files:
+            raise UserError(f"{root} holds no Treebank files. {layout}")
+        sections = {number // 100 for number in files}
+        if max(sections) < SECTIONS[TRAIN].start:
+            found = {
+                TRAIN: [files[number] for number in sorted(files) if number < SAMPLE_DEV_FROM],
+                DEV: [files[number] for number in sorted(files) if number >= SAMPLE_DEV_FROM],
+            }
+            if not all(found.values()):
+                raise UserError(
+                    f"{root} holds part of the Treebank sample ({len(files)} files); the sample is wsj_0001.mrg and "
+                    f"up, of which wsj_0{SAMPLE_DEV_FROM}.mrg and up is dev. {layout}"
+                )
+            return found
+        missing = [f"{s:02d}" for split in (TRAIN, DEV) for s in SECTIONS[split] if s not in sections]
+        if missing:
+            raise UserError(
+                f"{root} lacks sections {', '.join(missing)}: train is 02-21, dev is 22, test is 23. {layout}"
+            )
+        return {
+            split: [files[number] for number in sorted(files) if number // 100 in wanted]
+            for split, wanted in SECTIONS.items()
+            if sections & set(wanted)
+        }
+
+
+def _files(base: Path) -> dict[int, Path]:
+    """The Treebank files in `base` and in its section folders, by number."""
+    numbered = (
+        (re.fullmatch(r"wsj_(\d{4})\.mrg", path.name.lower()), path) for path in (*base.glob("*"), *base.glob("??/*"))
+    )
+    return {int(match[1]): path for match, path in numbered if match}

@@ -1,0 +1,208 @@
+"""Raw values in, text out: what a trained net makes of any number of inputs, in batches of few shapes.
+
+B rows, K beams, T positions, C classes.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from t2t_mm.data.vocabulary import EOS, PAD
+from t2t_mm.decoding.programs import Programs
+from t2t_mm.errors import UnknownName, UserError
+from t2t_mm.hparam_set import DataHparams
+from t2t_mm.models.net import Net
+from t2t_mm.problem import Codec
+
+STRIDE = 32  # outputs get room in multiples of it, sources in powers of two from it on: every shape is compiled
+ROOM = 1.25  # an output may have so many times the ids that training targets had, for a source of its length
+NOT_FINITE = "The model's probabilities are not finite numbers; its weights may be spoilt."
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecodeOptions:
+    """How to decode. Class problems heed `batch_size` alone."""
+
+    beam_size: int = 1  # 1 is greedy search
+    alpha: float = 0.6  # of the length penalty; 0 ranks by probability alone
+    extra_length: int = 50  # ids that an output may have beyond what its source's length lets expect
+    batch_size: int = 32  # inputs at a time
+    n_best: int = 1  # answers to each input, at most beam_size
+
+    def __post_init__(self) -> None:
+        for name, least in (("beam_size", 1), ("batch_size", 1), ("n_best", 1), ("alpha", 0), ("extra_length", 0)):
+            if not least <= getattr(self, name) < math.inf:
+                raise UserError(f"{name} must be at least {least}. Received: {getattr(self, name)}.")
+        if self.n_best > self.beam_size:
+            raise UserError(f"n_best must be at most beam_size, {self.beam_size}. Received: {self.n_best}.")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One output. `score` is log-probability / length penalty for what was generated, the probability for a class."""
+
+    text: str
+    score: float
+    whole: bool = True  # false for an output that reached its limit before its end
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """The answers to one input, best first: `n_best` outputs, or every class."""
+
+    answers: tuple[Answer, ...]
+
+    @property
+    def text(self) -> str:
+        """The best answer."""
+        return self.answers[0].text
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why there is no answer to one input."""
+
+    reason: str
+
+
+Result = Decoded | Failure
+
+
+@dataclass(frozen=True)
+class _Item:
+    place: int  # among the inputs
+    value: Any
+    stored: bytes
+    length: int
+
+
+class Decoder:
+    """A net with the codecs of its problems. What it compiled stays for later calls, so one Decoder serves them all."""
+
+    def __init__(
+        self,
+        net: Net,
+        codecs: Mapping[str, Mapping[str, Codec]],
+        hparams: DataHparams,
+        target_ratios: Mapping[str, float],
+    ) -> None:
+        """
+        Args:
+            codecs: by problem, then by feature.
+            hparams: those of the training: the size of pictures, the longest text.
+            target_ratios: by problem, the summed length of its training targets over that of its training inputs.
+        """
+        self.net, self.codecs, self.hparams, self.target_ratios = net, codecs, hparams, target_ratios
+        self._programs = Programs(net, hparams)
+
+    def decode(
+        self,
+        problem: str,
+        values: Sequence[Any],
+        options: DecodeOptions | None = None,
+        report: Callable[[int], None] = lambda done: None,
+    ) -> list[Result]:
+        """Answer each of `values`, in their order.
+
+        An answer does not depend on the other values, but for the last digits of its score. A value that can't be
+        decoded (an unreadable picture, an empty line, a text longer than the longest of training) becomes a Failure
+        with the reason.
+
+        Args:
+            values: raw inputs of `problem`, as its source yields them: a line of text, the bytes of a picture.
+            report: called after each batch with the number of values that are done.
+
+        Raises:
+            UserError: a problem that the net does not have, or that reads no input.
+        """
+        options = options or DecodeOptions()
+        codec = self._input_codec(problem)
+        results: dict[int, Result] = {}
+        items = []
+        for place, value in enumerate(values):
+            try:
+                items.append(self._item(codec, place, value))
+            except UserError as error:
+                results[place] = Failure(str(error))
+        answers = self._generate if self.net.generates(problem) else self._classify
+        for batch, rows in batches(items, options.batch_size):
+            for item, result in zip(batch, answers(problem, batch, rows, options), strict=True):
+                results[item.place] = result
+            report(len(results))
+        return [results[place] for place in range(len(values))]
+
+    def _input_codec(self, problem: str) -> Codec:
+        if problem not in self.codecs:
+            raise UnknownName("problem of this model", problem, self.codecs)
+        if "inputs" not in self.codecs[problem]:
+            raise UserError(f"The problem {problem} reads no input, so there is nothing to decode.")
+        return self.codecs[problem]["inputs"]
+
+    def _item(self, codec: Codec, place: int, value: Any) -> _Item:
+        if isinstance(value, str) and not value.strip():
+            raise UserError("There is nothing in it.")
+        stored = codec.store(value)
+        length = codec.length(stored)
+        if length > self.hparams.max_length:
+            raise UserError(
+                f"Its length is {length:,}; the model was trained on lengths up to {self.hparams.max_length:,} "
+                "(max_length). Split it."
+            )
+        return _Item(place, value, stored, length)
+
+    def _generate(self, problem: str, batch: list[_Item], rows: int, options: DecodeOptions) -> Iterator[Result]:
+        inputs, targets = (self.codecs[problem][name] for name in ("inputs", "targets"))
+
+        def limit(length: int) -> int:
+            return math.ceil(ROOM * self.target_ratios[problem] * length) + options.extra_length
+
+        length = self._padded(inputs, batch[0].length)
+        limits_B = np.zeros(rows, np.int32)
+        limits_B[: len(batch)] = [max(1, limit(item.length)) for item in batch]
+        positions = -(-max(1, limit(length)) // STRIDE) * STRIDE
+        arrays = self._arrays(inputs, batch, rows, length)
+        found = self._programs.search(
+            problem, inputs, arrays, limits_B, positions, options.beam_size, float(options.alpha)
+        )
+        ids_BKT, scores_BK = (ops.convert_to_numpy(tensor) for tensor in found)
+        for row, item in enumerate(batch):
+            best = [k for k in range(options.n_best) if np.isfinite(scores_BK[row, k])]
+            answers = [_answer(targets, ids_BKT[row, k], item.value, float(scores_BK[row, k])) for k in best]
+            yield Decoded(tuple(answers)) if answers else Failure(NOT_FINITE)
+
+    def _classify(self, problem: str, batch: list[_Item], rows: int, options: DecodeOptions) -> Iterator[Result]:
+        inputs, targets = (self.codecs[problem][name] for name in ("inputs", "targets"))
+        arrays = self._arrays(inputs, batch, rows, self._padded(inputs, batch[0].length))
+        probability_BC = ops.convert_to_numpy(self._programs.classify(problem, inputs, arrays))
+        for probability_C, item in zip(probability_BC, batch, strict=False):  # what is behind the batch is padding
+            best_first = np.argsort(-probability_C, kind="stable")
+            answers = [Answer(targets.show(c, item.value), float(probability_C[c])) for c in best_first]
+            yield Decoded(tuple(answers)) if np.all(np.isfinite(probability_C)) else Failure(NOT_FINITE)
+
+    def _arrays(self, codec: Codec, batch: list[_Item], rows: int, length: int) -> Any:
+        return codec.batch([codec.load(item.stored, self.hparams, None) for item in batch], rows, length)
+
+    def _padded(self, codec: Codec, length: int) -> int:
+        """The length that sources of up to `length` are padded to; pictures have one shape anyway."""
+        varies = any(None in spec.shape[1:] for spec in codec.spec(self.hparams).values())
+        return max(STRIDE, 1 << (length - 1).bit_length()) if varies else length
+
+
+def batches(items: Sequence[_Item], batch_size: int) -> Iterator[tuple[list[_Item], int]]:
+    """Items of like lengths together, the longest first, with the rows that they are padded to.
+
+    That is `batch_size`, or the next power of two where there are fewer items in all: every shape is compiled.
+    """
+    ordered = sorted(items, key=lambda item: -item.length)
+    rows = min(batch_size, 1 << (len(items) - 1).bit_length()) if items else 0
+    for begin in range(0, len(ordered), batch_size):
+        yield ordered[begin : begin + batch_size], rows
+
+
+def _answer(codec: Codec, ids_T: np.ndarray, source: Any, score: float) -> Answer:
+    ids = ids_T[: np.count_nonzero(ids_T != PAD)]
+    return Answer(codec.show(ids, source), score, whole=bool(ids.size) and int(ids[-1]) == EOS)

@@ -1,0 +1,96 @@
+"""Hyperparameters: frozen, typed records with flat names that are unique over all three.
+
+A set is a registered function that returns an HparamSet; `override` applies `--hparams=name=value,...` to a copy.
+"""
+
+import dataclasses
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from t2t_mm.errors import UnknownName, UserError
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataHparams:
+    """How records become batches."""
+
+    batch_size: int = 2048  # body positions in a batch: rows x the longer of source positions and target tokens
+    max_length: int = 256  # ids; longer training examples are left out, and counted
+    buckets: int = 8  # shapes of batch a problem has at most
+    image_size: int = 64  # pixels, both sides
+    image_augment: bool = True  # random crop and mirror image in training
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingHparams:
+    """How the weights move. Defaults: T2T's, where it has them."""
+
+    optimizer: str = "adam"
+    learning_rate: float = 1.0  # times the schedule; T2T's 0.1 counts the same, since its Adam multiplied by 10
+    learning_rate_schedule: str = "noam"
+    learning_rate_warmup_steps: int = 4000
+    adam_beta1: float = 0.85
+    adam_beta2: float = 0.997
+    adam_epsilon: float = 1e-6
+    clip_grad_norm: float = 2.0  # global norm over the weights in use; 0 does not clip
+    label_smoothing: float = 0.1
+    problem_choice: str = "uniform"  # uniform, proportional, adaptive or fixed
+    problem_temperature: float = 1.0  # proportional: rate ~ (training examples)^(1 / temperature)
+    problem_floor: float = 0.25  # adaptive: no problem falls below this share of the uniform rate
+    problem_rates: str = ""  # fixed: "problem:rate problem:rate ..."
+
+
+@dataclass(frozen=True)
+class HparamSet:
+    """A model's name and the three records: its body's, training's and the data's."""
+
+    model: str
+    body: Any
+    training: TrainingHparams
+    data: DataHparams
+
+    def __post_init__(self) -> None:
+        seen: dict[str, str] = {}
+        for record in ("body", "training", "data"):
+            for field in fields(getattr(self, record)):
+                if seen.setdefault(field.name, record) != record:
+                    raise ValueError(f"hparam {field.name!r} stands in both {seen[field.name]} and {record}")
+
+    def override(self, changes: str) -> "HparamSet":
+        """A copy with `changes` ("name=value,name=value") applied, each checked against its field's type.
+
+        Raises UserError for a change that is no name=value, an unknown name or a value of another type.
+        """
+        result = self
+        for change in filter(None, changes.split(",")):
+            name, equals, text = change.partition("=")
+            if not equals:
+                raise UserError(f"--hparams holds {change!r}; each change is name=value, joined by commas.")
+            result = result.with_value(name.strip(), text.strip())
+        return result
+
+    def with_value(self, name: str, value: Any) -> "HparamSet":
+        """A copy in which the hparam `name` is `value`; text is parsed by the field's type."""
+        known = {}
+        for record in ("body", "training", "data"):
+            known.update({field.name: (record, field) for field in fields(getattr(self, record))})
+        if name not in known:
+            raise UnknownName("hparam", name, known)
+        record, field = known[name]
+        parsed = _parse(name, value, field.type) if isinstance(value, str) else value
+        return replace(self, **{record: replace(getattr(self, record), **{name: parsed})})
+
+    def flat(self) -> dict[str, Any]:
+        """Every hparam by name."""
+        return {k: v for record in (self.body, self.training, self.data) for k, v in dataclasses.asdict(record).items()}
+
+
+def _parse(name: str, text: str, kind: Any) -> Any:
+    kind = getattr(kind, "__name__", kind)
+    truth = {"true": True, "1": True, "false": False, "0": False}
+    try:
+        if kind == "bool":
+            return truth[text.lower()]
+        return {"int": int, "float": float, "str": str}[kind](text)
+    except (ValueError, KeyError):
+        raise UserError(f"hparam {name} takes a value of type {kind}; received {text!r}.") from None

@@ -1,0 +1,102 @@
+"""The convolution step and the ConvBlock (arXiv 1706.05137, section 2.1).
+
+B examples, L positions, D channels in, F channels out, K taps. A picture has H rows and W columns.
+"""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from t2t_mm.layers.depthwise import depthwise_conv1d
+from t2t_mm.layers.dropout import dropout
+from t2t_mm.layers.forward import Forward
+from t2t_mm.layers.norm import LayerNorm
+from t2t_mm.layers.part import Part
+from t2t_mm.layers.sequence import zero_pads
+
+TAPS = ((3, 1), (3, 1), (15, 1), (15, 8))  # (taps, dilation) of the four steps of a ConvBlock
+
+
+class ConvStep(Part):
+    """LN(SepConv(ReLU(x))): ReLU before, depthwise then pointwise convolution, layer norm after.
+
+    No biases: the norm's shift takes their place. Depthwise taps start uniform within sqrt(3 / K), so that a channel
+    keeps its variance; the pointwise projection likewise keeps it for inputs that ReLU halved.
+    """
+
+    def __init__(self, size: int, taps: int, *, dilation: int = 1, causal: bool = False, name: str) -> None:
+        super().__init__(name=name)
+        self.size, self.taps, self.dilation, self.causal = size, taps, dilation, causal
+        self.norm = LayerNorm(name="norm")
+
+    def build(self, width: int) -> None:
+        reach = (3.0 / self.taps) ** 0.5
+        self.taps_KD = self.add_weight(
+            shape=(self.taps, width), initializer=keras.initializers.RandomUniform(-reach, reach), name="depthwise"
+        )
+        self.pointwise_DF = self.add_weight(shape=(width, self.size), initializer="he_normal", name="pointwise")
+        self.norm.build(self.size)
+
+    def call(self, x_BLD: Any, real_BL: Any = None) -> Any:
+        """float[B, L, D] to float[B, L, F]. `real_BL` is needed where pads stand within the reach of a real position."""
+        x_BLD = ops.relu(x_BLD)
+        if real_BL is not None:
+            x_BLD = zero_pads(x_BLD, real_BL)
+        mixed_BLD = depthwise_conv1d(
+            x_BLD, ops.convert_to_tensor(self.taps_KD), dilation=self.dilation, causal=self.causal
+        )
+        return self.norm(ops.matmul(mixed_BLD, self.pointwise_DF))
+
+    def start(self, rows: Any) -> Any:
+        """An empty cache float[S, B, D]: the last S = (K - 1) * dilation + 1 inputs, as a ring; none seen yet are zero."""
+        return ops.zeros(((self.taps - 1) * self.dilation + 1, rows, self.taps_KD.shape[1]))
+
+    def step(self, cache_SBD: Any, x_BD: Any, position: Any) -> tuple[Any, Any]:
+        """Position `position` (int32[]) of a causal step: (float[B, F], the next cache)."""
+        slots = cache_SBD.shape[0]
+        cache_SBD = ops.slice_update(cache_SBD, (position % slots, 0, 0), ops.relu(x_BD)[None])
+        behind_K = (self.taps - 1 - ops.arange(self.taps)) * self.dilation
+        window_KBD = ops.take(cache_SBD, (position - behind_K) % slots, axis=0)
+        mixed_BD = ops.sum(window_KBD * self.taps_KD[:, None, :], axis=0)
+        return self.norm(ops.matmul(mixed_BD, self.pointwise_DF)), cache_SBD
+
+
+class ConvBlock(Part):
+    """Four ConvSteps of one width with two skips, both from the block's input; dropout once, at the end.
+
+    hidden2 = x + step2(step1(x));  hidden4 = x + step4(step3(hidden2));  Dropout(hidden4).
+    """
+
+    def __init__(self, *, dropout: float, causal: bool = False, name: str) -> None:
+        super().__init__(name=name)
+        self.dropout, self.causal = dropout, causal
+
+    def build(self, width: int) -> None:
+        self.steps = [
+            ConvStep(width, taps, dilation=dilation, causal=self.causal, name=f"step_{i}")
+            for i, (taps, dilation) in enumerate(TAPS, start=1)
+        ]
+        for step in self.steps:
+            step.build(width)
+
+    def call(self, x_BLD: Any, real_BL: Any, forward: Forward) -> Any:
+        """float[B, L, D] to float[B, L, D]. A causal block needs no `real_BL`, as long as pads stand behind."""
+        one, two, three, four = self.steps
+        real_BL = None if self.causal else real_BL
+        hidden2_BLD = x_BLD + two(one(x_BLD, real_BL), real_BL)
+        hidden4_BLD = x_BLD + four(three(hidden2_BLD, real_BL), real_BL)
+        return dropout(hidden4_BLD, self.dropout, forward, self.path)
+
+    def start(self, rows: Any) -> list[Any]:
+        """Empty caches of the four steps."""
+        return [step.start(rows) for step in self.steps]
+
+    def step(self, caches: list[Any], x_BD: Any, position: Any) -> tuple[Any, list[Any]]:
+        """One position: (float[B, D], the next caches)."""
+        one, two, three, four = self.steps
+        hidden_BD, cache1 = one.step(caches[0], x_BD, position)
+        hidden_BD, cache2 = two.step(caches[1], hidden_BD, position)
+        hidden_BD, cache3 = three.step(caches[2], x_BD + hidden_BD, position)
+        hidden_BD, cache4 = four.step(caches[3], hidden_BD, position)
+        return x_BD + hidden_BD, [cache1, cache2, cache3, cache4]

@@ -1,0 +1,66 @@
+"""Tokens to experts and back by gathers alone, forwards and backwards.
+
+N tokens, each sent to k of E experts, an expert holding C slots. A scatter-add in the gradient of a gather costs as much
+as the matrix products beside it (and seconds of compilation under XLA); since dispatch is a partial permutation, its
+gradient is a gather by the inverse table.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from keras import ops
+
+
+@dataclass(frozen=True)
+class Routes:
+    """Where each (token, choice) pair goes and where each slot comes from; N and E * C stand for nowhere."""
+
+    slot_Nk: Any  # int32: the slot of a pair, E * C if it found none
+    pair_S: Any  # int32: the pair n * k + j in slot e * C + c, N * k if the slot is empty
+
+
+def route(expert_Nk: Any, experts: int, capacity: Any) -> Routes:
+    """Seat pairs in their experts in order of tokens. `expert_Nk` holds E for a token that goes nowhere (a pad)."""
+    pairs = ops.size(expert_Nk)
+    expert_M = ops.reshape(expert_Nk, (-1,))
+    order_M = ops.cast(ops.argsort(expert_M), "int32")  # stable: first come, first seated
+    sorted_M = ops.take(expert_M, order_M)
+    start_E = ops.cast(ops.searchsorted(sorted_M, ops.arange(experts + 1, dtype="int32")), "int32")
+    rank_M = ops.arange(pairs, dtype="int32") - ops.take(start_E, sorted_M)
+    seated_M = ops.logical_and(rank_M < capacity, sorted_M < experts)
+    slot_sorted_M = ops.where(seated_M, sorted_M * capacity + rank_M, experts * capacity)
+    slot_M = ops.take(slot_sorted_M, ops.argsort(order_M))
+    index_EC = start_E[:experts, None] + ops.arange(capacity, dtype="int32")[None, :]
+    taken_EC = index_EC < start_E[1:, None]
+    pair_EC = ops.where(taken_EC, ops.take(order_M, ops.minimum(index_EC, pairs - 1)), pairs)
+    return Routes(ops.reshape(slot_M, ops.shape(expert_Nk)), ops.reshape(pair_EC, (-1,)))
+
+
+def to_experts(x_ND: Any, routes: Routes, choices: int) -> Any:
+    """float[N, D] to float[S, D]: each slot's token, zeros in empty slots. S = E * C."""
+    return _gather(x_ND, routes.pair_S // choices, routes.slot_Nk)
+
+
+def from_experts(y_SD: Any, routes: Routes) -> Any:
+    """float[S, D] to float[N, k, D]: what each choice's expert said, zeros for a pair that found no slot."""
+    shape = ops.shape(routes.slot_Nk)
+    y_MD = _gather(y_SD, ops.reshape(routes.slot_Nk, (-1,)), routes.pair_S[:, None])
+    return ops.reshape(y_MD, (shape[0], shape[1], y_SD.shape[-1]))
+
+
+def _gather(x_ND: Any, index_M: Any, inverse_NJ: Any) -> Any:
+    """x_ND[index_M] with a zero row for index N; `inverse_NJ` lists the rows of the result that came from each row."""
+
+    @ops.custom_gradient
+    def gather(x: Any) -> Any:
+        def gradient(*args: Any, upstream: Any = None) -> Any:
+            g = args[0] if upstream is None else upstream
+            return ops.sum(ops.take(_with_zero_row(g), inverse_NJ, axis=0), axis=1)
+
+        return ops.take(_with_zero_row(x), index_M, axis=0), gradient
+
+    return gather(x_ND)
+
+
+def _with_zero_row(x_ND: Any) -> Any:
+    return ops.pad(x_ND, [[0, 1], [0, 0]])

@@ -1,0 +1,129 @@
+"""Sparsely gated experts (Shazeer et al., arXiv 1701.06538), with the two balance losses.
+
+N tokens, D channels, E experts of which each token takes k, H hidden units in an expert, C slots an expert holds.
+"""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from t2t_mm.layers.dispatch import from_experts, route, to_experts
+from t2t_mm.layers.forward import Forward
+from t2t_mm.layers.norm import LayerNorm
+from t2t_mm.layers.part import Part
+
+NOISE_FLOOR = 1e-2  # T2T adds it to the gate noise's scale
+
+
+class Experts(Part):
+    """LN(x + MoE(x)): each position is sent to k of E feed-forward experts, weighed by a noisy gate.
+
+    In training an expert holds `capacity` times an equal share of tokens; what finds no slot is left to the skip path and
+    counted ("overflow"). Elsewhere nothing is dropped, so that an output does not depend on the rest of its batch.
+    """
+
+    def __init__(self, *, experts: int, per_token: int, size: int, capacity: float, balance: float, name: str) -> None:
+        super().__init__(name=name)
+        if not 0 < per_token < experts:
+            raise ValueError(
+                f"experts_per_token must be at least 1 and less than experts. Received: {per_token} of {experts}"
+            )
+        self.experts, self.per_token, self.size = experts, per_token, size
+        self.capacity, self.balance = capacity, balance
+        self.norm = LayerNorm(name="norm")
+
+    def build(self, width: int) -> None:
+        """Each expert starts as if it stood alone: variance by its own fan-in, not by that of the stack."""
+        normal = keras.initializers.RandomNormal
+        self.gate_DE = self.add_weight(shape=(width, self.experts), initializer="zeros", name="gate")
+        self.gate_noise_DE = self.add_weight(shape=(width, self.experts), initializer="zeros", name="gate_noise")
+        self.hidden_EDH = self.add_weight(
+            shape=(self.experts, width, self.size), initializer=normal(stddev=(2.0 / width) ** 0.5), name="hidden"
+        )
+        self.output_EHD = self.add_weight(
+            shape=(self.experts, self.size, width), initializer=normal(stddev=self.size**-0.5), name="output"
+        )
+        self.norm.build(width)
+
+    def call(self, x_BLD: Any, real_BL: Any, forward: Forward) -> Any:
+        """float[B, L, D] to float[B, L, D]; pads take no slot and bear no weight."""
+        shape = ops.shape(x_BLD)
+        x_ND = ops.reshape(x_BLD, (-1, shape[-1]))
+        real_N = ops.reshape(real_BL, (-1,))
+        gates_Nk, expert_Nk = self._gate(x_ND, real_N, forward)
+        tokens = ops.shape(x_ND)[0]
+        if forward.training:
+            share = tokens * self.per_token / self.experts
+            capacity = ops.cast(ops.ceil(self.capacity * ops.cast(share, "float32")), "int32")
+            capacity = ops.minimum(capacity, tokens) if keras.backend.backend() == "tensorflow" else int(capacity)
+        elif keras.backend.backend() == "tensorflow":
+            capacity = ops.max(ops.bincount(ops.reshape(expert_Nk, (-1,)), minlength=self.experts + 1)[: self.experts])
+            capacity = ops.maximum(ops.cast(capacity, "int32"), 1)
+        else:
+            capacity = tokens
+        out_ND = self._dispatch(x_ND, gates_Nk, expert_Nk, capacity, forward)
+        return self.norm(x_BLD + ops.reshape(out_ND, shape))
+
+    def step(self, x_BD: Any) -> Any:
+        """One position of each row, nothing dropped: float[B, D] to float[B, D]."""
+        rows = x_BD.shape[0]
+        gates_Bk, expert_Bk = self._gate(x_BD, ops.ones((rows,), "bool"), Forward())
+        if rows * self.per_token <= self.experts:
+            out_BD = ops.stack([self._few(x_BD[b], gates_Bk[b], expert_Bk[b]) for b in range(rows)])
+        else:
+            out_BD = self._dispatch(x_BD, gates_Bk, expert_Bk, rows, Forward())
+        return self.norm(x_BD + out_BD)
+
+    def _few(self, x_D: Any, gates_k: Any, expert_k: Any) -> Any:
+        """A single token through slices of the experts it chose: reads k experts' weights and no others."""
+        out_D = 0.0
+        for j in range(self.per_token):
+            hidden_H = ops.relu(ops.matmul(x_D[None], ops.take(self.hidden_EDH, expert_k[j], axis=0)))
+            out_D = out_D + gates_k[j] * ops.matmul(hidden_H, ops.take(self.output_EHD, expert_k[j], axis=0))[0]
+        return out_D
+
+    def _dispatch(self, x_ND: Any, gates_Nk: Any, expert_Nk: Any, capacity: Any, forward: Forward) -> Any:
+        routes = route(expert_Nk, self.experts, capacity)
+        slots_ECD = ops.reshape(to_experts(x_ND, routes, self.per_token), (self.experts, capacity, x_ND.shape[-1]))
+        hidden_ECH = ops.relu(ops.matmul(slots_ECD, self.hidden_EDH))
+        said_SD = ops.reshape(ops.matmul(hidden_ECH, self.output_EHD), (-1, x_ND.shape[-1]))
+        said_NkD = from_experts(said_SD, routes)
+        if forward.training:
+            asked = ops.sum(ops.cast(expert_Nk < self.experts, "float32"))
+            seated = ops.sum(ops.cast(routes.slot_Nk < self.experts * capacity, "float32"))
+            forward.reports[f"{self.path}/overflow"] = 1.0 - seated / ops.maximum(asked, 1.0)
+        return ops.sum(said_NkD * gates_Nk[..., None], axis=1)
+
+    def _gate(self, x_ND: Any, real_N: Any, forward: Forward) -> tuple[Any, Any]:
+        """Noisy top-k gating: (gates float[N, k] that sum to 1, experts int32[N, k]); zeros and E for pads."""
+        x_ND = ops.cast(x_ND, "float32")
+        clean_NE = ops.matmul(x_ND, ops.cast(self.gate_DE, "float32"))
+        real_N1 = ops.cast(real_N, "float32")[:, None]
+        if forward.noise is None:
+            top_Nk, expert_Nk = ops.top_k(clean_NE, self.per_token)
+        else:
+            scale_NE = ops.softplus(ops.matmul(x_ND, ops.cast(self.gate_noise_DE, "float32"))) + NOISE_FLOOR
+            noisy_NE = clean_NE + scale_NE * forward.noise.normal(ops.shape(clean_NE), self.path)
+            best_Nk, best_index_Nk = ops.top_k(noisy_NE, self.per_token + 1)
+            top_Nk, expert_Nk = best_Nk[:, : self.per_token], best_index_Nk[:, : self.per_token]
+            kth_N1, next_N1 = best_Nk[:, self.per_token - 1, None], best_Nk[:, self.per_token, None]
+            bar_NE = ops.where(noisy_NE > next_N1, next_N1, kth_N1)
+            stays_NE = 0.5 * (1.0 + ops.erf((clean_NE - bar_NE) / scale_NE * 2.0**-0.5))
+            load_E = ops.sum(stays_NE * real_N1, axis=0)
+        gates_Nk = ops.softmax(top_Nk, axis=-1) * real_N1
+        expert_Nk = ops.where(real_N[:, None], ops.cast(expert_Nk, "int32"), self.experts)
+        if forward.noise is not None:
+            flat_M = ops.reshape(ops.minimum(expert_Nk, self.experts - 1), (-1,))
+            importance_E = ops.segment_sum(ops.reshape(gates_Nk, (-1,)), flat_M, num_segments=self.experts)
+            forward.penalties[self.path] = self.balance * (imbalance(importance_E) + imbalance(load_E))
+            forward.reports[f"{self.path}/importance"] = importance_E
+        return ops.cast(gates_Nk, self.compute_dtype), expert_Nk
+
+
+def imbalance(load_E: Any) -> Any:
+    """The squared coefficient of variation, (standard deviation / mean)^2: 0 when all carry alike, E - 1 when one carries all.
+
+    Source: arXiv 1701.06538, section 4 (importance) and appendix A (load).
+    """
+    return ops.var(load_E) / (ops.square(ops.mean(load_E)) + 1e-10)

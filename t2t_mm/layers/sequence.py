@@ -1,0 +1,24 @@
+"""A sequence of vectors with its lengths: what flows between modality nets and bodies."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from keras import ops
+
+
+@dataclass(frozen=True)
+class Seq:
+    """Feature values that travel with their lengths. B examples, L positions, D channels."""
+
+    values_BLD: Any
+    real_BL: Any  # bool: true where there is something, false behind the end
+    grid: tuple[int, int] | None = None  # (height, width) of the picture that was flattened; height * width = L
+
+    def with_values(self, values_BLD: Any) -> "Seq":
+        """The same lengths and grid around other values."""
+        return replace(self, values_BLD=values_BLD)
+
+
+def zero_pads(values_BLD: Any, real_BL: Any) -> Any:
+    """`values_BLD` with every pad set to the zero vector, whatever it held (NaN excepted)."""
+    return values_BLD * ops.cast(real_BL, values_BLD.dtype)[..., None]

@@ -1,0 +1,62 @@
+"""Pictures in: the Xception entry flow (arXiv 1706.05137, section 2.5.2)."""
+
+from typing import Any
+
+from keras import ops
+
+from t2t_mm.layers.forward import Forward
+from t2t_mm.layers.picture import ConvRes, PictureStep
+from t2t_mm.layers.sequence import Seq
+from t2t_mm.modalities.base import Loss, Modality, Tensors, one_way
+
+
+class Image(Modality):
+    """Pixels to a grid of vectors, 16 times smaller on each side, flattened in raster order.
+
+    The first convolution is an ordinary one without ReLU, on pixels standardised per picture, since ReLU would throw
+    away half of a signed input; channels grow 32, 64, min(128, D), min(256, D), D.
+    """
+
+    autoregressive = False
+
+    def build(self) -> None:
+        d = self.hidden_size
+        self.flow = [
+            PictureStep(32, 3, stride=2, separable=False, relu=False, name="step_1"),
+            PictureStep(64, 3, name="step_2"),
+            ConvRes(min(128, d), name="res_1"),
+            ConvRes(min(256, d), name="res_2"),
+            ConvRes(d, name="res_3"),
+        ]
+        for layer, width in zip(self.flow, (3, 32, 64, min(128, d), min(256, d)), strict=True):
+            layer.build(width)
+
+    def bottom(self, arrays: Tensors, forward: Forward) -> Seq:
+        """{"pixels": uint8[B, H, W, 3]} to Seq[B, ceil(H / 16) * ceil(W / 16), D] with its grid."""
+        x = standardised(arrays["pixels"])
+        for layer in self.flow:
+            x = layer(x)
+        height, width = x.shape[1], x.shape[2]
+        vectors_BLD = ops.reshape(x, (-1, height * width, self.hidden_size))
+        return Seq(vectors_BLD, ops.ones(ops.shape(vectors_BLD)[:2], "bool"), grid=(height, width))
+
+    def targets_bottom(self, arrays: Tensors, forward: Forward) -> Seq:
+        raise one_way(self, "targets")
+
+    def top(self, body: Seq) -> Any:
+        raise one_way(self, "targets")
+
+    def loss(self, body: Seq, arrays: Tensors, smoothing: float) -> Loss:
+        raise one_way(self, "targets")
+
+    def labels(self, arrays: Tensors) -> tuple[Any, Any]:
+        raise one_way(self, "targets")
+
+
+def standardised(pixels_BHWC: Any) -> Any:
+    """Each picture at mean 0 and standard deviation 1 (at least 1 / sqrt(pixels), so that a flat one stays flat)."""
+    x_BHWC = ops.cast(pixels_BHWC, "float32")
+    size = x_BHWC.shape[1] * x_BHWC.shape[2] * x_BHWC.shape[3]
+    centred = x_BHWC - ops.mean(x_BHWC, axis=(1, 2, 3), keepdims=True)
+    deviation = ops.sqrt(ops.mean(ops.square(centred), axis=(1, 2, 3), keepdims=True))
+    return centred / ops.maximum(deviation, 255.0 * size**-0.5)

@@ -1,0 +1,115 @@
+"""Classes out: the exit flow that reads the encoder's memory (arXiv 1706.05137, section 2.5.3)."""
+
+from typing import Any
+
+from keras import ops
+
+from t2t_mm.layers.conv import ConvStep
+from t2t_mm.layers.cross_entropy import cross_entropy
+from t2t_mm.layers.forward import Forward
+from t2t_mm.layers.part import Part
+from t2t_mm.layers.picture import PictureStep, halve
+from t2t_mm.layers.sequence import Seq, zero_pads
+from t2t_mm.modalities.base import Loss, Modality, Tensors, one_way
+from t2t_mm.modalities.text import Table
+
+STRIDE = 4  # along a sequence, as T2T
+MINUS_INFINITY = -1e9
+
+
+class ExitGrid(Part):
+    """Over a picture's grid: skip and max-pool halve it, then widths 1.5 D and 2 D, as 1,536 and 2,048 at D = 1,024."""
+
+    def build(self, width: int) -> None:
+        self.skip = PictureStep(width, 3, stride=2, name="skip")
+        self.steps = [
+            PictureStep(size, 3, name=f"step_{i}")
+            for i, size in enumerate((width, width, width * 3 // 2, width * 2), start=1)
+        ]
+        self.skip.build(width)
+        for step, size in zip(self.steps, (width, width, width, width * 3 // 2), strict=True):
+            step.build(size)
+
+    def call(self, memory: Seq) -> Any:
+        """Seq[B, H * W, D] to float[B, 2 D]."""
+        height, width = memory.grid or (0, 0)
+        x = ops.reshape(memory.values_BLD, (-1, height, width, memory.values_BLD.shape[-1]))
+        one, two, three, four = self.steps
+        x = self.skip(x) + halve(two(one(x)))
+        return ops.mean(ops.relu(four(three(x))), axis=(1, 2))
+
+
+class ExitLine(Part):
+    """Along a sequence: the same with five taps and stride 4, pads left out of every convolution and pool."""
+
+    def build(self, width: int) -> None:
+        self.skip = ConvStep(width, 5, name="skip")
+        self.steps = [
+            ConvStep(size, 5, name=f"step_{i}")
+            for i, size in enumerate((width, width, width * 3 // 2, width * 2), start=1)
+        ]
+        self.skip.build(width)
+        for step, size in zip(self.steps, (width, width, width, width * 3 // 2), strict=True):
+            step.build(size)
+
+    def call(self, memory: Seq) -> Any:
+        """Seq[B, L, D] to float[B, 2 D]; any length from 1 on."""
+        x_BLD, real_BL = memory.values_BLD, memory.real_BL
+        one, two, three, four = self.steps
+        skip_BMD = self.skip(x_BLD, real_BL)[:, ::STRIDE]
+        x_BMD = skip_BMD + pool(two(one(x_BLD, real_BL), real_BL), real_BL)
+        real_BM = real_BL[:, ::STRIDE]
+        x_BMF = ops.relu(four(three(x_BMD, real_BM), real_BM))
+        count_B1 = ops.maximum(ops.sum(ops.cast(real_BM, x_BMF.dtype), axis=1, keepdims=True), 1.0)
+        return ops.sum(zero_pads(x_BMF, real_BM), axis=1) / count_B1
+
+
+def pool(x_BLD: Any, real_BL: Any) -> Any:
+    """float[B, ceil(L / 4), D]: the maximum over positions 4 m to 4 m + 4, pads counting as minus infinity."""
+    x_BLD = ops.where(real_BL[..., None], x_BLD, MINUS_INFINITY)
+    fill = -ops.shape(x_BLD)[1] % STRIDE + 1
+    x_BLD = ops.pad(x_BLD, [[0, 0], [0, fill], [0, 0]], constant_values=MINUS_INFINITY)
+    return ops.max_pool(x_BLD, STRIDE + 1, strides=STRIDE, padding="valid")
+
+
+class Label(Modality):
+    """A class from the whole memory: the exit flow, then one row of 2 D weights and a bias-free score a class.
+
+    The flow over grids and the flow along sequences are made together, so that a class set may be read from both.
+    """
+
+    autoregressive = False
+
+    def build(self) -> None:
+        self.grid = ExitGrid(name="grid")
+        self.line = ExitLine(name="line")
+        self.score = Table(name="score")
+        self.grid.build(self.hidden_size)
+        self.line.build(self.hidden_size)
+        self.score.build((self.port.size, 2 * self.hidden_size))
+
+    def _exit(self, memory: Seq) -> Any:
+        return self.line(memory) if memory.grid is None else self.grid(memory)
+
+    def bottom(self, arrays: Tensors, forward: Forward) -> Seq:
+        raise one_way(self, "inputs")
+
+    def targets_bottom(self, arrays: Tensors, forward: Forward) -> Seq:
+        raise one_way(self, "previous outputs")
+
+    def top(self, body: Seq) -> Any:
+        """Seq[B, L, D] to logits float[B, 1, C]."""
+        return ops.matmul(self._exit(body), ops.transpose(self.score.rows_VD))[:, None]
+
+    def loss(self, body: Seq, arrays: Tensors, smoothing: float) -> Loss:
+        labels_B1, real_B1 = self.labels(arrays)
+        smoothed_B, nats_B = cross_entropy(
+            self._exit(body), ops.convert_to_tensor(self.score.rows_VD), labels_B1[:, 0], smoothing
+        )
+        real_B = ops.cast(real_B1[:, 0], "float32")
+        return Loss(ops.sum(smoothed_B * real_B), ops.sum(nats_B * real_B), ops.sum(real_B))
+
+    def labels(self, arrays: Tensors) -> tuple[Any, Any]:
+        """{"class": int32[B]}, -1 for an empty row."""
+        class_B1 = arrays["class"][:, None]
+        return ops.maximum(class_B1, 0), class_B1 >= 0

@@ -1,0 +1,41 @@
+"""The contract of every body: what stands between the modality nets."""
+
+import abc
+from typing import Any
+
+from t2t_mm.layers.forward import Forward
+from t2t_mm.layers.part import Part
+from t2t_mm.layers.sequence import Seq
+
+State = Any  # a nest of tensors that `step` carries from position to position
+
+
+class Body(Part, abc.ABC):
+    """Turns a source into a memory, and a memory with a target so far into vectors that predict what comes next.
+
+    A body is made from its hparams record, whose field `hidden_size` is D. `decode` is causal: output t sees targets
+    0 to t only. `step` called on positions 0, 1, 2, ... equals `decode` on the whole, to 1e-4.
+    """
+
+    @abc.abstractmethod
+    def encode(self, source: Seq, forward: Forward) -> Seq:
+        """The source as a memory. Label heads read the memory itself.
+
+        A problem without inputs has a source of one zero vector a row: nothing to read, but the rows are known.
+        """
+
+    @abc.abstractmethod
+    def decode(self, memory: Seq, target: Seq, forward: Forward) -> Seq:
+        """Vectors that predict target t + 1 at position t. `target` begins with the embedded command token."""
+
+    @abc.abstractmethod
+    def start(self, memory: Seq, positions: int) -> State:
+        """What `step` needs to generate up to `positions` positions for each row of `memory`."""
+
+    @abc.abstractmethod
+    def step(self, state: State, x_B1D: Any) -> tuple[Any, State]:
+        """One position further: takes the embedded previous output, returns (y_B1D, next state)."""
+
+    @abc.abstractmethod
+    def select(self, state: State, rows_B: Any) -> State:
+        """The state in which row b goes on from row `rows_B[b]`, a row that reads the same memory."""

@@ -1,0 +1,62 @@
+"""The decoder: ConvBlocks and attention blocks in turn, experts in the middle (arXiv 1706.05137, section 2.4)."""
+
+from typing import Any
+
+from keras import ops
+
+from t2t_mm.layers.conv import ConvBlock
+from t2t_mm.layers.forward import Forward
+from t2t_mm.layers.norm import LayerNorm
+from t2t_mm.layers.part import Part
+from t2t_mm.layers.sequence import Seq
+from t2t_mm.models.multimodel.encoder import make_experts
+from t2t_mm.models.multimodel.hparams import MultiModelHparams
+from t2t_mm.models.multimodel.mixer import make_attention
+
+
+class Decoder(Part):
+    """Causal. Each of its blocks: x = ConvBlock(x), then x = x + AttentionBlock(x, source); one closing norm."""
+
+    def __init__(self, hparams: MultiModelHparams, *, name: str) -> None:
+        super().__init__(name=name)
+        indices = range(1, hparams.decoder_blocks + 1)
+        self.blocks = [ConvBlock(dropout=hparams.dropout, causal=True, name=f"block_{i}") for i in indices]
+        self.attentions = [make_attention(hparams, f"attention_{i}") for i in indices]
+        self.experts = make_experts(hparams, "experts")
+        self.norm = LayerNorm(name="norm")
+
+    def build(self, width: int) -> None:
+        for layer in [*self.blocks, *self.attentions, self.experts, self.norm]:
+            if layer is not None:
+                layer.build(width)
+
+    def call(self, x_BLD: Any, real_BL: Any, source: Seq, forward: Forward) -> Any:
+        """float[B, L, D] to float[B, L, D]. `real_BL` marks the target's real positions, which alone use experts."""
+        for i, (block, attention) in enumerate(zip(self.blocks, self.attentions, strict=True)):
+            if i == len(self.blocks) // 2 and self.experts is not None:
+                x_BLD = self.experts(x_BLD, real_BL, forward)
+            x_BLD = block(x_BLD, None, forward)
+            if attention is not None:
+                x_BLD = x_BLD + attention(x_BLD, source, forward)
+        return self.norm(x_BLD)
+
+    def start(self, source: Seq, positions: int) -> list[Any]:
+        rows = ops.shape(source.values_BLD)[0]
+        return [
+            {"block": block.start(rows), "attention": attention and attention.start(source, positions)}
+            for block, attention in zip(self.blocks, self.attentions, strict=True)
+        ]
+
+    def step(self, states: list[Any], x_BD: Any, position: Any) -> tuple[Any, list[Any]]:
+        """One position: (float[B, D], the next states)."""
+        following = []
+        for i, (block, attention, state) in enumerate(zip(self.blocks, self.attentions, states, strict=True)):
+            if i == len(self.blocks) // 2 and self.experts is not None:
+                x_BD = self.experts.step(x_BD)
+            x_BD, caches = block.step(state["block"], x_BD, position)
+            read = state["attention"]
+            if attention is not None:
+                said_BD, read = attention.step(read, x_BD, position)
+                x_BD = x_BD + said_BD
+            following.append({"block": caches, "attention": read})
+        return self.norm(x_BD), following

@@ -1,0 +1,23 @@
+"""Sizes and rates of a MultiModel's body and modality nets."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class MultiModelHparams:
+    """Defaults: `multimodel_base`. The paper is arXiv 1706.05137; docs/multimodel.md gives the reasons for the rest."""
+
+    hidden_size: int = 512  # D, the width of every tensor in the body
+    encoder_blocks: int = 6
+    mixer_blocks: int = 2
+    decoder_blocks: int = 4
+    experts: int = 60  # E in each of the two expert layers; 0 leaves them out
+    experts_per_token: int = 4  # k
+    expert_size: int = 2048  # width of an expert's one hidden layer
+    expert_capacity: float = 1.5  # in training: slots an expert has, as a multiple of an equal share
+    balance_loss: float = 0.01  # weight of the importance loss and of the load loss
+    attention: bool = True  # False: the paper's ablation; the mixer then adds the source position by position
+    attention_heads: int = 8
+    attention_dropout: float = 0.1
+    mixing: str = "steps"  # what mixes the target before attention: "steps" (two ConvSteps) or "blocks" (ConvBlocks)
+    dropout: float = 0.1  # at the end of each ConvBlock; 0.4 in the paper

@@ -1,0 +1,84 @@
+"""The I/O mixer: previous outputs meet the encoded inputs (arXiv 1706.05137, section 2.4)."""
+
+from typing import Any
+
+from keras import ops
+
+from t2t_mm.layers.attention import AttentionBlock
+from t2t_mm.layers.conv import ConvBlock
+from t2t_mm.layers.forward import Forward
+from t2t_mm.layers.part import Part
+from t2t_mm.layers.sequence import Seq, zero_pads
+from t2t_mm.models.multimodel.hparams import MultiModelHparams
+
+
+def make_attention(hparams: MultiModelHparams, name: str) -> AttentionBlock | None:
+    """The attention block that `hparams` describes, or None without attention."""
+    if not hparams.attention:
+        return None
+    return AttentionBlock(
+        heads=hparams.attention_heads,
+        dropout=hparams.attention_dropout,
+        mixing=hparams.mixing,
+        block_dropout=hparams.dropout,
+        name=name,
+    )
+
+
+class Mixer(Part):
+    """x + what the attention block reads from the source, then causal ConvBlocks.
+
+    Without attention (the paper's ablation) the source is added position by position, as in ByteNet, with its mean,
+    so that every target position still hears of it.
+    """
+
+    def __init__(self, hparams: MultiModelHparams, *, name: str) -> None:
+        super().__init__(name=name)
+        self.attention = make_attention(hparams, "attention")
+        self.blocks = [
+            ConvBlock(dropout=hparams.dropout, causal=True, name=f"block_{i}")
+            for i in range(1, hparams.mixer_blocks + 1)
+        ]
+
+    def build(self, width: int) -> None:
+        for layer in [self.attention, *self.blocks]:
+            if layer is not None:
+                layer.build(width)
+
+    def call(self, x_BLD: Any, source: Seq, forward: Forward) -> Any:
+        """float[B, L, D] to float[B, L, D]."""
+        if self.attention is not None:
+            x_BLD = x_BLD + self.attention(x_BLD, source, forward)
+        else:
+            x_BLD = x_BLD + aligned(source, ops.shape(x_BLD)[1])
+        for block in self.blocks:
+            x_BLD = block(x_BLD, None, forward)
+        return x_BLD
+
+    def start(self, source: Seq, positions: int) -> dict[str, Any]:
+        rows = ops.shape(source.values_BLD)[0]
+        read = aligned(source, positions) if self.attention is None else self.attention.start(source, positions)
+        return {"source": read, "blocks": [block.start(rows) for block in self.blocks]}
+
+    def step(self, state: dict[str, Any], x_BD: Any, position: Any) -> tuple[Any, dict[str, Any]]:
+        """One position: (float[B, D], the next state)."""
+        read = state["source"]
+        if self.attention is not None:
+            said_BD, read = self.attention.step(read, x_BD, position)
+        else:
+            said_BD = ops.take(read, position, axis=1)
+        x_BD = x_BD + said_BD
+        caches = []
+        for block, cache in zip(self.blocks, state["blocks"], strict=True):
+            x_BD, cache = block.step(cache, x_BD, position)
+            caches.append(cache)
+        return x_BD, {"source": read, "blocks": caches}
+
+
+def aligned(source: Seq, positions: Any) -> Any:
+    """float[B, `positions`, D]: source position t at position t (zero behind its end), plus the mean of the source."""
+    values_BSD = zero_pads(source.values_BLD, source.real_BL)
+    count_B1 = ops.maximum(ops.sum(ops.cast(source.real_BL, values_BSD.dtype), axis=1, keepdims=True), 1.0)
+    mean_B1D = (ops.sum(values_BSD, axis=1) / count_B1)[:, None]
+    padded_BLD = ops.pad(values_BSD, [[0, 0], [0, positions], [0, 0]])[:, :positions]
+    return padded_BLD + mean_B1D

@@ -1,0 +1,165 @@
+"""Modality nets around one body: the model of all problems at once."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from t2t_mm.hparam_set import HparamSet
+from t2t_mm.layers.forward import Forward
+from t2t_mm.layers.part import Part
+from t2t_mm.layers.sequence import Seq
+from t2t_mm.modalities.base import Loss, Modality, Tensors
+from t2t_mm.modalities.text import Table
+from t2t_mm.models.body import State
+from t2t_mm.problem import Port, Signature
+from t2t_mm.registry import MODALITIES, MODELS
+
+Features = Mapping[str, Tensors]  # a batch: "inputs" and "targets"
+
+
+COMMANDS = "net/commands/rows"  # the path of the one weight whose rows have names
+
+
+class Net(Part):
+    """Every problem's way through the body.
+
+    A problem brings its Signature; nets are shared by equal ports, and a problem's command is a number that its batch
+    carries (`command`), so that problems with the same kind share one compiled step.
+    """
+
+    def __init__(self, signatures: Mapping[str, Signature], hparams: HparamSet) -> None:
+        super().__init__(name="net")
+        self.signatures, self.hparams = dict(signatures), hparams
+        self.width = hparams.body.hidden_size
+        self.commands = sorted({signature.command for signature in signatures.values()})
+        self.body = MODELS[hparams.model](hparams.body, name="body")
+        self.modalities: dict[str, Modality] = {}
+        for signature in signatures.values():
+            for port in (signature.inputs, signature.targets):
+                if port is not None and port.key not in self.modalities:
+                    net_class = MODALITIES[port.modality]
+                    self.modalities[port.key] = net_class(port, self.width, hparams.body, name=port.key)
+        self.command_table = Table(name="commands")
+
+    def build(self) -> None:
+        """Make all weights. Paths hold names alone, so they do not depend on the order of problems."""
+        self.body.build(self.width)
+        for key in sorted(self.modalities):
+            self.modalities[key].build()
+        self.command_table.build((len(self.commands), self.width))
+
+    def tensors(self) -> dict[str, np.ndarray]:
+        """Every weight by path, for a checkpoint; the table of commands as one row a name."""
+        return split_commands({w.path: ops.convert_to_numpy(w) for w in self.trainable_variables}, self.commands)
+
+    def restore(self, tensors: Mapping[str, np.ndarray]) -> None:
+        """Take the weights that `tensors` names; what else it holds is left."""
+        whole = join_commands(tensors, self.commands)
+        for weight in self.trainable_variables:
+            weight.assign(whole[weight.path])
+
+    def kind(self, problem: str) -> tuple[Port | None, Port]:
+        """What problems share that share a compiled step."""
+        signature = self.signatures[problem]
+        return signature.inputs, signature.targets
+
+    def command(self, problem: str) -> int:
+        """The row of the problem's command in the table of commands."""
+        return self.commands.index(self.signatures[problem].command)
+
+    def generates(self, problem: str) -> bool:
+        """Whether targets are decoded position by position; otherwise a head reads the memory."""
+        return self._targets(problem).autoregressive
+
+    def encode(self, problem: str, inputs: Tensors | None, forward: Forward, rows: Any = None) -> Seq:
+        """Inputs through their modality net and the encoder. Without inputs, `rows` says how many rows there are."""
+        port = self.signatures[problem].inputs
+        if port is None:
+            source = Seq(ops.zeros((rows, 1, self.width)), ops.ones((rows, 1), "bool"))
+        else:
+            source = self.modalities[port.key].bottom(inputs, forward)
+        return self.body.encode(source, forward)
+
+    def predict(self, problem: str, features: Features, command: Any, forward: Forward) -> Seq:
+        """What the target's modality net judges: the decoder's output with the true targets as previous outputs, or
+        the memory itself. `command` is int32[], as `command()` gives it."""
+        targets = features["targets"]
+        rows = ops.shape(next(iter(targets.values())))[0]
+        memory = self.encode(problem, features.get("inputs"), forward, rows)
+        if not self.generates(problem):
+            return memory
+        target = self._targets(problem).targets_bottom(targets, forward)
+        first_B1D = ops.broadcast_to(self._first(command), (rows, 1, self.width))
+        shifted_BLD = ops.concatenate([first_B1D, target.values_BLD[:, :-1]], axis=1)
+        return self.body.decode(memory, target.with_values(shifted_BLD), forward)
+
+    def loss(self, problem: str, features: Features, command: Any, forward: Forward, smoothing: float) -> Loss:
+        """The loss on a batch; balance penalties are left in `forward`."""
+        return self._targets(problem).loss(
+            self.predict(problem, features, command, forward), features["targets"], smoothing
+        )
+
+    def judge(self, problem: str, features: Features, command: Any) -> tuple[Any, Any, Any]:
+        """(logits float[B, T, V], labels int32[B, T], real bool[B, T]) with the true targets as previous outputs."""
+        modality = self._targets(problem)
+        logits_BTV = modality.top(self.predict(problem, features, command, Forward()))
+        return logits_BTV, *modality.labels(features["targets"])
+
+    def classify(self, problem: str, memory: Seq) -> Any:
+        """Logits float[B, C] of a problem that is not generated."""
+        return self._targets(problem).top(memory)[:, 0]
+
+    def start(self, problem: str, memory: Seq, positions: int) -> State:
+        """The body's state for generating up to `positions` positions."""
+        return self.body.start(memory, positions)
+
+    def first(self, problem: str, rows: int) -> Any:
+        """float[B, 1, D]: the problem's command token."""
+        return ops.broadcast_to(self._first(self.command(problem)), (rows, 1, self.width))
+
+    def embed(self, problem: str, ids_B1: Any) -> Any:
+        """float[B, 1, D]: the previous outputs int32[B, 1]."""
+        lengths_B = ops.ones(ops.shape(ids_B1)[:1], "int32")
+        return self._targets(problem).targets_bottom({"ids": ids_B1, "lengths": lengths_B}, Forward()).values_BLD
+
+    def step(self, problem: str, state: State, x_B1D: Any) -> tuple[Any, State]:
+        """One position further: (logits float[B, V], next state)."""
+        y_B1D, state = self.body.step(state, x_B1D)
+        real_B1 = ops.ones(ops.shape(y_B1D)[:2], "bool")
+        return self._targets(problem).top(Seq(y_B1D, real_B1))[:, 0], state
+
+    def select(self, state: State, rows_B: Any) -> State:
+        """The state in which row b goes on from row rows_B[b]."""
+        return self.body.select(state, rows_B)
+
+    def _targets(self, problem: str) -> Modality:
+        return self.modalities[self.signatures[problem].targets.key]
+
+    def _first(self, command: Any) -> Any:
+        return self.command_table(ops.reshape(command, (1, 1))) * self.width**0.5
+
+
+def split_commands(tensors: Mapping[str, np.ndarray], commands: Sequence[str]) -> dict[str, np.ndarray]:
+    """`tensors` with the table of commands (and what belongs to it) as one entry a command, by the command's name."""
+    result = {}
+    for path, value in tensors.items():
+        if path.startswith(COMMANDS):
+            for row, command in enumerate(commands):
+                result[path.replace(COMMANDS, f"net/commands/{command}")] = value[row]
+        else:
+            result[path] = value
+    return result
+
+
+def join_commands(tensors: Mapping[str, np.ndarray], commands: Sequence[str]) -> dict[str, np.ndarray]:
+    """The reverse of `split_commands`."""
+    result, tables = {}, {}
+    for path, value in tensors.items():
+        table, _, rest = path.removeprefix("net/commands/").partition("/")
+        if path.startswith("net/commands/"):
+            tables.setdefault(f"{COMMANDS}/{rest}".rstrip("/"), {})[table] = value
+        else:
+            result[path] = value
+    return result | {path: np.stack([rows[command] for command in commands]) for path, rows in tables.items()}

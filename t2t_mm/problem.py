@@ -1,0 +1,191 @@
+"""What there is to learn, said as data: a Problem names its source, its features, its command and its metrics.
+
+A Source yields raw examples. A Feature says how one named value of an example is carried: which modality net reads or
+writes it, and which files (a vocabulary, a list of classes) it stands on. With those files at hand a Feature opens to a
+Codec, which turns raw values into stored bytes, stored bytes into arrays, and arrays back into text.
+"""
+
+import abc
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from t2t_mm.hparam_set import DataHparams
+
+Arrays = dict[str, np.ndarray]  # what one feature brings to a batch, by name: {"ids": [B, L], "lengths": [B]}
+TRAIN, DEV, TEST = "train", "dev", "test"
+
+
+@dataclass(frozen=True)
+class Example:
+    """One raw example: `values` by feature name, and an id that is the same in every run and on every machine."""
+
+    id: str
+    values: Mapping[str, Any]
+
+
+class Source(abc.ABC):
+    """Raw examples of a split."""
+
+    made_on_the_spot: ClassVar[bool] = False  # no files needed: generated from a seed
+
+    @abc.abstractmethod
+    def splits(self, tmp_dir: Path) -> tuple[str, ...]:
+        """The splits that can be read below `tmp_dir`, TRAIN and DEV always among them.
+
+        Raises UserError with the path looked for and the layout expected when the corpus is missing or half there.
+        """
+
+    @abc.abstractmethod
+    def examples(self, split: str, tmp_dir: Path) -> Iterator[Example]:
+        """Stream the examples of `split`, always in the same order.
+
+        Raises UserError naming file and line (or item) for content that cannot be read.
+        """
+
+    @abc.abstractmethod
+    def present(self, tmp_dir: Path) -> bool:
+        """Whether the corpus (or the folder it would be in) is there, so that nothing need be downloaded."""
+
+    def classes(self, tmp_dir: Path) -> tuple[str, ...]:
+        """The class names of all splits in order, where the source knows them without reading its examples, else ()."""
+        return ()
+
+    def fetch(self, tmp_dir: Path) -> None:
+        """Download the corpus to below `tmp_dir` if it can be. Called only when the user asked for it.
+
+        A source whose corpus is to be got by hand does nothing here; its `splits` then says what is missing.
+        """
+
+
+@dataclass(frozen=True)
+class Port:
+    """What a model must know of a feature.
+
+    Problems whose features have equal (modality, key) share one modality net. `size` counts the symbols or classes;
+    0 where values are continuous.
+    """
+
+    modality: str
+    key: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What a model must know of a problem: the ports it reads and writes, and the token that starts its decoding."""
+
+    inputs: Port | None
+    targets: Port
+    command: str
+
+
+@dataclass(frozen=True)
+class ArraySpec:
+    """Type and shape of one array of a batch; None marks rows and lengths, which vary between batches."""
+
+    dtype: str
+    shape: tuple[int | None, ...]
+
+
+class Codec(abc.ABC):
+    """A feature with its files at hand."""
+
+    port: Port
+
+    @abc.abstractmethod
+    def store(self, value: Any) -> bytes:
+        """A raw value as a record holds it. Raises UserError for a value that cannot be carried."""
+
+    @abc.abstractmethod
+    def length(self, stored: bytes) -> int:
+        """How long the stored value is, in the unit that batches are bucketed by: ids of a text, 1 of a class or picture."""
+
+    @abc.abstractmethod
+    def load(self, stored: bytes, hparams: DataHparams, augment: np.random.Generator | None) -> np.ndarray:
+        """A stored value as one example's array. `augment` is None outside training, else keyed by (seed, id, epoch)."""
+
+    @abc.abstractmethod
+    def batch(self, values: Sequence[np.ndarray], rows: int, length: int) -> Arrays:
+        """Stack `values` and pad them to `rows` rows and `length` positions; a row without an example is marked empty."""
+
+    @abc.abstractmethod
+    def spec(self, hparams: DataHparams) -> dict[str, ArraySpec]:
+        """The arrays that `batch` returns."""
+
+    @abc.abstractmethod
+    def value(self, stored: bytes) -> Any:
+        """The raw value again, as `store` took it (a tree without its words, which are not stored)."""
+
+    @abc.abstractmethod
+    def symbols(self, stored: bytes) -> np.ndarray:
+        """The ids or the class of a stored target, int[n]; empty for what has none. Unigram baselines count them."""
+
+    @abc.abstractmethod
+    def positions(self, length: int, hparams: DataHparams) -> int:
+        """How many body positions a value of `length` takes behind its modality net: what batch_size counts."""
+
+    @abc.abstractmethod
+    def parse(self, line: str, folder: Path) -> Any:
+        """A line of a file to decode as a raw value: text as it is, a picture by its path (relative to `folder`)."""
+
+    @abc.abstractmethod
+    def show(self, output: np.ndarray, source: Any = None) -> str:
+        """Ids or a class, as the model puts them out, as a line of text.
+
+        `source` is the raw input that the output answers, where the caller has it: a tree takes its words from it.
+        """
+
+
+class Feature(abc.ABC):
+    """One named value of an example, before its files exist.
+
+    Features whose `files` are equal share them: they are made once, from the samples of all such features of a call.
+    """
+
+    symbols: tuple[str, ...] = ()  # strings that a vocabulary keeps whole, as one id each: the labels of trees
+
+    @abc.abstractmethod
+    def sample(self, value: Any) -> str:
+        """What of a raw value the files are made from: the text as it is encoded, the name of a class."""
+
+    @abc.abstractmethod
+    def prepare(
+        self, data_dir: Path, alike: Sequence["Feature"], samples: Mapping[str, Iterable[str]], seed: int, report: Any
+    ) -> None:
+        """Make the files that this feature stands on below `data_dir`, unless they are there.
+
+        `alike` are the features of the call with the same files, this one among them. `samples` streams what `sample`
+        said of the training examples, by problem; whoever needs few of them draws its own sample. `report(line)` tells
+        the user what was made, or how well files that were there fit the samples.
+        """
+
+    @abc.abstractmethod
+    def files(self) -> tuple[str, ...]:
+        """Names, below the data or run directory, of the files that `open` reads."""
+
+    @abc.abstractmethod
+    def open(self, folder: Path) -> Codec:
+        """The codec that stands on the files in `folder`. Raises UserError naming a missing file."""
+
+
+class Problem:
+    """One thing to learn. A subclass states `source`, `targets` and what differs; registering names it."""
+
+    source: ClassVar[Source]
+    inputs: ClassVar[Feature | None] = None  # None: a language model, nothing is read
+    targets: ClassVar[Feature]
+    command: ClassVar[str] = "generic"  # the token that starts decoding; problems with the same kind of output share it
+    metrics: ClassVar[tuple[str, ...]] = ("neg_log_perplexity", "accuracy", "accuracy_per_sequence")
+    loss_multiplier: ClassVar[float] = 1.0
+    batch_size_multiplier: ClassVar[float] = 1.0
+    ceiling: ClassVar[str] = ""  # for made-up problems: the best that can be reached, and why
+
+    @classmethod
+    def features(cls) -> dict[str, Feature]:
+        """The features by name, inputs first."""
+        named = {"inputs": cls.inputs, "targets": cls.targets}
+        return {name: feature for name, feature in named.items() if feature is not None}

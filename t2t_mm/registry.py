@@ -1,0 +1,157 @@
+"""The four registries: what can be asked for by name.
+
+What ships with the package stands in literal tables below, name to "module:object", so that listing names imports
+neither Keras nor TensorFlow; an entry is imported when it is first looked up. Plugins add theirs by `register`.
+"""
+
+import ast
+import importlib
+import importlib.util
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Generic, TypeVar, cast
+
+from t2t_mm.errors import NameTaken, UnknownName, UserError
+
+Named = TypeVar("Named")
+
+REMEDY = "If a plugin defines it, pass --t2t_usr_dir=<its folder> or install the plugin's package."
+
+
+class Registry(Generic[Named]):
+    """One kind of thing, by name: filled by a decorator, read like a dict."""
+
+    def __init__(self, kind: str, builtin: Mapping[str, str]) -> None:
+        self.kind = kind
+        self._address = dict(builtin)
+        self._items: dict[str, Named] = {}
+
+    def register(self, item: Any = None, *, name: str | None = None) -> Any:
+        """Enter `item` under `name`, or under its own name in snake case: `TranslateEnde` becomes `translate_ende`.
+
+        Serves as `@REGISTRY.register`, `@REGISTRY.register(name="x")` and `REGISTRY.register(item)`; returns `item`.
+        Raises UserError for a name that holds `-` or `,` (they separate names on the command line) and NameTaken for
+        a name in use.
+        """
+        if item is None:
+            return cast(Callable[[Any], Any], lambda decorated: self.register(decorated, name=name))
+        name = name or snake_case(item.__name__)
+        self.declare(name, f"{item.__module__}:{item.__qualname__}")
+        self._items[name] = item
+        return item
+
+    def declare(self, name: str, address: str) -> None:
+        """Enter `name` for what stands at `address`, "module:object", without importing it until it is looked up.
+
+        For a plugin's modalities and models, so that listing names loads no Keras. Raises as `register`.
+        """
+        if re.search(r"[-,\s]", name):
+            raise UserError(f"{address} asks to be the {self.kind} {name!r}; a name may hold no '-', ',' or blank.")
+        if self._address.get(name, address) != address:
+            raise NameTaken(self.kind, name, self._address[name], address)
+        self._address[name] = address
+
+    def __getitem__(self, name: str) -> Named:
+        if name not in self._address:
+            raise UnknownName(self.kind, name, self._address, REMEDY)
+        if name not in self._items:
+            module, _, attribute = self._address[name].partition(":")
+            self._items[name] = getattr(importlib.import_module(module), attribute)
+        return self._items[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(self._address))
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._address
+
+    def address(self, name: str) -> str:
+        """Where `name` is defined, as "module:object"."""
+        if name not in self._address:
+            raise UnknownName(self.kind, name, self._address, REMEDY)
+        return self._address[name]
+
+    def summary(self, name: str) -> str:
+        """The first line of the docstring of `name`, read from its source without importing it."""
+        if name in self._items:
+            return (self._items[name].__doc__ or "").partition("\n")[0]
+        module, _, attribute = self.address(name).partition(":")
+        spec = importlib.util.find_spec(module)
+        if spec is None or spec.origin is None:
+            return ""
+        for node in ast.parse(Path(spec.origin).read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == attribute:
+                return (ast.get_docstring(node) or "").partition("\n")[0]
+        return ""
+
+
+def snake_case(name: str) -> str:
+    """`TranslateEndeMulti30k` to `translate_ende_multi30k`; a name already in snake case stays."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+
+
+def _table(module: str, objects: Mapping[str, str]) -> dict[str, str]:
+    return {name: f"t2t_mm.{module}:{attribute}" for name, attribute in objects.items()}
+
+
+PROBLEMS: Registry[Any] = Registry(
+    "problem",
+    {
+        **_table(
+            "problems.multi30k",
+            {
+                "translate_ende_multi30k": "TranslateEndeMulti30k",
+                "translate_deen_multi30k": "TranslateDeenMulti30k",
+                "translate_enfr_multi30k": "TranslateEnfrMulti30k",
+                "translate_fren_multi30k": "TranslateFrenMulti30k",
+            },
+        ),
+        **_table("problems.wsj_parsing", {"parsing_wsj": "ParsingWsj"}),
+        **_table("problems.cifar10", {"image_cifar10": "ImageCifar10"}),
+        **_table("problems.imagenet", {"image_imagenet": "ImageImagenet"}),
+        **_table("problems.builtin_images", {"image_shapes": "ImageShapes"}),
+        **_table("problems.builtin_parsing", {"parsing_grammar": "ParsingGrammar"}),
+        **_table(
+            "problems.builtin_translation",
+            {
+                "translate_north_south": "TranslateNorthSouth",
+                "translate_south_north": "TranslateSouthNorth",
+                "translate_north_east": "TranslateNorthEast",
+                "translate_east_north": "TranslateEastNorth",
+            },
+        ),
+    },
+)
+MODALITIES: Registry[Any] = Registry(
+    "modality",
+    {
+        **_table("modalities.text", {"text": "Text"}),
+        **_table("modalities.image", {"image": "Image"}),
+        **_table("modalities.label", {"label": "Label"}),
+    },
+)
+MODELS: Registry[Any] = Registry("model", _table("models.multimodel.body", {"multimodel": "MultiModel"}))
+HPARAM_SETS: Registry[Any] = Registry(
+    "hparams_set",
+    _table(
+        "hparams.multimodel",
+        {
+            name: name
+            for name in (
+                "multimodel_paper",
+                "multimodel_paper_single",
+                "multimodel_base",
+                "multimodel_small",
+                "multimodel_tiny",
+                "multimodel_demo",
+            )
+        },
+    ),
+)
+REGISTRIES: dict[str, Registry[Any]] = {
+    "problems": PROBLEMS,
+    "modalities": MODALITIES,
+    "models": MODELS,
+    "hparams_sets": HPARAM_SETS,
+}

@@ -1,0 +1,237 @@
+"""What a run directory says of itself, so that resuming and decoding need nothing but `--output_dir`.
+
+`config.json` holds the hparams, the problems with what a model must know of them, plugins, seed, versions, the
+fingerprints of the vocabularies and class lists copied beside it, and the command line.
+"""
+
+import dataclasses
+import hashlib
+import importlib
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import t2t_mm
+from t2t_mm import plugins
+from t2t_mm.errors import UserError
+from t2t_mm.hparam_set import DataHparams, HparamSet, TrainingHparams
+from t2t_mm.plugins import Plugin
+from t2t_mm.problem import Port, Signature
+from t2t_mm.whole_file import whole_file
+
+CONFIG = "config.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """One training run."""
+
+    hparams_set: str  # the name asked for; "" for a set made in Python
+    hparams: HparamSet  # as trained, changes applied
+    problems: Mapping[str, Signature]
+    plugins: tuple[Plugin, ...] = ()
+    seed: int = 0
+    files: Mapping[str, str] = dataclasses.field(default_factory=dict)  # copied beside: name to sha256
+    versions: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    command_line: tuple[str, ...] = ()
+
+
+def save(config: RunConfig, output_dir: Path) -> Path:
+    """Write `config` into `output_dir`, whole or not at all; returns the file. Raises UserError when it cannot be."""
+    hparams = config.hparams
+    record = type(hparams.body)
+    content = {
+        "hparams_set": config.hparams_set,
+        "model": hparams.model,
+        "body_record": f"{record.__module__}:{record.__qualname__}",
+        "body": asdict(hparams.body),
+        "training": asdict(hparams.training),
+        "data": asdict(hparams.data),
+        "problems": {name: asdict(signature) for name, signature in config.problems.items()},
+        "plugins": [asdict(plugin) for plugin in config.plugins],
+        "seed": config.seed,
+        "files": dict(config.files),
+        "versions": dict(config.versions),
+        "command_line": list(config.command_line),
+    }
+    path = output_dir / CONFIG
+    with whole_file(path) as partial:
+        partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    return path
+
+
+def load(output_dir: Path) -> RunConfig:
+    """Read what `save` wrote, after loading the run's plugins.
+
+    Raises UserError when there is no run in `output_dir`, or when its config.json or a plugin is missing or broken.
+    """
+    content = _read(output_dir)
+    path = output_dir / CONFIG
+    recorded = read_plugins(output_dir)
+    plugins.load(recorded=recorded)
+    try:
+        return RunConfig(
+            hparams_set=content["hparams_set"],
+            hparams=HparamSet(
+                model=content["model"],
+                body=_record(_class(content["body_record"]), content["body"]),
+                training=_record(TrainingHparams, content["training"]),
+                data=_record(DataHparams, content["data"]),
+            ),
+            problems={name: _signature(signature) for name, signature in content["problems"].items()},
+            plugins=tuple(recorded),
+            seed=content["seed"],
+            files=content["files"],
+            versions=content["versions"],
+            command_line=tuple(content["command_line"]),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError, ImportError) as error:
+        raise UserError(f"{path} cannot be read as a run of this version: {_said(error)}.") from error
+
+
+def read_plugins(output_dir: Path) -> list[Plugin]:
+    """The plugins of the run in `output_dir`, not loaded. Raises UserError as `load`."""
+    try:
+        return [Plugin(**plugin) for plugin in _read(output_dir)["plugins"]]
+    except (KeyError, TypeError) as error:
+        raise UserError(f"{output_dir / CONFIG} cannot be read as a run of this version: {_said(error)}.") from error
+
+
+def check_same(saved: RunConfig, wanted: RunConfig, output_dir: Path) -> list[str]:
+    """Whether `wanted` may go on where the run `saved` in `output_dir` stopped.
+
+    Returns:
+        What differs but is no obstacle (training and data hparams, versions), one sentence each, to be said.
+
+    Raises:
+        UserError: another model, body, problems, vocabularies or seed; names every key that differs.
+    """
+    obstacles = [
+        *_differing("", {"model": saved.hparams.model}, {"model": wanted.hparams.model}),
+        *_differing("hparam ", asdict(saved.hparams.body), asdict(wanted.hparams.body)),
+        *_differing("problem ", dict.fromkeys(saved.problems), dict.fromkeys(wanted.problems)),
+        *_differing("problem ", _ports(saved.problems, wanted.problems), _ports(wanted.problems, saved.problems)),
+        *_differing("", saved.files, wanted.files),
+        *_differing("", {"seed": saved.seed}, {"seed": wanted.seed}),
+    ]
+    if obstacles:
+        raise UserError(
+            f"{output_dir} holds another run: {'; '.join(obstacles)}. "
+            f"Choose another --output_dir, or ask for what that run was started with."
+        )
+    return [
+        f"{difference}."
+        for difference in (
+            *_differing("hparam ", asdict(saved.hparams.training), asdict(wanted.hparams.training)),
+            *_differing("hparam ", asdict(saved.hparams.data), asdict(wanted.hparams.data)),
+            *_differing("version of ", saved.versions, wanted.versions),
+        )
+    ]
+
+
+def copy_files(data_dir: Path, output_dir: Path, names: Iterable[str]) -> dict[str, str]:
+    """Copy vocabularies and class lists into the run directory, unless they are there; name to sha256 of each.
+
+    Raises UserError when one is missing in `data_dir`, cannot be written, or is there with other content: the run's
+    weights stand on the one that it has.
+    """
+    fingerprints = {}
+    for name in names:
+        source, target = data_dir / name, output_dir / name
+        if not source.is_file():
+            raise UserError(f"{source} is missing; t2t-mm-datagen makes it.")
+        fingerprints[name] = fingerprint(source)
+        if not target.exists():
+            with whole_file(target) as partial:
+                shutil.copyfile(source, partial)
+        elif fingerprint(target) != fingerprints[name]:
+            raise UserError(
+                f"{target} and {source} differ: the run was trained with another one. "
+                f"Pass the --data_dir that it was trained on, or choose another --output_dir."
+            )
+    return fingerprints
+
+
+def fingerprint(path: Path) -> str:
+    """The sha256 of a file, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def versions() -> dict[str, str]:
+    """What decides, beside seed and hparams, whether a run can be repeated bit for bit."""
+    import keras
+
+    packages = {name: importlib.metadata.version(name) for name in ("keras", keras.backend.backend(), "numpy")}
+    processors = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count()
+    threads = os.environ.get("TF_NUM_INTRAOP_THREADS", str(processors))
+    return {"t2t_mm": t2t_mm.__version__, "python": platform.python_version(), **packages, "threads": threads}
+
+
+def _read(output_dir: Path) -> dict[str, Any]:
+    path = output_dir / CONFIG
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{output_dir} holds no run: there is no {CONFIG}. t2t-mm-trainer writes one.") from None
+    except (ValueError, NotADirectoryError, IsADirectoryError) as error:
+        raise UserError(f"{path} is broken: {_said(error)}.") from None
+    if not isinstance(content, dict):
+        raise UserError(f"{path} is broken: it holds a {type(content).__name__}, not what a trainer writes.")
+    return content
+
+
+def _class(address: str) -> type:
+    module, _, name = address.partition(":")
+    found = getattr(importlib.import_module(module), name)
+    if not (isinstance(found, type) and dataclasses.is_dataclass(found)):
+        raise TypeError(f"{address} is no hparams record")
+    return found
+
+
+def _record(kind: type, values: Mapping[str, Any]) -> Any:
+    types = {field.name: getattr(field.type, "__name__", field.type) for field in fields(kind)}
+    for name, value in values.items():
+        if name not in types:
+            raise ValueError(f"there is no hparam {name!r}")
+        if type(value).__name__ != types[name] and not (types[name] == "float" and type(value) is int):
+            raise ValueError(f"hparam {name} is {value!r}, not a value of type {types[name]}")
+    return kind(**values)
+
+
+def _signature(values: Mapping[str, Any]) -> Signature:
+    inputs = values["inputs"]
+    return Signature(None if inputs is None else Port(**inputs), Port(**values["targets"]), values["command"])
+
+
+def _ports(problems: Mapping[str, Signature], others: Mapping[str, Signature]) -> dict[str, Any]:
+    """What a model must know of those of `problems` that are in `others` too, under names to be read."""
+    flat = {}
+    for name in [name for name in problems if name in others]:
+        for key, value in asdict(problems[name]).items():
+            inner = value if isinstance(value, dict) else {"": value}
+            flat.update({f"{name} {key} {field}".rstrip(): one for field, one in inner.items()})
+    return flat
+
+
+def _differing(kind: str, there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
+    found = []
+    for name in dict.fromkeys([*there, *here]):
+        if name not in here:
+            found.append(f"{kind}{name} is part of it and was not asked for")
+        elif name not in there:
+            found.append(f"{kind}{name} is no part of it")
+        elif there[name] != here[name]:
+            found.append(f"{kind}{name} is {there[name]} there and {here[name]} here")
+    return found
+
+
+def _said(error: Exception) -> str:
+    return f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error).rstrip(".")

@@ -1,0 +1,188 @@
+"""Names and numbers to a ready run: what the trainer's flags, a gin file and a Python caller all come through.
+
+gin binds the arguments of `run` and the fields of the three hparams records, and nothing else:
+
+    run.problems = 'builtin'
+    run.train_steps = 500
+    MultiModelHparams.dropout = 0.2
+"""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+import gin
+
+from t2t_mm import rundir
+from t2t_mm.data.generate import generate
+from t2t_mm.data.ready import ReadyProblem, open_problem
+from t2t_mm.data.records import files_of
+from t2t_mm.errors import UserError
+from t2t_mm.hparam_set import DataHparams, HparamSet, TrainingHparams
+from t2t_mm.plugins import Plugin
+from t2t_mm.registry import HPARAM_SETS, PROBLEMS
+from t2t_mm.train.estimator import Estimator, Habits
+from t2t_mm.whole_file import whole_file
+
+Report = Callable[[str], None]
+
+
+def say(line: str) -> None:
+    """A line of progress, on standard error."""
+    print(line, file=sys.stderr, flush=True)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that is ready to train, evaluate or predict."""
+
+    config: rundir.RunConfig
+    estimator: Estimator
+
+
+def run(
+    problems: Sequence[str] = (),
+    hparams_set: str | None = None,
+    hparams: str = "",
+    model: str | None = None,
+    *,
+    data_dir: Path,
+    tmp_dir: Path,
+    output_dir: Path,
+    generate_data: bool = False,
+    train_steps: int = 250000,
+    eval_steps: int = -1,
+    local_eval_frequency: int = 2000,
+    save_checkpoints_steps: int = 0,
+    save_checkpoints_secs: float = 600,
+    keep_checkpoint_max: int = 20,
+    random_seed: int | None = None,
+    plugins: Sequence[Plugin] = (),
+    command_line: Sequence[str] = (),
+    report: Report = say,
+) -> Run:
+    """Make data where it is missing, and a run in `output_dir`, or go on with the one that is there.
+
+    Args:
+        problems: registered names; empty where the run in `output_dir` has them.
+        hparams_set: a registered name; None for that of the run in `output_dir`.
+        hparams: changes to the set, "name=value,...".
+        model: checked against the model that the set names.
+        data_dir: records and vocabularies.
+        tmp_dir: where corpora lie.
+        output_dir: the run directory.
+        generate_data: allow what downloads a corpus.
+        The rest are the trainer's flags of the same names.
+
+    Raises UserError for a corpus that is missing, or a run in `output_dir` that is another one.
+    """
+    earlier = rundir.load(output_dir) if (output_dir / rundir.CONFIG).is_file() else None
+    problems = tuple(problems) or tuple(earlier.problems if earlier else ())
+    if not problems:
+        raise UserError("No problem is named: give --problems, or bind run.problems.")
+    settings = _settings(hparams_set, hparams, earlier)
+    if model is not None and model != settings.model:
+        raise UserError(f"--model={model} was asked for, but the hparam set is one of {settings.model}.")
+    seed = random_seed if random_seed is not None else earlier.seed if earlier else 0
+    ready = make_data(problems, data_dir, tmp_dir, generate_data, report)
+    output_dir.mkdir(parents=True, exist_ok=True)
+    names = sorted({name for problem in ready.values() for name in files_of(problem.problem)})
+    config = rundir.RunConfig(
+        hparams_set=hparams_set or (earlier.hparams_set if earlier else ""),
+        hparams=settings,
+        problems={name: problem.signature for name, problem in ready.items()},
+        plugins=tuple(plugins),
+        seed=seed,
+        files=rundir.copy_files(data_dir, output_dir, names),
+        versions=rundir.versions(),
+        command_line=tuple(command_line),
+    )
+    for difference in rundir.check_same(earlier, config, output_dir) if earlier else ():
+        report(f"Going on with a difference: {difference}")
+    estimator = Estimator(
+        ready,
+        settings,
+        output_dir,
+        seed=seed,
+        train_steps=train_steps,
+        habits=Habits(
+            eval_steps=eval_steps,
+            eval_every=local_eval_frequency,
+            save_every=save_checkpoints_steps,
+            save_seconds=save_checkpoints_secs,
+            keep=keep_checkpoint_max,
+        ),
+    )
+    rundir.save(config, output_dir)
+    with whole_file(output_dir / "operative_config.gin") as partial:
+        partial.write_text(gin.config_str(), encoding="utf-8")
+    return Run(config, estimator)
+
+
+def make_data(
+    names: Sequence[str], data_dir: Path, tmp_dir: Path, generate_data: bool, report: Report = say
+) -> dict[str, ReadyProblem]:
+    """The problems, generated below `data_dir` where they were not yet.
+
+    What is made on the spot or found below `tmp_dir` is generated without asking; `generate_data` allows downloads.
+    """
+    problems = {name: PROBLEMS[name] for name in names}
+    missing = {name: problem for name, problem in problems.items() if not (data_dir / name).is_dir()}
+    for problem in missing.values():
+        if generate_data and not problem.source.present(tmp_dir):
+            problem.source.fetch(tmp_dir)
+    if missing:
+        report(f"Generating {', '.join(missing)} in {data_dir}.")
+        generate(missing, data_dir, tmp_dir, report=report)
+    return {name: open_problem(name, problem, data_dir) for name, problem in problems.items()}
+
+
+def _settings(hparams_set: str | None, changes: str, earlier: rundir.RunConfig | None) -> HparamSet:
+    """The hparams asked for: those of the set (or of the earlier run), then gin's bindings, then `changes`."""
+    if hparams_set is not None:
+        settings = HPARAM_SETS[hparams_set]()
+    elif earlier is not None:
+        settings = earlier.hparams
+    else:
+        raise UserError(f"No hparam set is named: give --hparams_set, one of {', '.join(HPARAM_SETS)}.")
+    for record in ("body", "training", "data"):
+        kind = type(getattr(settings, record))
+        if bound := _bindings(kind):
+            settings = replace(settings, **{record: replace(getattr(settings, record), **bound)})
+    return settings.override(changes)
+
+
+def parse_gin(files: Sequence[str], bindings: Sequence[str]) -> None:
+    """Read gin files and single bindings, which `run` then follows. Raises UserError for what gin refuses."""
+    for name in HPARAM_SETS:
+        _configurable(type(HPARAM_SETS[name]().body))
+    for kind in (TrainingHparams, DataHparams):
+        _configurable(kind)
+    try:
+        gin.parse_config_files_and_bindings(list(files), list(bindings))
+    except (ValueError, OSError, SyntaxError) as error:
+        raise UserError(f"gin: {' '.join(str(error).split())}") from None
+
+
+def bound_arguments() -> Mapping[str, object]:
+    """The arguments of `run` that gin binds."""
+    return _bindings(run)
+
+
+def _configurable(target: Callable[..., object]) -> None:
+    if target.__name__ not in _REGISTERED:
+        gin.external_configurable(target, name=target.__name__, module="t2t_mm")
+        _REGISTERED.add(target.__name__)
+
+
+def _bindings(target: Callable[..., object]) -> dict[str, object]:
+    if target.__name__ not in _REGISTERED:
+        return {}
+    bound = gin.get_bindings(target.__name__)
+    known = {field.name for field in fields(target)} if isinstance(target, type) else set(bound)
+    return {name: value for name, value in bound.items() if name in known}
+
+
+_REGISTERED: set[str] = set()
+_configurable(run)

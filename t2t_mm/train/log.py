@@ -1,0 +1,191 @@
+"""The log of a run: progress on the terminal, a JSON line and TensorBoard scalars every so many steps.
+
+Tags: `training/<figure>`, `training/loss/<problem>` and `metrics-<problem>/<metric>`; losses in nats per target token.
+`log.jsonl` in the run directory holds the same. Lines of kind "start" mark where a process began: what an earlier one
+logged behind that step belongs to steps that were taken again.
+"""
+
+import json
+import math
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, SupportsFloat
+
+from rich.console import Console
+
+from t2t_mm.errors import UserError
+from t2t_mm.train.display import Display, Progress, show_metrics
+from t2t_mm.train.events import EventFile
+
+SMOOTHING = 0.95  # share of the old value in the loss that the terminal shows, at each step of its problem
+
+
+class TrainingLog:
+    """Takes note of every step, and says so when it is due.
+
+    A loss may be a tensor that is still being computed: it is asked for its value only when a line is due, so that
+    logging does not make every step wait.
+    """
+
+    def __init__(
+        self,
+        output_dir: Path,
+        problems: Sequence[str],
+        train_steps: int,
+        *,
+        start: int = 0,
+        every: int = 100,
+        console: Console | None = None,
+    ) -> None:
+        """Log a run of `problems` that goes on from step `start`, a line every `every` steps.
+
+        Progress goes to `console`, standard error by default. Raises UserError when `output_dir` cannot be written to.
+        """
+        self._output_dir, self._every = output_dir, max(1, every)
+        self._pending: list[tuple[str, SupportsFloat, int]] = []  # (problem, loss, tokens) of steps not yet read
+        self._window: dict[str, list[float]] = {}  # losses of the steps since the last line
+        self._tokens, self._seconds, self._waited, self._learning_rate = 0, 0.0, 0.0, math.nan
+        self._first = start + 1
+        self._progress = Progress(train_steps=train_steps, step=start)
+        try:
+            output_dir.mkdir(parents=True, exist_ok=True)
+            self._lines = open(output_dir / "log.jsonl", "a+b")  # noqa: SIM115
+            self._end_broken_line()
+            self._events = EventFile(output_dir, start)
+        except OSError as error:
+            raise self._unwritable(error) from error
+        self._write_line({"kind": "start", "step": start, "problems": list(problems)})
+        self._display = Display(console or Console(file=sys.stderr), problems, self._progress)
+
+    def step(
+        self,
+        step: int,
+        problem: str,
+        loss: SupportsFloat,
+        tokens: int,
+        seconds: float,
+        waited: float,
+        learning_rate: float,
+    ) -> None:
+        """Take note of step `step` (from 1).
+
+        Args:
+            loss: nats per target token.
+            tokens: target tokens in the batch.
+            seconds: from the end of the step before to the end of this one, evaluations and checkpoints left out.
+            waited: how many of them went by waiting for the batch.
+
+        Raises UserError when a line is due and cannot be written.
+        """
+        self._pending.append((problem, loss, tokens))
+        self._tokens, self._seconds, self._waited = (
+            self._tokens + tokens,
+            self._seconds + seconds,
+            self._waited + waited,
+        )
+        self._learning_rate, self._progress.step = learning_rate, step
+        if step == self._first or step % self._every == 0:
+            self._report()
+        elif self._display.due:
+            self._read_pending()
+            self._display.redraw()
+
+    def evaluation(self, step: int, results: Mapping[str, Mapping[str, float]]) -> None:
+        """Log the metrics of each problem after `step`. Raises UserError when they cannot be written."""
+        self._report()
+        self.say("\n".join([f"evaluation at step {step:,}", *show_metrics(results)]))
+        self._write_line({"kind": "evaluation", "step": step, "metrics": results})
+        scalars = {f"metrics-{name}/{metric}": value for name, m in results.items() for metric, value in m.items()}
+        self._write_events(step, scalars)
+
+    def say(self, text: str) -> None:
+        """Print a remark without disturbing the progress on the terminal."""
+        self._display.say(text)
+
+    def close(self) -> None:
+        """Log the steps since the last line and close the files."""
+        try:
+            self._report()
+        finally:
+            self._display.close()
+            try:
+                self._lines.close()
+                self._events.close()
+            except OSError as error:
+                raise self._unwritable(error) from error
+
+    def __enter__(self) -> "TrainingLog":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _read_pending(self) -> None:
+        """Ask the losses of the steps since the last reading for their values."""
+        progress = self._progress
+        for problem, loss, tokens in self._pending:
+            value = float(loss)
+            self._window.setdefault(problem, []).append(value)
+            old = progress.losses.get(problem, math.nan)
+            progress.losses[problem] = old + (1 - SMOOTHING) * (value - old) if math.isfinite(old) else value
+            progress.steps[problem] = progress.steps.get(problem, 0) + 1
+            progress.tokens[problem] = progress.tokens.get(problem, 0) + tokens
+        self._pending.clear()
+
+    def _report(self) -> None:
+        """Say and write where the run stands, unless nothing happened since the last time."""
+        self._read_pending()
+        if not self._window:
+            return
+        progress, steps = self._progress, sum(map(len, self._window.values()))
+        if self._seconds > 0:
+            progress.steps_per_second = steps / self._seconds
+            progress.tokens_per_second = self._tokens / self._seconds
+            progress.waiting = self._waited / self._seconds
+        progress.learning_rate = self._learning_rate
+        losses = {problem: sum(values) / len(values) for problem, values in self._window.items()}
+        figures = {
+            "learning_rate": progress.learning_rate,
+            "steps_per_second": progress.steps_per_second,
+            "tokens_per_second": progress.tokens_per_second,
+            "waiting": progress.waiting,
+        }
+        counts = {problem: len(values) for problem, values in self._window.items()}
+        self._write_line({"kind": "training", "step": progress.step, **figures, "loss": losses, "steps": counts})
+        tagged = {f"training/{name}": value for name, value in figures.items()}
+        self._write_events(progress.step, tagged | {f"training/loss/{name}": loss for name, loss in losses.items()})
+        self._display.line()
+        self._display.redraw()
+        self._window.clear()
+        self._tokens, self._seconds, self._waited = 0, 0.0, 0.0
+
+    def _write_line(self, content: dict[str, Any]) -> None:
+        try:
+            self._lines.write(json.dumps({"time": time.time(), **content}).encode() + b"\n")
+            self._lines.flush()
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def _write_events(self, step: int, scalars: Mapping[str, float]) -> None:
+        try:
+            self._events.add(step, scalars)
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def _end_broken_line(self) -> None:
+        """A process that was killed may have left half a line; what follows starts on a new one."""
+        if self._lines.tell():
+            self._lines.seek(-1, 2)
+            if self._lines.read(1) != b"\n":
+                self._lines.write(b"\n")
+
+    def _unwritable(self, error: OSError) -> UserError:
+        return UserError(
+            f"The log of the run in {self._output_dir} could not be written: {error.strerror or error}. "
+            "Free some space or choose another --output_dir."
+        )

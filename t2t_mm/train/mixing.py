@@ -1,0 +1,197 @@
+"""Which problem the next step trains on.
+
+Four schemes (hparams.problem_choice) set the rate of each problem:
+
+    uniform       the same rate for all
+    proportional  rate ~ (training examples) ^ (1 / problem_temperature)
+    adaptive      rate ~ normalised loss: an exponential average of the problem's loss, in units of what guessing by the
+                  unigram distribution of its targets loses, so that bytes, subwords and classes compare; no rate falls
+                  below problem_floor of the uniform one
+    fixed         the rates of problem_rates, "name:rate name:rate ...", scaled to sum to 1
+
+A step's choice is a function of (seed, step, rates): the steps walk a circle by the golden ratio from a point that the
+seed sets, and a problem owns an arc as wide as its rate. Such a walk visits every arc at even intervals: a rate of r is
+met to within a few steps at any moment, and a problem comes at least once in any 2 / r steps. A random draw would give
+neither. (T2T's "adaptive" took raw losses as log-probabilities, which all but always chose the worst problem.)
+"""
+
+import math
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from t2t_mm.errors import UnknownName, UserError
+from t2t_mm.hparam_set import TrainingHparams
+
+SCHEMES = ("uniform", "proportional", "adaptive", "fixed")
+GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # 2^64 divided by the golden ratio, odd
+DECAY = 0.9  # of the average loss, at each step of its problem
+LEAST_NATS = 0.01  # a target that is (almost) always the same would divide a loss by nothing
+
+
+@dataclass(frozen=True)
+class ProblemFacts:
+    """What interleaving must know of a problem's training split."""
+
+    examples: int  # in an epoch
+    batches: int  # in an epoch
+    tokens: int  # target tokens in an epoch
+    unigram_nats: float  # a target token's mean loss under the unigram distribution of the training targets
+
+
+class Mixer:
+    """Chooses the problem of each step and, for the adaptive scheme, learns from their losses."""
+
+    def __init__(self, problems: Mapping[str, ProblemFacts], hparams: TrainingHparams, seed: int) -> None:
+        """Raises UserError for an unknown scheme or for numbers that give no rates."""
+        self.scheme = hparams.problem_choice
+        if self.scheme not in SCHEMES:
+            raise UnknownName("problem_choice", self.scheme, SCHEMES)
+        if not problems:
+            raise UserError("There is no problem to train on; name at least one with --problems.")
+        self._problems = dict(problems)
+        self._start = np.uint64(zlib.crc32(f"mixing {seed}".encode()) << 32)
+        self._losses = {name: 1.0 for name in problems}  # normalised; 1: no better than the unigram distribution
+        self._floor = hparams.problem_floor / len(problems)
+        if not 0 <= hparams.problem_floor <= 1:
+            raise UserError(f"problem_floor is a share between 0 and 1; received {hparams.problem_floor}.")
+        self._shares = _constant_shares(self._problems, hparams)
+
+    def rates(self) -> dict[str, float]:
+        """The rate of each problem now; they sum to 1."""
+        if self.scheme == "adaptive":
+            return _no_lower_than(self._floor, self._losses)
+        return _scaled(self._shares)
+
+    def choose(self, step: int) -> str:
+        """The problem of `step` at the present rates."""
+        return list(self._problems)[int(self._walk(np.array([step], np.uint64))[0])]
+
+    def count(self, first: int, last: int) -> dict[str, int]:
+        """How many of the steps `first` to `last` (both included) each problem takes at the present rates."""
+        chosen = self._walk(np.arange(first, last + 1, dtype=np.uint64))
+        counts = np.bincount(chosen.astype(np.int64), minlength=len(self._problems))
+        return {name: int(count) for name, count in zip(self._problems, counts, strict=True)}
+
+    def observe(self, name: str, loss: Any) -> None:
+        """Take note of the loss (nats per target token) of a step on `name`.
+
+        Only the adaptive scheme reads it, so a tensor that is still being computed is waited for only there. A loss
+        that is not finite changes nothing.
+        """
+        if self.scheme != "adaptive":
+            return
+        normalised = float(loss) / max(self._problems[name].unigram_nats, LEAST_NATS)
+        if math.isfinite(normalised):
+            self._losses[name] += (1.0 - DECAY) * (normalised - self._losses[name])
+
+    def state(self) -> dict[str, Any]:
+        """What a resumed run must know to choose as this one would; JSON keeps it exactly."""
+        return {"normalised_losses": dict(self._losses)}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from `state`. Raises UserError when it is of other problems."""
+        losses = state["normalised_losses"]
+        if losses.keys() != self._losses.keys():
+            raise UserError(
+                f"The run was interleaving {', '.join(sorted(losses))}; "
+                f"it cannot go on with {', '.join(sorted(self._losses))}."
+            )
+        self._losses.update(losses)
+
+    def _walk(self, steps_N: np.ndarray) -> np.ndarray:
+        """The index of the problem on whose arc each step lands, int[N]."""
+        edges_P = np.cumsum(list(self.rates().values()))
+        places_N = ((steps_N * GOLDEN + self._start) >> np.uint64(11)).astype(np.float64) * 2.0**-53  # in [0, 1)
+        return np.searchsorted(edges_P, places_N * edges_P[-1], side="right")
+
+
+@dataclass(frozen=True)
+class PlanRow:
+    """What one problem gets out of a run."""
+
+    problem: str
+    rate: float
+    steps: int
+    examples: int  # seen, repeats included
+    tokens: int  # target tokens seen, repeats included
+    epochs: float
+
+
+def plan_rows(mixer: Mixer, problems: Mapping[str, ProblemFacts], train_steps: int, done: int = 0) -> list[PlanRow]:
+    """What each problem gets in the steps after `done` up to `train_steps` at the present rates.
+
+    Steps are exact unless the scheme is adaptive, where losses will move the rates; the rest are averages of an epoch.
+    """
+    counts, rates = mixer.count(done + 1, train_steps), mixer.rates()
+    rows = []
+    for name, facts in problems.items():
+        epochs = counts[name] / facts.batches
+        rows.append(
+            PlanRow(
+                problem=name,
+                rate=rates[name],
+                steps=counts[name],
+                examples=round(epochs * facts.examples),
+                tokens=round(epochs * facts.tokens),
+                epochs=epochs,
+            )
+        )
+    return rows
+
+
+def _constant_shares(problems: Mapping[str, ProblemFacts], hparams: TrainingHparams) -> dict[str, float]:
+    if hparams.problem_choice == "fixed":
+        return _parse_rates(hparams.problem_rates, problems)
+    if hparams.problem_choice == "proportional":
+        temperature = hparams.problem_temperature
+        if not temperature > 0:
+            raise UserError(f"problem_temperature must be above 0; received {temperature}.")
+        largest = max(facts.examples for facts in problems.values())  # keeps a small temperature from overflowing
+        return {name: (facts.examples / largest) ** (1.0 / temperature) for name, facts in problems.items()}
+    return {name: 1.0 for name in problems}
+
+
+def _parse_rates(text: str, problems: Mapping[str, ProblemFacts]) -> dict[str, float]:
+    form = 'Write problem_rates as "name:rate name:rate", a rate of 0 or more for every problem of the run.'
+    rates: dict[str, float] = {}
+    for entry in text.split():
+        name, _, number = entry.partition(":")
+        try:
+            rate = float(number)
+        except ValueError:
+            raise UserError(f"problem_rates holds {entry!r}, which gives no rate. {form}") from None
+        if name not in problems:
+            raise UnknownName("problem of this run", name, problems, form)
+        if name in rates:
+            raise UserError(f"problem_rates gives {name} two rates. {form}")
+        if not 0 <= rate < math.inf:
+            raise UserError(f"problem_rates gives {name} the rate {number}. {form}")
+        rates[name] = rate
+    missing = [name for name in problems if name not in rates]
+    if missing:
+        raise UserError(f"problem_rates is {text!r}, without a rate for {', '.join(missing)}. {form}")
+    if not any(rates.values()):
+        raise UserError(f"problem_rates gives every problem the rate 0. {form}")
+    return {name: rates[name] for name in problems}
+
+
+def _scaled(shares: Mapping[str, float]) -> dict[str, float]:
+    total = sum(shares.values())
+    return {name: share / total for name, share in shares.items()}
+
+
+def _no_lower_than(floor: float, shares: Mapping[str, float]) -> dict[str, float]:
+    """`shares` scaled to sum to 1, none below `floor`: those that would be are lifted, the others share the rest."""
+    lifted: set[str] = set()
+    while True:
+        rest = {name: share for name, share in shares.items() if name not in lifted}
+        left, total = 1.0 - floor * len(lifted), sum(rest.values())
+        rates = {name: left * share / total if total else left / len(rest) for name, share in rest.items()}
+        low = {name for name, rate in rates.items() if rate < floor} if len(rest) > 1 else set()
+        if not low:
+            return {name: rates.get(name, floor) for name in shares}
+        lifted |= low

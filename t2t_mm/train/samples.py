@@ -1,0 +1,38 @@
+"""A few dev examples with what the model makes of them, for people to read."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from t2t_mm.data.ready import ReadyProblem
+from t2t_mm.data.records import SplitReader
+from t2t_mm.decoding.decoder import Decoded, Decoder
+from t2t_mm.hparam_set import DataHparams
+from t2t_mm.problem import DEV
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One example in words."""
+
+    id: str
+    inputs: str
+    output: str  # the model's
+    target: str  # the right one
+
+
+def samples(decoder: Decoder, ready: ReadyProblem, count: int) -> list[Sample]:
+    """`count` examples spread over the dev set, decoded greedily; none for a problem that reads no input."""
+    if "inputs" not in ready.codecs:
+        return []
+    split = ready.manifest.splits[DEV]
+    indices = np.linspace(0, split.examples - 1, min(count, split.examples)).astype(int).tolist()
+    records = SplitReader(ready.folder, split).read(indices)
+    codec, target = ready.codecs["inputs"], ready.codecs["targets"]
+    values = [codec.value(record["inputs"]) for record in records]
+    results = []
+    for record, value, answer in zip(records, values, decoder.decode(ready.name, values), strict=True):
+        shown = codec.show(codec.load(record["inputs"], DataHparams(), None))
+        output = answer.text if isinstance(answer, Decoded) else answer.reason
+        results.append(Sample(record["id"], shown, output, target.show(target.symbols(record["targets"]), value)))
+    return results

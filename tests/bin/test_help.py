@@ -1,0 +1,67 @@
+"""`--help` and `--registry_help` answer at once: they import neither TensorFlow nor Keras."""
+
+import json
+
+import pytest
+
+COMMANDS = ["trainer", "decoder", "datagen"]
+HEAVY = {
+    "tensorflow",
+    "keras",
+    "jax",
+    "torch",
+    "numpy",
+    "tensorflow_datasets",
+    "sentencepiece",
+    "grain",
+    "array_record",
+}
+RUN_AND_LIST_MODULES = """
+import runpy, sys
+sys.argv = [{name!r}, {flag!r}]
+try:
+    runpy.run_module("t2t_mm.bin.{name}", run_name="__main__")
+finally:
+    print("MODULES", *sys.modules)
+"""
+
+
+@pytest.mark.parametrize(
+    "name, groups",
+    [
+        ("trainer", ["what to learn:", "where things lie:", "how long, how often:", "every command:"]),
+        ("decoder", ["what to decode:", "how to decode:", "every command:"]),
+        ("datagen", ["what to make:", "where things lie:", "every command:"]),
+    ],
+)
+def test_help_shows_everyday_flags_first(command, name, groups):
+    done = command(name, "--help")
+    assert done.returncode == 0 and done.stderr == ""
+    assert done.stdout.startswith(f"usage: t2t-mm-{name} ") and "Example: t2t-mm-" in done.stdout
+    places = [done.stdout.index(group) for group in groups]
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize("flag", ["--help", "--registry_help"])
+@pytest.mark.parametrize("name", COMMANDS)
+def test_nothing_heavy_is_imported_for_it(command, name, flag):
+    done = command("-c", RUN_AND_LIST_MODULES.format(name=name, flag=flag))
+    assert done.returncode == 0, done.stderr
+    answer, _, modules = done.stdout.partition("MODULES ")
+    assert answer and not HEAVY & set(modules.split())
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_lists_the_same_registry(command, name):
+    found = json.loads(command(name, "--registry_help", "--format=json").stdout)
+    assert set(found) == {"problems", "modalities", "models", "hparams_sets", "runs"}
+    assert all(entry["summary"] for names in found.values() for entry in names.values())
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_slip_in_a_flag_ends_with_2_and_without_a_traceback(command, name):
+    done = command(name, "--registry_hepl")
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr == (
+        f"t2t-mm-{name}: No flag is named --registry_hepl. Did you mean '--registry_help'? See t2t-mm-{name} --help.\n"
+    )

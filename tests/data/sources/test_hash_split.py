@@ -1,0 +1,14 @@
+"""The hash rule: about a tenth, and always the same one."""
+
+from t2t_mm.data.sources.hash_split import in_dev
+
+
+def test_about_a_tenth_is_held_out():
+    assert 900 < sum(in_dev(f"train/cat/{number}.jpg") for number in range(10_000)) < 1100
+
+
+def test_the_rule_is_the_same_on_every_machine():
+    # The published SHA-256 of "0" begins 5feceb66ffc86f38, that of "abc" ba7816bf8f01cfea.
+    assert 0x5FECEB66FFC86F38 % 10 == 0 and in_dev("0")
+    assert 0xBA7816BF8F01CFEA % 10 == 4 and not in_dev("abc")
+    assert [number for number in range(40) if in_dev(str(number))] == [0, 7, 9, 10, 33]

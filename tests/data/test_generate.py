@@ -1,0 +1,175 @@
+"""Raw examples to records."""
+
+import math
+import os
+
+import numpy as np
+import pytest
+
+from t2t_mm.data import generate as generate_module
+from t2t_mm.data.generate import baseline, generate, inspect
+from t2t_mm.data.label import Label
+from t2t_mm.data.ready import open_problem
+from t2t_mm.data.records import Manifest
+from t2t_mm.data.text import Text
+from t2t_mm.errors import UserError
+
+PAIRS = [(f"the dog sees {i} cats", f"der Hund sieht {i} Katzen") for i in range(60)]
+ROWS = {"train": PAIRS[:50], "dev": PAIRS[50:]}
+LETTERS = {"train": [("a line", "b"), ("a line", "a"), ("a line", "b")], "dev": [("a line", "b"), ("a line", "a")]}
+
+
+def run(tmp_path, **problems):
+    said = []
+    generate(problems, tmp_path / "data", tmp_path, report=said.append)
+    return said
+
+
+def test_examples_spread_over_a_split_come_back_from_the_records(make_ready):
+    ready = make_ready(ROWS)
+    said = []
+    for index in (0, 9):
+        inputs, targets = ROWS["dev"][index]
+        length = {line: len(ready.codecs["inputs"].vocabulary.encode(line)) + 1 for line in (inputs, targets)}
+        said.append(f"made dev dev/{index}")
+        said += [f"  inputs ({length[inputs]}): {inputs}", f"  targets ({length[targets]}): {targets}"]
+    assert inspect(ready, "dev", count=2) == said
+
+
+def test_the_manifest_counts_and_fingerprints(make_ready, tmp_path):
+    manifest = make_ready(ROWS).manifest
+    assert manifest.problem == "made" and manifest.features == ("inputs", "targets")
+    assert {name: split.examples for name, split in manifest.splits.items()} == {"train": 50, "dev": 10}
+    assert len(manifest.splits["train"].shards) == 4 and len(manifest.splits["dev"].shards) == 1
+    assert list(manifest.fingerprints) == ["vocab.subwords.model"]
+    assert sorted(os.listdir(tmp_path / "data")) == ["made", "vocab.subwords.model"]
+
+
+def test_problems_of_a_call_share_one_vocabulary_made_from_all(tmp_path, make_problem):
+    rows = {"train": [("eins zwei", "one two")] * 9, "dev": [("zwei", "two")]}
+    said = run(tmp_path, cats=make_problem(ROWS), numbers=make_problem(rows))
+    assert "of cats, numbers" in said[0]
+    vocabulary = Text().open(tmp_path / "data").vocabulary
+    assert vocabulary.bytes_and_unknown(vocabulary.encode("zwei one Hund")) == (0, 0)
+
+
+def test_a_later_call_reuses_the_vocabulary_and_says_how_it_fits(tmp_path, make_problem):
+    run(tmp_path, cats=make_problem(ROWS))
+    said = run(tmp_path, chinese=make_problem({"train": [("\u4e2d", "\u6587")], "dev": [("\u6587", "\u4e2d")]}))
+    assert "serves chinese" in said[0] and "are bytes" in said[0]
+
+
+def test_what_is_there_is_left_as_it_is(tmp_path, make_problem):
+    problem = make_problem(ROWS)
+    run(tmp_path, cats=problem)
+    before = (tmp_path / "data" / "cats" / "manifest.json").stat().st_mtime_ns
+    reads = len(problem.source.reads)
+    assert run(tmp_path, cats=problem) == [f"cats: is there already, in {tmp_path / 'data' / 'cats'}."]
+    assert (tmp_path / "data" / "cats" / "manifest.json").stat().st_mtime_ns == before
+    assert len(problem.source.reads) == reads
+
+
+def test_equal_seeds_give_equal_records(tmp_path, make_problem):
+    run(tmp_path / "a", cats=make_problem(ROWS)), run(tmp_path / "b", cats=make_problem(ROWS))
+    first, second = (Manifest.read(tmp_path / side / "data" / "cats") for side in "ab")
+    assert first == second
+
+
+def test_empty_and_endless_examples_are_left_out_counted_and_said(tmp_path, make_problem, monkeypatch):
+    monkeypatch.setattr(generate_module, "LONGEST", 30)
+    rows = {"train": [*PAIRS, ("", "nichts"), ("nothing", " "), ("x y z " * 20, "viel")], "dev": PAIRS[:5]}
+    said = run(tmp_path, cats=make_problem(rows))
+    manifest = Manifest.read(tmp_path / "data" / "cats")
+    assert manifest.splits["train"].dropped == {"empty": 2, "longer than 30 ids": 1}
+    assert manifest.splits["train"].examples == 60
+    assert "left out: 2 empty, 1 longer than 30 ids" in said[1]
+
+
+def test_the_baseline_is_dev_under_the_smoothed_unigrams_of_train(make_ready):
+    ready = make_ready(LETTERS, targets=Label("letters"))
+    # Train has a once and b twice; each count is raised by one: a 2/5, b 3/5. Dev has one of each.
+    assert ready.manifest.baseline == pytest.approx(
+        {"nats_per_token": -(math.log(2 / 5) + math.log(3 / 5)) / 2, "accuracy": 0.5}
+    )
+
+
+def test_the_baseline_of_text_counts_its_ends(make_ready):
+    ready = make_ready({"train": [("x", "a"), ("x", "a")], "dev": [("x", "a")]})
+    size = ready.codecs["targets"].port.size
+    a_length = ready.codecs["targets"].length(ready.codecs["targets"].store("a"))
+    each = -math.log((2 + 1) / (2 * a_length + size))  # every id of "a", its end among them, came twice
+    assert ready.manifest.baseline == pytest.approx({"nats_per_token": each, "accuracy": 1 / a_length})
+
+
+def test_targets_without_symbols_have_no_baseline():
+    assert baseline(np.zeros(0, int), np.zeros(0, int)) == {}
+
+
+def test_an_empty_split_is_refused_and_nothing_stays(tmp_path, make_problem):
+    with pytest.raises(UserError, match="The split 'dev' of cats is empty"):
+        run(tmp_path, cats=make_problem({"train": PAIRS, "dev": []}))
+    with pytest.raises(UserError, match="is empty .* 1 empty"):
+        run(tmp_path, cats=make_problem({"train": PAIRS, "dev": [(" ", "x")]}))
+    assert os.listdir(tmp_path / "data") == ["vocab.subwords.model"]
+
+
+def test_a_value_that_cannot_be_carried_is_named_and_nothing_stays(tmp_path, make_problem):
+    rows = {"train": LETTERS["train"], "dev": [("a line", "z")]}
+    with pytest.raises(UserError, match="Example dev/0 can't be carried: No class is named 'z'"):
+        run(tmp_path, letters=make_problem(rows, targets=Label("letters")))
+    assert not [name for name in os.listdir(tmp_path / "data") if name.startswith("letters")]
+
+
+def test_classes_that_the_source_knows_spare_reading_its_examples(tmp_path, make_problem):
+    problem = make_problem(LETTERS, inputs=None, targets=Label("letters"))
+    problem.source.known = ("c", "a", "b")
+    run(tmp_path, letters=problem)
+    assert (tmp_path / "data" / "classes.letters.txt").read_text() == "a\nb\nc\n"
+    assert problem.source.reads == ["train", "dev"]  # for the records alone
+
+
+def test_a_corpus_that_is_missing_stops_the_call_before_anything_is_written(tmp_path, make_problem):
+    missing = make_problem(ROWS)
+
+    def splits(tmp_dir):
+        raise UserError("looked for cats.txt")
+
+    missing.source.splits = splits
+    with pytest.raises(UserError, match="looked for"):
+        run(tmp_path, dogs=make_problem(ROWS), cats=missing)
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_corpus_is_fetched_only_when_that_is_allowed(tmp_path, make_problem):
+    problem = make_problem(ROWS)
+    fetched = []
+    problem.source.present = lambda tmp_dir: False
+    problem.source.fetch = fetched.append
+    generate({"cats": problem}, tmp_path / "a", tmp_path, report=lambda line: None)
+    assert fetched == []
+    generate({"cats": problem}, tmp_path / "b", tmp_path, download=True, report=lambda line: None)
+    assert fetched == [tmp_path]
+
+
+def test_a_folder_in_the_way_is_named(tmp_path, make_problem):
+    (tmp_path / "data" / "cats").mkdir(parents=True)
+    with pytest.raises(UserError, match="cats is in the way"):
+        run(tmp_path, cats=make_problem(ROWS))
+
+
+def test_data_of_another_vocabulary_is_refused(tmp_path, make_problem):
+    problem = make_problem(ROWS)
+    run(tmp_path, cats=problem)
+    (tmp_path / "data" / "vocab.subwords.model").unlink()
+    with pytest.raises(UserError, match=r"stands on .*vocab\.subwords\.model, which is not there"):
+        run(tmp_path, cats=problem)
+    run(tmp_path, numbers=make_problem({"train": [("one", "eins")], "dev": [("one", "eins")]}))
+    for ask in (lambda: run(tmp_path, cats=problem), lambda: open_problem("cats", problem, tmp_path / "data")):
+        with pytest.raises(UserError, match=r"cats was not generated with this .*vocab\.subwords\.model: fingerprint"):
+            ask()
+
+
+def test_a_problem_without_inputs_is_generated(make_ready):
+    ready = make_ready(ROWS, inputs=None)
+    assert ready.manifest.features == ("targets",)
+    assert inspect(ready, "train", count=1)[1].endswith("der Hund sieht 0 Katzen")

@@ -1,0 +1,176 @@
+import numpy as np
+import pytest
+from keras import ops
+
+from t2t_mm.decoding.compiled import for_all_shapes
+from t2t_mm.decoding.decoder import Decoded, DecodeOptions, Decoder, Failure
+from t2t_mm.errors import UnknownName, UserError
+from t2t_mm.hparam_set import DataHparams, HparamSet, TrainingHparams
+from t2t_mm.models.multimodel.hparams import MultiModelHparams
+from t2t_mm.models.net import Net
+from t2t_mm.problem import Port, Signature
+
+A, B, C = 2, 3, 4
+GARDEN_PATH = {0: {A: 0.6, B: 0.4}, A: {1: 0.4, B: 0.35, C: 0.25}, B: {1: 0.9, C: 0.1}}
+LETTER_C = {0: {C: 1.0}}
+FOR_EVER = {0: {A: 1.0}, A: {A: 1.0}}
+
+
+@pytest.fixture
+def decoder(chain_net, letters):
+    """Inputs that begin with a meet GARDEN_PATH, with b LETTER_C, with c FOR_EVER."""
+    ratios = dict.fromkeys(("spell", "spell_too", "name"), 1.0)
+    return Decoder(chain_net(GARDEN_PATH, LETTER_C, FOR_EVER), letters, DataHparams(max_length=40), ratios)
+
+
+def texts(results):
+    return [result.text if isinstance(result, Decoded) else None for result in results]
+
+
+def test_answers_come_in_the_order_of_the_inputs_whatever_their_lengths(decoder):
+    values = ["a", "bb", "abc", "b", "aaaaaa", "bca", "ab"]
+    expected = [f"a. from {v}" if v[0] == "a" else f"c. from {v}" for v in values]
+    for batch_size in (1, 2, 32):
+        assert texts(decoder.decode("spell", values, DecodeOptions(batch_size=batch_size))) == expected
+
+
+def test_greedy_answers_carry_their_score(decoder):
+    (result,) = decoder.decode("spell", ["a"], DecodeOptions(alpha=1.0))
+    (answer,) = result.answers
+    assert (answer.text, answer.whole) == ("a. from a", True)
+    assert answer.score == pytest.approx(np.log(0.6 * 0.4) * 6 / 7, rel=1e-5)
+
+
+def test_beams_give_several_answers_best_first(decoder):
+    options = DecodeOptions(beam_size=2, n_best=2, alpha=0.0)
+    first, second = decoder.decode("spell", ["a", "b"], options)
+    assert [answer.text for answer in first.answers] == ["b. from a", "a. from a"]
+    assert [answer.score for answer in first.answers] == pytest.approx([np.log(0.36), np.log(0.24)], rel=1e-5)
+    assert [answer.text for answer in second.answers] == ["c. from b"]  # nothing else is possible
+
+
+def test_an_output_may_have_a_quarter_more_than_training_targets_and_the_extra_length(decoder):
+    decoder.target_ratios = {"spell": 2.0}
+    values = ["c", "ccc"]  # 2 and 4 ids with their ends: ceil(1.25 * 2 * 2) + 3 = 8, ceil(1.25 * 2 * 4) + 3 = 13
+    for beams in (1, 2):
+        one, three = decoder.decode("spell", values, DecodeOptions(extra_length=3, beam_size=beams))
+        assert (one.text, three.text) == ("a" * 8 + " from c", "a" * 13 + " from ccc")
+        assert not one.answers[0].whole
+
+
+def test_a_bad_value_fails_alone_with_its_reason(decoder):
+    results = decoder.decode("spell", ["a", "xyz", "", "b" * 41, "  ", "b"])
+    assert texts(results) == ["a. from a", None, None, None, None, "c. from b"]
+    assert results[1] == Failure("'xyz' holds other letters than a, b and c.")
+    assert results[2] == results[4] == Failure("There is nothing in it.")
+    assert "Its length is 42; the model was trained on lengths up to 40" in results[3].reason
+
+
+def test_nothing_to_decode_is_no_fault(decoder):
+    assert decoder.decode("spell", []) == []
+    assert isinstance(decoder.decode("name", [""])[0], Failure)
+
+
+def test_a_class_problem_gives_every_class_with_its_probability(decoder):
+    a, c = decoder.decode("name", ["ab", "ca"], DecodeOptions(beam_size=4))
+    assert [answer.text for answer in a.answers] == ["small", "middle", "large"]
+    assert [answer.score for answer in a.answers] == pytest.approx([1 / 3] * 3)
+    assert [answer.text for answer in c.answers] == ["large", "middle", "small"]  # odds 1 : 2^2 : 5^2
+    assert [answer.score for answer in c.answers] == pytest.approx([25 / 30, 4 / 30, 1 / 30])
+
+
+def test_progress_is_reported_after_each_batch(decoder):
+    done = []
+    decoder.decode("spell", ["a", "b", "", "ab", "bb"], DecodeOptions(batch_size=3), done.append)
+    assert done == [4, 5]
+
+
+def test_what_cannot_be_decoded_is_said(decoder):
+    with pytest.raises(UnknownName, match="'spel'. Did you mean 'spell'"):
+        decoder.decode("spel", ["a"])
+    with pytest.raises(UserError, match="write reads no input"):
+        decoder.decode("write", ["a"])
+
+
+def test_weights_that_are_no_numbers_are_no_answer(decoder):
+    decoder.net.table.assign(decoder.net.table * float("nan"))
+    for beams in (1, 2):
+        (result,) = decoder.decode("spell", ["a"], DecodeOptions(beam_size=beams))
+        assert isinstance(result, Failure) and "not finite" in result.reason
+
+
+@pytest.mark.parametrize("wrong", [{"beam_size": 0}, {"alpha": -0.1}, {"batch_size": 0}, {"n_best": 2}])
+def test_options_that_make_no_sense_are_refused(wrong):
+    with pytest.raises(UserError, match=next(iter(wrong))):
+        DecodeOptions(**wrong)
+
+
+def test_problems_of_one_kind_and_lengths_alike_share_a_program(decoder, monkeypatch):
+    traced, step = [], decoder.net.step
+    monkeypatch.setattr(decoder.net, "step", lambda *args: traced.append(1) or step(*args))
+    decoder.decode("spell", ["a", "bb", "a" * 20])
+    once = len(traced)
+    assert once > 0
+    decoder.decode("spell_too", ["b" * 30, "a"] * 2)
+    assert len(traced) == once
+    decoder.decode("spell", ["b" * 39] * 4)  # 40 ids: beyond 32
+    assert len(traced) > once
+
+
+VALUES = ["abc", "b", "ccab", "acbacbacb", "bbbbbabab", "cab"]
+
+
+@pytest.fixture(scope="module")
+def real_decoder(letters):
+    """Over a MultiModel with random weights, experts included, whose logits lie far enough apart to choose by."""
+    hparams = MultiModelHparams(
+        hidden_size=16,
+        encoder_blocks=1,
+        mixer_blocks=1,
+        decoder_blocks=1,
+        experts=4,
+        experts_per_token=2,
+        expert_size=8,
+        attention_heads=2,
+    )
+    text = Port("text", "letters", 5)
+    net = Net(
+        {"spell": Signature(text, text, "generic")}, HparamSet("multimodel", hparams, TrainingHparams(), DataHparams())
+    )
+    net.build()
+    random = np.random.default_rng(5)
+    for weight in net.trainable_variables:
+        weight.assign(weight.value + random.normal(0, 0.3, weight.shape))
+    return Decoder(net, letters, DataHparams(), {"spell": 1.0})
+
+
+def test_a_real_net_answers_alike_alone_and_among_others(real_decoder):
+    options = DecodeOptions(beam_size=2, n_best=2, extra_length=4)
+    together = real_decoder.decode("spell", VALUES, options)
+    assert len(set(texts(together))) > 1
+    for value, expected in zip(VALUES, together, strict=True):
+        (alone,) = real_decoder.decode("spell", [value], options)
+        assert [answer.text for answer in alone.answers] == [answer.text for answer in expected.answers]
+        scores = [answer.score for answer in expected.answers]
+        assert [answer.score for answer in alone.answers] == pytest.approx(scores, rel=1e-4)
+
+
+def test_what_greedy_writes_is_what_a_real_net_finds_likeliest_when_it_reads_it_whole(real_decoder, letters):
+    net, codec = real_decoder.net, letters["spell"]["inputs"]
+
+    def logits(arrays):
+        inputs = {"ids": arrays["ids"], "lengths": arrays["lengths"]}
+        targets = {"ids": arrays["written"], "lengths": arrays["written_lengths"]}
+        return net.judge("spell", {"inputs": inputs, "targets": targets}, net.command("spell"))[0]
+
+    spec = codec.spec(DataHparams())
+    specs = spec | {"written": spec["ids"], "written_lengths": spec["lengths"]}
+    read_whole = for_all_shapes(logits, net.variables, specs)
+    results = real_decoder.decode("spell", VALUES, DecodeOptions(extra_length=4))
+    for value, result in zip(VALUES, results, strict=True):
+        written = np.array(["_.abc".index(letter) for letter in result.text.partition(" ")[0]])
+        source = codec.batch([codec.load(codec.store(value), DataHparams(), None)], 1, len(value) + 1)
+        target = codec.batch([written], 1, len(written))
+        logits_BTV = read_whole(source | {"written": target["ids"], "written_lengths": target["lengths"]})
+        likeliest_T = np.argmax(ops.convert_to_numpy(logits_BTV)[0, :, 1:], axis=-1) + 1  # anything but the pad
+        np.testing.assert_array_equal(likeliest_T, written)

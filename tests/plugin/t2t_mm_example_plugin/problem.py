@@ -1,0 +1,40 @@
+"""The problem: readings of a gauge, made on the spot, to what a person would say of them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from t2t_mm.data.sources.made import Made
+from t2t_mm.data.text import Text
+from t2t_mm.problem import Problem
+from t2t_mm.registry import PROBLEMS
+
+from .series import Series
+
+WORDS = ("low", "middle", "high")
+
+
+class Gauge(Made):
+    """Three to eight readings between 0 and 1, and the word for each."""
+
+    name = "gauge"
+    train = 300
+    dev = 30
+
+    def key(self, values: Mapping[str, Any]) -> None:
+        return None
+
+    def make(self, rng: np.random.Generator) -> Mapping[str, Any]:
+        readings = rng.random(rng.integers(3, 9)).round(2)
+        return {"inputs": readings, "targets": " ".join(WORDS[int(reading * 2.999)] for reading in readings)}
+
+
+@PROBLEMS.register
+class SayReadings(Problem):
+    """Readings of a gauge to words: low, middle or high."""
+
+    source = Gauge()
+    inputs = Series()
+    targets = Text(vocabulary="readings")
+    command = "to-readings"

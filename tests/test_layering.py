@@ -1,0 +1,120 @@
+"""Imports flow one way. The tables below are the rule and the test."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+CONTRACTS = "errors registry hparam_set problem"
+MAY_USE = {  # a room of the house, and the rooms that it may import from beside itself
+    "__init__": "",
+    "errors": "",
+    "whole_file": "errors",
+    "hparam_set": "errors",
+    "registry": "errors",
+    "problem": "errors hparam_set",
+    "plugins": CONTRACTS,
+    "rundir": f"{CONTRACTS} whole_file plugins __init__",
+    "data": f"{CONTRACTS} whole_file",
+    "metrics": CONTRACTS,
+    "problems": "errors registry problem data metrics",
+    "layers": CONTRACTS,
+    "modalities": f"{CONTRACTS} layers",
+    "models": f"{CONTRACTS} layers modalities",
+    "hparams": f"{CONTRACTS} models",
+    "decoding": f"{CONTRACTS} plugins rundir data metrics layers modalities models",
+    "train": f"{CONTRACTS} whole_file plugins rundir data metrics layers modalities models decoding",
+    "runs": f"{CONTRACTS} whole_file plugins rundir data metrics layers modalities models decoding train",
+    "bin": f"{CONTRACTS} whole_file plugins rundir data metrics layers modalities models decoding train runs",
+}
+NEUTRAL = ("layers", "modalities", "models", "decoding", "metrics", "train")  # keras.ops and Keras layers only
+BACKEND_KERNELS = {  # one function per backend, measured
+    "t2t_mm/decoding/compiled.py",
+    "t2t_mm/layers/depthwise.py",
+    "t2t_mm/layers/dispatch.py",
+    "t2t_mm/train/optimiser.py",
+    "t2t_mm/train/step.py",
+}
+FILES = sorted(
+    str(path.relative_to(ROOT))
+    for folder in ("t2t_mm", "problems", "hparams", "bin")
+    for path in (ROOT / folder).rglob("*.py")  # which does not follow the three links
+)
+
+
+def room(file: str) -> str:
+    """The room that `file` stands in: the first name below t2t_mm, or problems, hparams, bin."""
+    return file.removeprefix("t2t_mm/").partition("/")[0].removesuffix(".py")
+
+
+def imports(file: str) -> Iterator[str]:
+    """The dotted name of everything that `file` imports, inside functions too."""
+    for node in ast.walk(ast.parse((ROOT / file).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file} line {node.lineno}: import by the full name"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def packages(file: str) -> set[str]:
+    return {name.partition(".")[0] for name in imports(file)}
+
+
+def rooms(file: str) -> set[str]:
+    own = [name.split(".") for name in imports(file) if name.partition(".")[0] == "t2t_mm"]
+    return {parts[1] if len(parts) > 1 else "__init__" for parts in own}
+
+
+def test_the_files_are_found():
+    assert {"t2t_mm/errors.py", "bin/options.py", "problems/__init__.py", "hparams/__init__.py"} <= set(FILES)
+    assert not [file for file in FILES if file.startswith(("t2t_mm/bin/", "t2t_mm/problems/", "t2t_mm/hparams/"))]
+
+
+def test_the_rule_itself_has_no_circle():
+    order = list(MAY_USE)
+    assert all(order.index(other) < order.index(here) for here, others in MAY_USE.items() for other in others.split())
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_imports_flow_one_way(file):
+    assert rooms(file) <= {room(file), *MAY_USE[room(file)].split()}
+
+
+@pytest.mark.parametrize("file", [file for file in FILES if room(file) == "hparams"])
+def test_hparam_sets_use_records_only_so_that_naming_one_loads_no_keras(file):
+    of_models = [name for name in imports(file) if name.startswith("t2t_mm.models")]
+    assert all(".hparams." in name for name in of_models), of_models
+
+
+@pytest.mark.parametrize("file", [file for file in FILES if room(file) in NEUTRAL and file not in BACKEND_KERNELS])
+def test_models_are_neutral_of_the_backend(file):
+    assert not packages(file) & {"tensorflow", "tensorflow_datasets", "jax", "torch", "grain"}
+
+
+@pytest.mark.parametrize("file", [file for file in FILES if room(file) in ("data", "problems", "registry", "problem")])
+def test_data_knows_no_keras(file):
+    assert "keras" not in packages(file)
+
+
+@pytest.mark.parametrize("file", [file for file in FILES if file != "t2t_mm/runs.py"])
+def test_gin_stands_at_the_edge(file):
+    assert "gin" not in packages(file)
+
+
+@pytest.mark.parametrize("name", ["t2t_mm.registry", "t2t_mm.problem", "t2t_mm.data", "t2t_mm.bin.options"])
+def test_light_rooms_import_neither_tensorflow_nor_keras(command, name):
+    assert_light(command("-c", f"import sys, {name}; print(*sys.modules)"))
+
+
+@pytest.mark.parametrize("file", [file for file in FILES if room(file) in ("problems", "hparams")])
+def test_problems_and_hparam_sets_import_neither_tensorflow_nor_keras(command, file):
+    module = f"t2t_mm.{file.removesuffix('.py').replace('/', '.')}".removesuffix(".__init__")
+    assert_light(command("-c", f"import sys, {module}; print(*sys.modules)"))
+
+
+def assert_light(done):
+    assert done.returncode == 0, done.stderr
+    assert not {"tensorflow", "keras", "jax", "torch"} & set(done.stdout.split())
