@@ -26,12 +26,12 @@ setup(
         "array_record",
         "gin-config",
         "grain",
+        "importlib_resources",  # tensorflow-datasets 4.9 imports it when it builds and does not ask for it
         "keras>=3.8",  # the first with integer bit operations, which the random numbers are made of
         "msgpack",
         "numpy",
         "pillow",
         "rich",
-        "sacrebleu",
         "safetensors",
         "sentencepiece",
         "tensorboard",
@@ -39,6 +39,7 @@ setup(
         "tensorflow-datasets",
     ],
     extras_require={
+        "benchmarks": ["sacrebleu"],
         "test": [
             "build",
             "mypy",

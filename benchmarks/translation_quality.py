@@ -1,10 +1,10 @@
-"""What a translation problem reaches in a given training time: loss at checkpoints of the clock, then BLEU of greedy output.
+"""What a translation problem reaches in a given training time: losses by the clock, then BLEU of greedy output.
 
-    python benchmarks/translation_quality.py --tmp_dir=corpora --problem=translate_ende_multi30k --minutes=20
+    python benchmarks/translation_quality.py --tmp_dir=corpora --work_dir=work --minutes=20
 
-Prints, at each of `--at` minutes of training (evaluation and tracing of the evaluation left out), the loss on the dev set
-in nats per target character, one end mark a sentence counted as a character; at the end the corpus BLEU of greedy
-decoding (sacrebleu, 13a), throughput and the process's peak memory.
+Prints, at each of `--at` minutes of training (evaluations left out), the loss on the dev set in nats per target
+character, one end mark a sentence counted as a character; at the end the corpus BLEU of greedy decoding (sacrebleu,
+13a), throughput and the process's peak memory.
 """
 
 import argparse
@@ -49,7 +49,9 @@ def main() -> None:
         habits=Habits(save_seconds=0),
     )
     parameters = sum(int(np.prod(weight.shape)) for weight in estimator.net.trainable_variables)
-    print(f"{options.hparams_set} {options.hparams}: {parameters:,} parameters; {characters:,} dev characters", flush=True)
+    print(
+        f"{options.hparams_set} {options.hparams}: {parameters:,} parameters; {characters:,} dev characters", flush=True
+    )
 
     marks = [float(mark) for mark in options.at.split(",") if float(mark) <= options.minutes]
     spent, chunk = 0.0, 25

@@ -8,6 +8,7 @@ from typing import Any
 from t2t_mm.bin.command import run_command
 from t2t_mm.bin.flags import TRAINER, trainer_parser
 from t2t_mm.bin.options import problem_names, trainer_options
+from t2t_mm.errors import UserError
 
 EXAMPLES = 2  # decoded examples a problem, shown at the end
 PASSED_ON = (
@@ -35,7 +36,6 @@ def main(argv: Sequence[str]) -> None:
     options = trainer_options(argv)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from t2t_mm import runs  # brings Keras and TensorFlow, which --help can do without
-    from t2t_mm.errors import UserError
 
     runs.parse_gin(options.gin_file, options.gin_param)
     bound = dict(runs.bound_arguments())
@@ -72,15 +72,18 @@ def follow(ready: Any, schedule: str, dry_run: bool) -> int:
                 )
     if dry_run:
         return 0
-    if schedule != "evaluate":
-        stop = estimator.train() if schedule == "train" else estimator.train_and_evaluate()
-        if stop.asked:
-            print(
-                f"{TRAINER}: stopped after step {estimator.step} and saved; the same command goes on.", file=sys.stderr
-            )
-            return stop.exit_code
-    if schedule != "train":
-        results_table(estimator.step, estimator.evaluate()).show(screen)
+    if schedule == "evaluate":
+        if estimator.step == 0:
+            raise UserError(f"There is no checkpoint in {estimator.output_dir} to evaluate.")
+        results = estimator.evaluate()
+    else:
+        outcome = estimator.train() if schedule == "train" else estimator.train_and_evaluate()
+        if outcome.stop.asked:
+            print(f"{TRAINER}: stopped after step {estimator.step}, and saved.", file=sys.stderr)
+            return outcome.stop.exit_code
+        results = outcome.results
+    if results:
+        results_table(estimator.step, results).show(screen)
         for name, problem in estimator.problems.items():
             for sample in samples(estimator.decoder, problem, EXAMPLES):
                 screen.print(f"\n{name} {sample.id}", markup=False, highlight=False)

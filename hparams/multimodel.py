@@ -50,7 +50,7 @@ def multimodel_tiny() -> HparamSet:
             hidden_size=128, experts=16, expert_size=512, attention_heads=4, attention_dropout=0.0, dropout=0.0
         ),
         training=TrainingHparams(learning_rate_warmup_steps=300),
-        data=DataHparams(image_size=64),
+        data=DataHparams(batch_size=1024, image_size=64),
     )
 
 

@@ -89,6 +89,7 @@ class ImageShapes(Problem):
     inputs = Image()
     targets = Label(classes="shapes")
     command = "to-label"
+    batch_size_multiplier = 0.25  # small pictures take few positions, and few examples a step are enough
     metrics = ("neg_log_perplexity", "accuracy", "accuracy_top5")
     ceiling = (
         "accuracy 1.00, 0.00 nats: without noise, pictures of two classes are at least 220 grey levels apart "

@@ -113,7 +113,7 @@ class ParsingGrammar(Problem):
     """Made-up English sentences to parse trees, each with one right answer."""
 
     source = Grammar()
-    inputs = Text()
-    targets = Tree()
+    inputs = Text("builtin")
+    targets = Tree("builtin")
     command = "to-parse"
     ceiling = "all trees exact, 0.00 nats: no sentence of the grammar has two trees"

@@ -54,7 +54,7 @@ class Source(abc.ABC):
         """The class names of all splits in order, where the source knows them without reading its examples, else ()."""
         return ()
 
-    def fetch(self, tmp_dir: Path) -> None:
+    def fetch(self, tmp_dir: Path) -> None:  # noqa: B027  most corpora are got by hand
         """Download the corpus to below `tmp_dir` if it can be. Called only when the user asked for it.
 
         A source whose corpus is to be got by hand does nothing here; its `splits` then says what is missing.
@@ -102,15 +102,15 @@ class Codec(abc.ABC):
 
     @abc.abstractmethod
     def length(self, stored: bytes) -> int:
-        """How long the stored value is, in the unit that batches are bucketed by: ids of a text, 1 of a class or picture."""
+        """How long the stored value is, as batches are bucketed: ids of a text, 1 of a class or picture."""
 
     @abc.abstractmethod
     def load(self, stored: bytes, hparams: DataHparams, augment: np.random.Generator | None) -> np.ndarray:
-        """A stored value as one example's array. `augment` is None outside training, else keyed by (seed, id, epoch)."""
+        """A stored value as one example's array. `augment` is None outside training, else keyed by id and epoch."""
 
     @abc.abstractmethod
     def batch(self, values: Sequence[np.ndarray], rows: int, length: int) -> Arrays:
-        """Stack `values` and pad them to `rows` rows and `length` positions; a row without an example is marked empty."""
+        """Stack `values`, padded to `rows` rows and `length` positions; a row without an example is marked empty."""
 
     @abc.abstractmethod
     def spec(self, hparams: DataHparams) -> dict[str, ArraySpec]:

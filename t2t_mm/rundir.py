@@ -36,6 +36,7 @@ class RunConfig:
     hparams_set: str  # the name asked for; "" for a set made in Python
     hparams: HparamSet  # as trained, changes applied
     problems: Mapping[str, Signature]
+    target_ratios: Mapping[str, float] = dataclasses.field(default_factory=dict)  # ReadyProblem.target_ratio by problem
     plugins: tuple[Plugin, ...] = ()
     seed: int = 0
     files: Mapping[str, str] = dataclasses.field(default_factory=dict)  # copied beside: name to sha256
@@ -55,6 +56,7 @@ def save(config: RunConfig, output_dir: Path) -> Path:
         "training": asdict(hparams.training),
         "data": asdict(hparams.data),
         "problems": {name: asdict(signature) for name, signature in config.problems.items()},
+        "target_ratios": dict(config.target_ratios),
         "plugins": [asdict(plugin) for plugin in config.plugins],
         "seed": config.seed,
         "files": dict(config.files),
@@ -86,6 +88,7 @@ def load(output_dir: Path) -> RunConfig:
                 data=_record(DataHparams, content["data"]),
             ),
             problems={name: _signature(signature) for name, signature in content["problems"].items()},
+            target_ratios=content["target_ratios"],
             plugins=tuple(recorded),
             seed=content["seed"],
             files=content["files"],

@@ -92,8 +92,10 @@ def run(
         hparams_set=hparams_set or (earlier.hparams_set if earlier else ""),
         hparams=settings,
         problems={name: problem.signature for name, problem in ready.items()},
+        target_ratios={name: problem.target_ratio for name, problem in ready.items()},
         plugins=tuple(plugins),
         seed=seed,
+        target_ratios={name: problem.target_ratio for name, problem in ready.items()},
         files=rundir.copy_files(data_dir, output_dir, names),
         versions=rundir.versions(),
         command_line=tuple(command_line),
@@ -129,12 +131,9 @@ def make_data(
     """
     problems = {name: PROBLEMS[name] for name in names}
     missing = {name: problem for name, problem in problems.items() if not (data_dir / name).is_dir()}
-    for problem in missing.values():
-        if generate_data and not problem.source.present(tmp_dir):
-            problem.source.fetch(tmp_dir)
     if missing:
         report(f"Generating {', '.join(missing)} in {data_dir}.")
-        generate(missing, data_dir, tmp_dir, report=report)
+        generate(missing, data_dir, tmp_dir, download=generate_data, report=report)
     return {name: open_problem(name, problem, data_dir) for name, problem in problems.items()}
 
 

@@ -5,7 +5,9 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 import t2t_mm
@@ -39,6 +41,58 @@ def command(tmp_path: Path) -> Command:
         )
 
     return run
+
+
+@pytest.fixture(scope="session")
+def scrambled() -> Callable[..., Any]:
+    """Give every weight of a layer random values, so that none is zero, one or equal to another by accident."""
+
+    def scramble(layer: Any, seed: int = 0) -> Any:
+        rng = np.random.default_rng(seed)
+        for weight in sorted(layer.trainable_variables, key=lambda weight: weight.path):
+            weight.assign(rng.normal(0, 0.5, weight.shape))
+        return layer
+
+    return scramble
+
+
+@pytest.fixture(scope="session")
+def untrained_run(tmp_path_factory: pytest.TempPathFactory, scrambled: Callable[..., Any]) -> Path:
+    """A run directory as a trainer leaves it, of a very small net with random weights. Copy it to change it."""
+    from t2t_mm import rundir
+    from t2t_mm.data.ready import open_codecs, signature
+    from t2t_mm.data.tree import SYMBOLS
+    from t2t_mm.data.vocabulary import Vocabulary
+    from t2t_mm.hparam_set import DataHparams, HparamSet, TrainingHparams
+    from t2t_mm.models.multimodel.hparams import MultiModelHparams
+    from t2t_mm.models.net import Net
+    from t2t_mm.registry import PROBLEMS
+    from t2t_mm.train import checkpoint
+
+    folder = tmp_path_factory.mktemp("untrained") / "run"
+    folder.mkdir()
+    problems = {name: PROBLEMS[name] for name in ("translate_north_south", "parsing_grammar", "image_shapes")}
+    for file in {file for problem in problems.values() for file in problem.targets.files()}:
+        if file.startswith("vocab."):
+            Vocabulary.train(folder / file, ["the dog sleeps", "a cat sees the dog"], 1000, SYMBOLS)
+        else:
+            (folder / file).write_text("".join(f"{name}\n" for name in "abcdefghi"))
+    body = MultiModelHparams(
+        hidden_size=16, encoder_blocks=1, mixer_blocks=1, decoder_blocks=1, experts=0, attention=False
+    )
+    config = rundir.RunConfig(
+        hparams_set="",
+        hparams=HparamSet("multimodel", body, TrainingHparams(), DataHparams(image_size=16, max_length=60)),
+        problems={name: signature(problem, open_codecs(problem, folder)) for name, problem in problems.items()},
+        target_ratios={"translate_north_south": 1.1, "parsing_grammar": 3.0, "image_shapes": 1.0},
+        files={path.name: rundir.fingerprint(path) for path in folder.iterdir()},
+    )
+    net = Net(config.problems, config.hparams)
+    net.build()
+    scrambled(net)
+    rundir.save(config, folder)
+    checkpoint.save(folder, 7, net.tensors(), {"step": 7}, keep=0)
+    return folder
 
 
 @pytest.fixture

@@ -26,8 +26,9 @@ MAY_USE = {  # a room of the house, and the rooms that it may import from beside
     "hparams": f"{CONTRACTS} models",
     "decoding": f"{CONTRACTS} plugins rundir data metrics layers modalities models",
     "train": f"{CONTRACTS} whole_file plugins rundir data metrics layers modalities models decoding",
+    "opened_run": f"{CONTRACTS} rundir data models decoding train",
     "runs": f"{CONTRACTS} whole_file plugins rundir data metrics layers modalities models decoding train",
-    "bin": f"{CONTRACTS} whole_file plugins rundir data metrics layers modalities models decoding train runs",
+    "bin": f"{CONTRACTS} whole_file plugins rundir data metrics layers modalities models decoding train opened_run runs",
 }
 NEUTRAL = ("layers", "modalities", "models", "decoding", "metrics", "train")  # keras.ops and Keras layers only
 BACKEND_KERNELS = {  # one function per backend, measured

@@ -12,6 +12,7 @@ import numpy as np
 from keras import ops
 
 from t2t_mm.data.vocabulary import EOS, PAD
+from t2t_mm.decoding.answers import Answer, Decoded, DecodeOptions, Failure, Result
 from t2t_mm.decoding.programs import Programs
 from t2t_mm.errors import UnknownName, UserError
 from t2t_mm.hparam_set import DataHparams
@@ -21,55 +22,6 @@ from t2t_mm.problem import Codec
 STRIDE = 32  # outputs get room in multiples of it, sources in powers of two from it on: every shape is compiled
 ROOM = 1.25  # an output may have so many times the ids that training targets had, for a source of its length
 NOT_FINITE = "The model's probabilities are not finite numbers; its weights may be spoilt."
-
-
-@dataclass(frozen=True, kw_only=True)
-class DecodeOptions:
-    """How to decode. Class problems heed `batch_size` alone."""
-
-    beam_size: int = 1  # 1 is greedy search
-    alpha: float = 0.6  # of the length penalty; 0 ranks by probability alone
-    extra_length: int = 50  # ids that an output may have beyond what its source's length lets expect
-    batch_size: int = 32  # inputs at a time
-    n_best: int = 1  # answers to each input, at most beam_size
-
-    def __post_init__(self) -> None:
-        for name, least in (("beam_size", 1), ("batch_size", 1), ("n_best", 1), ("alpha", 0), ("extra_length", 0)):
-            if not least <= getattr(self, name) < math.inf:
-                raise UserError(f"{name} must be at least {least}. Received: {getattr(self, name)}.")
-        if self.n_best > self.beam_size:
-            raise UserError(f"n_best must be at most beam_size, {self.beam_size}. Received: {self.n_best}.")
-
-
-@dataclass(frozen=True)
-class Answer:
-    """One output. `score` is log-probability / length penalty for what was generated, the probability for a class."""
-
-    text: str
-    score: float
-    whole: bool = True  # false for an output that reached its limit before its end
-
-
-@dataclass(frozen=True)
-class Decoded:
-    """The answers to one input, best first: `n_best` outputs, or every class."""
-
-    answers: tuple[Answer, ...]
-
-    @property
-    def text(self) -> str:
-        """The best answer."""
-        return self.answers[0].text
-
-
-@dataclass(frozen=True)
-class Failure:
-    """Why there is no answer to one input."""
-
-    reason: str
-
-
-Result = Decoded | Failure
 
 
 @dataclass(frozen=True)
@@ -120,7 +72,7 @@ class Decoder:
             UserError: a problem that the net does not have, or that reads no input.
         """
         options = options or DecodeOptions()
-        codec = self._input_codec(problem)
+        codec = self.input_codec(problem)
         results: dict[int, Result] = {}
         items = []
         for place, value in enumerate(values):
@@ -135,7 +87,8 @@ class Decoder:
             report(len(results))
         return [results[place] for place in range(len(values))]
 
-    def _input_codec(self, problem: str) -> Codec:
+    def input_codec(self, problem: str) -> Codec:
+        """What reads the problem's inputs. Raises UserError as `decode`."""
         if problem not in self.codecs:
             raise UnknownName("problem of this model", problem, self.codecs)
         if "inputs" not in self.codecs[problem]:

@@ -8,12 +8,14 @@ from typing import Any
 import keras
 from keras import ops
 
+from t2t_mm.errors import UserError
 from t2t_mm.layers.conv import ConvBlock, ConvStep
 from t2t_mm.layers.dropout import dropout
 from t2t_mm.layers.forward import Forward
 from t2t_mm.layers.norm import LayerNorm
 from t2t_mm.layers.part import Part
 from t2t_mm.layers.sequence import Seq
+from t2t_mm.layers.softmax import softmax
 from t2t_mm.layers.timing import add_timing, timing_signal
 
 FAR_BELOW = -1e9  # the score of what may not be seen
@@ -86,9 +88,14 @@ class AttentionBlock(Part):
     The paper leaves the skips, the norms and the kernels of the mixing convolutions open: docs/multimodel.md.
     """
 
-    def __init__(self, *, heads: int, dropout: float, mixing: str, block_dropout: float, name: str) -> None:
+    def __init__(
+        self, *, heads: int, dropout: float, mixing: str, block_dropout: float, branch_scale: float, name: str
+    ) -> None:
+        """`mixing` is "steps" or "blocks"; the last two are the ConvBlocks' and matter to the latter alone."""
         super().__init__(name=name)
-        self.mixing, self.block_dropout = mixing, block_dropout
+        if mixing not in ("steps", "blocks"):
+            raise UserError(f"mixing is 'steps' or 'blocks'; received {mixing!r}.")
+        self.mixing, self.block_dropout, self.branch_scale = mixing, block_dropout, branch_scale
         self.to_self = SelfAttention(heads=heads, dropout=dropout, name="self")
         self.to_source = SourceAttention(heads=heads, dropout=dropout, name="source")
         self.self_norm = LayerNorm(name="self_norm")
@@ -101,7 +108,10 @@ class AttentionBlock(Part):
                 for i, dilation in enumerate((1, 4), start=1)
             ]
         else:
-            self.mix = [ConvBlock(dropout=self.block_dropout, causal=True, name=f"mix_{i}") for i in (1, 2)]
+            self.mix = [
+                ConvBlock(dropout=self.block_dropout, branch_scale=self.branch_scale, causal=True, name=f"mix_{i}")
+                for i in (1, 2)
+            ]
         for layer in [*self.mix, self.to_self, self.to_source, self.self_norm, self.source_norm]:
             layer.build(width)
 
@@ -148,7 +158,7 @@ def _attend(q_BNLK: Any, k_BNSK: Any, v_BNSK: Any, seen: Any, rate: float, forwa
     """softmax(q k^T / sqrt(K)) v with heads joined: float[B, L, D]. `seen` is bool, broadcast to [B, N, L, S]."""
     scores_BNLS = ops.matmul(q_BNLK * (q_BNLK.shape[-1] ** -0.5), ops.transpose(k_BNSK, (0, 1, 3, 2)))
     scores_BNLS = ops.cast(scores_BNLS, "float32") + ops.where(seen, 0.0, FAR_BELOW)
-    weights_BNLS = dropout(ops.cast(ops.softmax(scores_BNLS), v_BNSK.dtype), rate, forward, path)
+    weights_BNLS = dropout(ops.cast(softmax(scores_BNLS), v_BNSK.dtype), rate, forward, path)
     context_BLNK = ops.transpose(ops.matmul(weights_BNLS, v_BNSK), (0, 2, 1, 3))
     shape = ops.shape(context_BLNK)
     return ops.reshape(context_BLNK, (shape[0], shape[1], q_BNLK.shape[1] * q_BNLK.shape[3]))

@@ -22,13 +22,16 @@ class ConvStep(Part):
     """LN(SepConv(ReLU(x))): ReLU before, depthwise then pointwise convolution, layer norm after.
 
     No biases: the norm's shift takes their place. Depthwise taps start uniform within sqrt(3 / K), so that a channel
-    keeps its variance; the pointwise projection likewise keeps it for inputs that ReLU halved.
+    keeps its variance; the pointwise projection likewise keeps it for inputs that ReLU halved. `scale` is what the
+    norm's learned scale starts from.
     """
 
-    def __init__(self, size: int, taps: int, *, dilation: int = 1, causal: bool = False, name: str) -> None:
+    def __init__(
+        self, size: int, taps: int, *, dilation: int = 1, causal: bool = False, scale: float = 1.0, name: str
+    ) -> None:
         super().__init__(name=name)
         self.size, self.taps, self.dilation, self.causal = size, taps, dilation, causal
-        self.norm = LayerNorm(name="norm")
+        self.norm = LayerNorm(scale=scale, name="norm")
 
     def build(self, width: int) -> None:
         reach = (3.0 / self.taps) ** 0.5
@@ -39,7 +42,7 @@ class ConvStep(Part):
         self.norm.build(self.size)
 
     def call(self, x_BLD: Any, real_BL: Any = None) -> Any:
-        """float[B, L, D] to float[B, L, F]. `real_BL` is needed where pads stand within the reach of a real position."""
+        """float[B, L, D] to float[B, L, F]. `real_BL` is needed where pads stand within reach of a real position."""
         x_BLD = ops.relu(x_BLD)
         if real_BL is not None:
             x_BLD = zero_pads(x_BLD, real_BL)
@@ -49,7 +52,7 @@ class ConvStep(Part):
         return self.norm(ops.matmul(mixed_BLD, self.pointwise_DF))
 
     def start(self, rows: Any) -> Any:
-        """An empty cache float[S, B, D]: the last S = (K - 1) * dilation + 1 inputs, as a ring; none seen yet are zero."""
+        """An empty cache float[S, B, D]: a ring of the last S = (K - 1) * dilation + 1 inputs; none yet are zero."""
         return ops.zeros(((self.taps - 1) * self.dilation + 1, rows, self.taps_KD.shape[1]))
 
     def step(self, cache_SBD: Any, x_BD: Any, position: Any) -> tuple[Any, Any]:
@@ -66,16 +69,21 @@ class ConvBlock(Part):
     """Four ConvSteps of one width with two skips, both from the block's input; dropout once, at the end.
 
     hidden2 = x + step2(step1(x));  hidden4 = x + step4(step3(hidden2));  Dropout(hidden4).
+
+    `branch_scale`: steps 2 and 4, which join the skips, start with this scale. At 1, as norms usually start, each block
+    adds as much of itself as there is of its input, and what a token was is lost in a deep stack before training has
+    found out what to keep.
     """
 
-    def __init__(self, *, dropout: float, causal: bool = False, name: str) -> None:
+    def __init__(self, *, dropout: float, branch_scale: float = 1.0, causal: bool = False, name: str) -> None:
         super().__init__(name=name)
-        self.dropout, self.causal = dropout, causal
+        self.dropout, self.branch_scale, self.causal = dropout, branch_scale, causal
 
     def build(self, width: int) -> None:
+        scales = (1.0, self.branch_scale, 1.0, self.branch_scale)
         self.steps = [
-            ConvStep(width, taps, dilation=dilation, causal=self.causal, name=f"step_{i}")
-            for i, (taps, dilation) in enumerate(TAPS, start=1)
+            ConvStep(width, taps, dilation=dilation, causal=self.causal, scale=scale, name=f"step_{i}")
+            for i, ((taps, dilation), scale) in enumerate(zip(TAPS, scales, strict=True), start=1)
         ]
         for step in self.steps:
             step.build(width)

@@ -14,8 +14,8 @@ from keras import ops
 def depthwise_conv1d(x_BLD: Any, taps_KD: Any, *, dilation: int = 1, causal: bool = False) -> Any:
     """Each channel convolved with its own K taps: float[B, L, D] to float[B, L, D].
 
-    Output position t sums taps_KD[j] * x[t + (j - K + 1) * dilation] when causal, and is centred on t otherwise (K odd);
-    positions outside the sequence count as zero.
+    Output position t sums taps_KD[j] * x[t + (j - K + 1) * dilation] when causal, and is centred on t
+    otherwise (K odd); positions outside the sequence count as zero.
     """
     reach = (taps_KD.shape[0] - 1) * dilation
     before = reach if causal else reach // 2
@@ -27,10 +27,8 @@ def _native(x_BLD: Any, taps_KD: Any, dilation: int, before: int, after: int) ->
     import tensorflow as tf
 
     length, width = tf.shape(x_BLD)[1], x_BLD.shape[-1]
-    fill = (-length) % dilation  # whole rows of the picture
+    fill = -length % dilation  # whole rows of the picture; before + after are whole rows already
     padded = tf.pad(x_BLD, [[0, 0], [before, after + fill], [0, 0]])
-    if dilation > 1:
-        padded = tf.pad(padded, [[0, 0], [0, -(before + after) % dilation], [0, 0]])
     picture_BHWD = tf.reshape(padded, [tf.shape(x_BLD)[0], -1, dilation, width])
     out_BHWD = tf.nn.depthwise_conv2d(picture_BHWD, taps_KD[:, None, :, None], [1, 1, 1, 1], "VALID")
     out_BLD = tf.reshape(out_BHWD, [tf.shape(x_BLD)[0], -1, width])

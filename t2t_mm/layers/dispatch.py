@@ -1,8 +1,8 @@
 """Tokens to experts and back by gathers alone, forwards and backwards.
 
-N tokens, each sent to k of E experts, an expert holding C slots. A scatter-add in the gradient of a gather costs as much
-as the matrix products beside it (and seconds of compilation under XLA); since dispatch is a partial permutation, its
-gradient is a gather by the inverse table.
+N tokens, each sent to k of E experts, an expert holding C slots. A scatter-add in the gradient of a gather costs as
+much as the matrix products beside it (and seconds of compilation under XLA); since dispatch is a partial permutation,
+its gradient is a gather by the inverse table.
 """
 
 from dataclasses import dataclass

@@ -12,6 +12,7 @@ from t2t_mm.layers.dispatch import from_experts, route, to_experts
 from t2t_mm.layers.forward import Forward
 from t2t_mm.layers.norm import LayerNorm
 from t2t_mm.layers.part import Part
+from t2t_mm.layers.softmax import softmax
 
 NOISE_FLOOR = 1e-2  # T2T adds it to the gate noise's scale
 
@@ -19,16 +20,14 @@ NOISE_FLOOR = 1e-2  # T2T adds it to the gate noise's scale
 class Experts(Part):
     """LN(x + MoE(x)): each position is sent to k of E feed-forward experts, weighed by a noisy gate.
 
-    In training an expert holds `capacity` times an equal share of tokens; what finds no slot is left to the skip path and
-    counted ("overflow"). Elsewhere nothing is dropped, so that an output does not depend on the rest of its batch.
+    In training an expert holds `capacity` times an equal share of tokens; what finds no slot is left to the skip path
+    and counted ("overflow"). Elsewhere nothing is dropped, so that an output does not depend on the rest of its batch.
     """
 
     def __init__(self, *, experts: int, per_token: int, size: int, capacity: float, balance: float, name: str) -> None:
         super().__init__(name=name)
         if not 0 < per_token < experts:
-            raise ValueError(
-                f"experts_per_token must be at least 1 and less than experts. Received: {per_token} of {experts}"
-            )
+            raise UserError(f"experts_per_token must be from 1 to experts - 1; received {per_token} of {experts}.")
         self.experts, self.per_token, self.size = experts, per_token, size
         self.capacity, self.balance = capacity, balance
         self.norm = LayerNorm(name="norm")
@@ -111,7 +110,7 @@ class Experts(Part):
             bar_NE = ops.where(noisy_NE > next_N1, next_N1, kth_N1)
             stays_NE = 0.5 * (1.0 + ops.erf((clean_NE - bar_NE) / scale_NE * 2.0**-0.5))
             load_E = ops.sum(stays_NE * real_N1, axis=0)
-        gates_Nk = ops.softmax(top_Nk, axis=-1) * real_N1
+        gates_Nk = softmax(top_Nk) * real_N1
         expert_Nk = ops.where(real_N[:, None], ops.cast(expert_Nk, "int32"), self.experts)
         if forward.noise is not None:
             flat_M = ops.reshape(ops.minimum(expert_Nk, self.experts - 1), (-1,))
@@ -122,8 +121,9 @@ class Experts(Part):
 
 
 def imbalance(load_E: Any) -> Any:
-    """The squared coefficient of variation, (standard deviation / mean)^2: 0 when all carry alike, E - 1 when one carries all.
+    """The squared coefficient of variation, (standard deviation / mean)^2.
 
+    0 when all carry alike, E - 1 when one carries all.
     Source: arXiv 1701.06538, section 4 (importance) and appendix A (load).
     """
     return ops.var(load_E) / (ops.square(ops.mean(load_E)) + 1e-10)

@@ -1,8 +1,8 @@
 """One pass through the net: whether it trains, its randomness, and what layers say on the side.
 
-Randomness is a function of (seed of the step, layer path, element): nothing random has a state that must be saved, and
-a repeated step repeats its noise. An integer hash is as fast as the stateless generators on TensorFlow's CPU kernels and
-150 times faster than Keras' dropout under XLA, and it is the same on every backend.
+Randomness is a function of (seed of the step, layer path, element): nothing random has a state that must be saved,
+and a repeated step repeats its noise. An integer hash is as fast as the stateless generators on TensorFlow's CPU
+kernels and 150 times faster than Keras' dropout under XLA, and it is the same on every backend.
 """
 
 import math

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import keras
 from keras import ops
 
 from t2t_mm.layers.part import Part
@@ -12,13 +13,18 @@ EPSILON = 1e-6  # T2T's
 class LayerNorm(Part):
     """(x - mean) / sqrt(variance + 1e-6) * scale + shift over the last axis, computed in float32."""
 
+    def __init__(self, *, scale: float = 1.0, name: str) -> None:
+        """`scale`: what the learned scale starts from; below 1 where a branch should start as a small correction."""
+        super().__init__(name=name)
+        self.scale = scale
+
     def build(self, width: int) -> None:
-        self.scale_D = self.add_weight(shape=(width,), initializer="ones", name="scale")
+        start = keras.initializers.Constant(self.scale)
+        self.scale_D = self.add_weight(shape=(width,), initializer=start, name="scale")
         self.shift_D = self.add_weight(shape=(width,), initializer="zeros", name="shift")
 
     def call(self, x: Any) -> Any:
-        wide = ops.cast(x, "float32")
-        out = normalise(wide, ops.convert_to_tensor(self.scale_D), ops.convert_to_tensor(self.shift_D))
+        out = normalise(ops.cast(x, "float32"), self.scale_D.value, self.shift_D.value)
         return ops.cast(out, x.dtype)
 
 

@@ -52,7 +52,7 @@ class Net(Part):
 
     def tensors(self) -> dict[str, np.ndarray]:
         """Every weight by path, for a checkpoint; the table of commands as one row a name."""
-        return split_commands({w.path: ops.convert_to_numpy(w) for w in self.trainable_variables}, self.commands)
+        return split_commands({w.path: w.numpy() for w in self.trainable_variables}, self.commands)
 
     def restore(self, tensors: Mapping[str, np.ndarray]) -> None:
         """Take the weights that `tensors` names; what else it holds is left."""
@@ -79,7 +79,7 @@ class Net(Part):
         if port is None:
             source = Seq(ops.zeros((rows, 1, self.width)), ops.ones((rows, 1), "bool"))
         else:
-            source = self.modalities[port.key].bottom(inputs, forward)
+            source = self.modalities[port.key].bottom(inputs or {}, forward)
         return self.body.encode(source, forward)
 
     def predict(self, problem: str, features: Features, command: Any, forward: Forward) -> Seq:
@@ -155,7 +155,8 @@ def split_commands(tensors: Mapping[str, np.ndarray], commands: Sequence[str]) -
 
 def join_commands(tensors: Mapping[str, np.ndarray], commands: Sequence[str]) -> dict[str, np.ndarray]:
     """The reverse of `split_commands`."""
-    result, tables = {}, {}
+    result: dict[str, np.ndarray] = {}
+    tables: dict[str, dict[str, np.ndarray]] = {}
     for path, value in tensors.items():
         table, _, rest = path.removeprefix("net/commands/").partition("/")
         if path.startswith("net/commands/"):

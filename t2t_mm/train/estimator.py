@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -39,6 +39,14 @@ class Habits:
     save_every: int = 0  # 0: by the clock alone
     save_seconds: float = 600.0  # 0: by the steps alone
     keep: int = 20  # checkpoints; 0: all
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How training ended."""
+
+    stop: Stop  # whether it was asked to stop early; then the run is saved as well
+    results: list[Result]  # of the evaluation at the end, if there was one
 
 
 class Estimator:
@@ -85,7 +93,7 @@ class Estimator:
                 examples=batches.examples,
                 batches=len(batches),
                 tokens=batches.tokens,
-                unigram_nats=batches.ready.manifest.baseline["nats_per_token"],
+                unigram_nats=batches.ready.manifest.baseline.get("nats_per_token", 1.0),
             )
             for name, batches in self.batches.items()
         }
@@ -94,16 +102,15 @@ class Estimator:
         """What each problem gets in the steps that are left."""
         return plan_rows(self.mixer, self.facts(), self.train_steps, self.step)
 
-    def train(self, until: int | None = None) -> Stop:
+    def train(self, until: int | None = None) -> Outcome:
         """Train up to step `until` (train_steps by default), saving on the way and at the end.
 
-        Returns whether it was asked to stop before: then the run is saved as well. Raises UserError naming problem,
-        step and examples when a loss is not finite.
+        Raises UserError naming problem, step and examples when a loss is not finite.
         """
         return self._run(until or self.train_steps, evaluating=False)
 
-    def train_and_evaluate(self) -> Stop:
-        """Train to the end, evaluating every problem every `eval_every` steps."""
+    def train_and_evaluate(self) -> Outcome:
+        """Train to the end, evaluating every problem every `eval_every` steps, and in full at the end."""
         return self._run(self.train_steps, evaluating=True)
 
     def evaluate(self, problems: Sequence[str] | None = None, *, permuted: bool = True) -> list[Result]:
@@ -155,9 +162,10 @@ class Estimator:
         self.mixer.restore(state["mixing"])
         self.step, self.positions = state["step"], dict(state["positions"])
 
-    def _run(self, until: int, *, evaluating: bool) -> Stop:
+    def _run(self, until: int, *, evaluating: bool) -> Outcome:
         rate = learning_rate(self.hparams.training, self.hparams.body.hidden_size, self.train_steps)
-        streams: dict[str, Iterator[Batch]] = {}
+        streams: dict[str, Generator[Batch]] = {}
+        results: list[Result] = []
         saved_at, saved_step = time.monotonic(), self.step
         log = TrainingLog(self.output_dir, list(self.problems), until, start=self.step)
         with log, stoppable() as stop:
@@ -169,16 +177,18 @@ class Estimator:
                         self.save()
                         saved_at, saved_step = time.monotonic(), self.step
                     if evaluating and self.step < until and _due(self.step, self.habits.eval_every):
-                        results = self.evaluate(permuted=False)
-                        log.evaluation(self.step, {result.problem: result.metrics for result in results})
-                if saved_step != self.step:
-                    self.save()
+                        log_results(log, self.step, self.evaluate(permuted=False))
             finally:
                 for stream in streams.values():
                     stream.close()
-        return stop
+            if saved_step != self.step:
+                self.save()
+            if evaluating and not stop.asked:
+                results = self.evaluate()
+                log_results(log, self.step, results)
+        return Outcome(stop, results)
 
-    def _take_step(self, streams: dict[str, Iterator[Batch]], rate: Any, log: TrainingLog) -> None:
+    def _take_step(self, streams: dict[str, Generator[Batch]], rate: Any, log: TrainingLog) -> None:
         step = self.step + 1
         name = self.mixer.choose(step)
         started = time.perf_counter()
@@ -197,6 +207,11 @@ class Estimator:
         self.step, self.positions[name] = step, batch.position + 1
         self.mixer.observe(name, nats)
         log.step(step, name, nats, batch.targets, time.perf_counter() - started, waited, rate(step))
+
+
+def log_results(log: TrainingLog, step: int, results: Sequence[Result]) -> None:
+    """Write the metrics of an evaluation to the log."""
+    log.evaluation(step, {result.problem: result.metrics for result in results})
 
 
 def _due(step: int, every: int) -> bool:

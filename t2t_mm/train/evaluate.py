@@ -1,6 +1,7 @@
 """One problem on its dev set, with the right past given: its metrics, and where it stands beside its baselines."""
 
 import itertools
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -47,11 +48,11 @@ def evaluate(steps: Steps, batches: Batches, eval_steps: int, seed: int, *, perm
             nats_N,
             tokens_N,
             np.concatenate(permuted_nats) if with_inputs else None,
-            unigram["nats_per_token"],
+            unigram.get("nats_per_token", math.inf),
             seed,
         ),
         classes="lengths" not in ready.codecs["targets"].spec(batches.hparams),
-        unigram_accuracy=unigram["accuracy"],
+        unigram_accuracy=unigram.get("accuracy"),
     )
 
 

@@ -83,8 +83,8 @@ class Adam:
 
     def tensors(self) -> dict[str, np.ndarray]:
         """Moments by `<weight path>/<slot>` and counts by `steps/<unit>`, for a checkpoint."""
-        moments = {path: keras.ops.convert_to_numpy(moment) for path, moment in self.moments.items()}
-        counts_U = keras.ops.convert_to_numpy(self.counts_U)
+        moments = {path: moment.numpy() for path, moment in self.moments.items()}
+        counts_U = self.counts_U.numpy()
         counts = {f"steps/{unit}": counts_U[i : i + 1] for i, unit in enumerate(self.units)}
         return split_commands(moments, self.commands) | counts
 

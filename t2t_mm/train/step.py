@@ -47,7 +47,7 @@ class Steps:
             )
         self._net, self._optimiser, self._specs = net, optimiser, specs
         self._hparams, self._seed = hparams, seed
-        self._compiled: dict[Any, Callable[..., Any]] = {}
+        self._compiled: dict[Any, Any] = {}
 
     def train(self, batch: Batch, step: int, rate: float, multiplier: float) -> Stepped:
         """One update on `batch` at the learning rate `rate`; the problem's loss counts `multiplier` times."""

@@ -4,14 +4,12 @@ from typing import Any
 
 from keras import ops
 
-from t2t_mm.layers.conv import ConvBlock
 from t2t_mm.layers.forward import Forward
 from t2t_mm.layers.norm import LayerNorm
 from t2t_mm.layers.part import Part
 from t2t_mm.layers.sequence import Seq
-from t2t_mm.models.multimodel.encoder import make_experts
 from t2t_mm.models.multimodel.hparams import MultiModelHparams
-from t2t_mm.models.multimodel.mixer import make_attention
+from t2t_mm.models.multimodel.parts import make_attention, make_blocks, make_experts
 
 
 class Decoder(Part):
@@ -19,9 +17,8 @@ class Decoder(Part):
 
     def __init__(self, hparams: MultiModelHparams, *, name: str) -> None:
         super().__init__(name=name)
-        indices = range(1, hparams.decoder_blocks + 1)
-        self.blocks = [ConvBlock(dropout=hparams.dropout, causal=True, name=f"block_{i}") for i in indices]
-        self.attentions = [make_attention(hparams, f"attention_{i}") for i in indices]
+        self.blocks = make_blocks(hparams, hparams.decoder_blocks, causal=True)
+        self.attentions = [make_attention(hparams, f"attention_{i}") for i in range(1, hparams.decoder_blocks + 1)]
         self.experts = make_experts(hparams, "experts")
         self.norm = LayerNorm(name="norm")
 
@@ -43,7 +40,7 @@ class Decoder(Part):
     def start(self, source: Seq, positions: int) -> list[Any]:
         rows = ops.shape(source.values_BLD)[0]
         return [
-            {"block": block.start(rows), "attention": attention and attention.start(source, positions)}
+            {"block": block.start(rows), "attention": () if attention is None else attention.start(source, positions)}
             for block, attention in zip(self.blocks, self.attentions, strict=True)
         ]
 

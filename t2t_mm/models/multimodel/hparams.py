@@ -20,4 +20,5 @@ class MultiModelHparams:
     attention_heads: int = 8
     attention_dropout: float = 0.1
     mixing: str = "steps"  # what mixes the target before attention: "steps" (two ConvSteps) or "blocks" (ConvBlocks)
+    branch_scale: float = 0.2  # what the norms that join a ConvBlock's skips start from; 1 is the usual start
     dropout: float = 0.1  # at the end of each ConvBlock; 0.4 in the paper

@@ -4,25 +4,11 @@ from typing import Any
 
 from keras import ops
 
-from t2t_mm.layers.attention import AttentionBlock
-from t2t_mm.layers.conv import ConvBlock
 from t2t_mm.layers.forward import Forward
 from t2t_mm.layers.part import Part
 from t2t_mm.layers.sequence import Seq, zero_pads
 from t2t_mm.models.multimodel.hparams import MultiModelHparams
-
-
-def make_attention(hparams: MultiModelHparams, name: str) -> AttentionBlock | None:
-    """The attention block that `hparams` describes, or None without attention."""
-    if not hparams.attention:
-        return None
-    return AttentionBlock(
-        heads=hparams.attention_heads,
-        dropout=hparams.attention_dropout,
-        mixing=hparams.mixing,
-        block_dropout=hparams.dropout,
-        name=name,
-    )
+from t2t_mm.models.multimodel.parts import make_attention, make_blocks
 
 
 class Mixer(Part):
@@ -35,10 +21,7 @@ class Mixer(Part):
     def __init__(self, hparams: MultiModelHparams, *, name: str) -> None:
         super().__init__(name=name)
         self.attention = make_attention(hparams, "attention")
-        self.blocks = [
-            ConvBlock(dropout=hparams.dropout, causal=True, name=f"block_{i}")
-            for i in range(1, hparams.mixer_blocks + 1)
-        ]
+        self.blocks = make_blocks(hparams, hparams.mixer_blocks, causal=True)
 
     def build(self, width: int) -> None:
         for layer in [self.attention, *self.blocks]:

@@ -1,0 +1,88 @@
+"""A trained run, opened from its directory alone: its net with the weights of a checkpoint, ready to decode."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from t2t_mm import rundir
+from t2t_mm.data.ready import open_codecs, signature
+from t2t_mm.decoding.decoder import Decoder
+from t2t_mm.errors import UserError
+from t2t_mm.models.net import Net
+from t2t_mm.problem import Codec
+from t2t_mm.registry import PROBLEMS
+from t2t_mm.rundir import RunConfig
+from t2t_mm.train import checkpoint
+
+
+@dataclass(frozen=True)
+class OpenedRun:
+    """What is needed to use a trained model."""
+
+    config: RunConfig
+    checkpoint: Path
+    decoder: Decoder
+
+
+def open_run(output_dir: Path, checkpoint_path: Path | None = None) -> OpenedRun:
+    """The run in `output_dir` with the weights of `checkpoint_path`, or of its newest checkpoint.
+
+    Plugins of the run are loaded; neither data nor corpora are needed.
+
+    Raises:
+        UserError: there is no run or no checkpoint, a file was changed since the training, or a problem is no longer
+            what it was.
+    """
+    config = rundir.load(output_dir)
+    path = find_checkpoint(output_dir, checkpoint_path)
+    codecs = {name: _codecs(name, config, output_dir) for name in config.problems}
+    net = Net(config.problems, config.hparams)
+    net.build()
+    _restore(net, checkpoint.load(path)[0], path)
+    return OpenedRun(config, path, Decoder(net, codecs, config.hparams.data, config.target_ratios))
+
+
+def find_checkpoint(output_dir: Path, asked: Path | None = None) -> Path:
+    """`asked`, with or without its suffix, or the newest checkpoint in `output_dir`. Raises UserError for none."""
+    if asked is None:
+        newest = checkpoint.latest(output_dir)
+        if newest is None:
+            raise UserError(f"{output_dir} holds no checkpoint yet; the trainer writes one when it saves.")
+        return newest
+    whole = asked if asked.suffix == ".safetensors" else asked.with_name(f"{asked.name}.safetensors")
+    if not whole.is_file():
+        known = ", ".join(str(checkpoint.path_of(output_dir, step)) for step in checkpoint.steps(output_dir))
+        raise UserError(f"There is no checkpoint {asked}. Checkpoints of the run: {known or 'none'}.")
+    return whole
+
+
+def _codecs(name: str, config: RunConfig, output_dir: Path) -> dict[str, Codec]:
+    problem = PROBLEMS[name]
+    for feature in problem.features().values():
+        for file in feature.files():
+            path = output_dir / file
+            if not path.is_file():
+                raise UserError(f"{path} is missing; the run stands on it. Copy it back from the run's --data_dir.")
+            if rundir.fingerprint(path) != config.files.get(file):
+                raise UserError(f"{path} was changed since the training; copy it back from the run's --data_dir.")
+    codecs = open_codecs(problem, output_dir)
+    if signature(problem, codecs) != config.problems[name]:
+        raise UserError(
+            f"The problem {name} was changed since the training: it was {config.problems[name]}, "
+            f"it is {signature(problem, codecs)}."
+        )
+    return codecs
+
+
+def _restore(net: Net, tensors: Mapping[str, np.ndarray], path: Path) -> None:
+    wanted = {name: tensor.shape for name, tensor in net.tensors().items()}
+    wrong = sorted(name for name, shape in wanted.items() if name not in tensors or tensors[name].shape != shape)
+    if wrong:
+        found = tensors[wrong[0]].shape if wrong[0] in tensors else "absent"
+        raise UserError(
+            f"{path} is of another architecture: {len(wrong)} weights differ, {wrong[0]} first "
+            f"({found} there, {wanted[wrong[0]]} here)."
+        )
+    net.restore(tensors)

@@ -1,0 +1,144 @@
+"""Attention, against loops, and the arithmetic of the attention block."""
+
+import numpy as np
+import pytest
+from keras import ops
+
+from t2t_mm.layers.attention import AttentionBlock, SelfAttention, SourceAttention
+from t2t_mm.layers.forward import Forward, Noise
+from t2t_mm.layers.sequence import Seq
+from t2t_mm.layers.timing import add_timing
+
+MIXING = pytest.mark.parametrize("mixing", ["steps", "blocks"])
+
+
+def drawn(*shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape).astype("float32")
+
+
+def values(result):
+    return ops.convert_to_numpy(result)
+
+
+def tensor(array):
+    return ops.convert_to_tensor(array)
+
+
+def built(layer, width=4):
+    layer.build(width)
+    return layer
+
+
+def by_loops(q_LD, k_SD, v_SD, seen, heads):
+    """softmax(q k^T / sqrt(K)) v for each head, query by query; `seen(t)` says which positions t may look at."""
+    out_LD = np.zeros_like(q_LD)
+    for part in np.split(np.arange(q_LD.shape[1]), heads):
+        for t in range(len(q_LD)):
+            look = seen(t)
+            scores = k_SD[look][:, part] @ q_LD[t, part] / np.sqrt(len(part))
+            weights = np.exp(scores - scores.max())
+            out_LD[t, part] = weights / weights.sum() @ v_SD[look][:, part]
+    return out_LD
+
+
+def source_of(values_BSD, lengths):
+    return Seq(tensor(values_BSD), tensor(np.arange(values_BSD.shape[1])[None] < np.array(lengths)[:, None]))
+
+
+def block(mixing, scrambled, dropout=0.0, block_dropout=0.0):
+    layer = AttentionBlock(heads=2, dropout=dropout, mixing=mixing, block_dropout=block_dropout, name="attention")
+    return scrambled(built(layer))
+
+
+def test_two_positions_by_hand():
+    layer = built(SelfAttention(heads=1, dropout=0.0, name="self"), 1)
+    layer.qkv_D3D.assign([[1, 1, 10]])
+    layer.output_DD.assign([[2]])
+    x1, x2 = 1.0, 2.0  # position 1 weighs itself by e^4 / (e^2 + e^4) and position 0 by the rest
+    weight = np.exp(x2 * x2) / (np.exp(x2 * x1) + np.exp(x2 * x2))
+    expected = [20 * x1, 20 * ((1 - weight) * x1 + weight * x2)]
+    np.testing.assert_allclose(values(layer(tensor([[[x1], [x2]]]), Forward()))[0, :, 0], expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("heads", [1, 2])
+def test_self_attention_is_the_formula_over_positions_up_to_its_own(heads, scrambled):
+    layer = scrambled(built(SelfAttention(heads=heads, dropout=0.0, name="self")))
+    x_BLD = drawn(2, 5, 4)
+    out_BLD = values(layer(tensor(x_BLD), Forward()))
+    for x_LD, out_LD in zip(x_BLD, out_BLD, strict=True):
+        q_LD, k_LD, v_LD = np.split(x_LD @ layer.qkv_D3D.numpy(), 3, axis=1)
+        expected_LD = by_loops(q_LD, k_LD, v_LD, lambda t: np.arange(t + 1), heads) @ layer.output_DD.numpy()
+        np.testing.assert_allclose(out_LD, expected_LD, atol=1e-5)
+
+
+@pytest.mark.parametrize("heads", [1, 2])
+def test_source_attention_is_the_formula_over_what_is_real(heads, scrambled):
+    layer = scrambled(built(SourceAttention(heads=heads, dropout=0.0, name="source")))
+    x_BLD, source_BSD, lengths = drawn(2, 3, 4), drawn(2, 6, 4, seed=1), (6, 4)
+    memory = layer.memory(source_of(source_BSD, lengths))
+    out_BLD = values(layer(tensor(x_BLD), memory, Forward()))
+    for b, length in enumerate(lengths):
+        k_SD, v_SD = np.split(source_BSD[b] @ layer.memory_D2D.numpy(), 2, axis=1)
+        q_LD = x_BLD[b] @ layer.query_DD.numpy()
+        expected_LD = by_loops(q_LD, k_SD, v_SD, lambda t: np.arange(length), heads) @ layer.output_DD.numpy()  # noqa: B023
+        np.testing.assert_allclose(out_BLD[b], expected_LD, atol=1e-5)
+
+
+def test_a_row_without_any_source_stays_finite(scrambled):
+    layer = scrambled(built(SourceAttention(heads=2, dropout=0.0, name="source")))
+    memory = layer.memory(source_of(drawn(1, 3, 4), [0]))
+    assert np.isfinite(values(layer(tensor(drawn(1, 2, 4)), memory, Forward()))).all()
+
+
+@MIXING
+def test_the_block_mixes_then_attends_to_itself_then_to_the_source(mixing, scrambled):
+    layer = block(mixing, scrambled)
+    x_BLD, source = tensor(drawn(2, 6, 4)), source_of(drawn(2, 3, 4, seed=1), (3, 2))
+    m_BLD = add_timing(x_BLD)
+    for mix in layer.mix:
+        m_BLD = mix(m_BLD) if mixing == "steps" else mix(m_BLD, None, Forward())
+    q_BLD = layer.self_norm(m_BLD + layer.to_self(m_BLD, Forward()))
+    c_BLD = layer.source_norm(q_BLD + layer.to_source(q_BLD, layer.to_source.memory(source), Forward()))
+    np.testing.assert_allclose(values(layer(x_BLD, source, Forward())), values(c_BLD), atol=1e-6)
+
+
+def test_mixing_by_steps_has_five_taps_at_dilations_1_and_4_and_by_blocks_two_blocks(scrambled):
+    steps = block("steps", scrambled).mix
+    assert [(step.taps, step.dilation, step.causal) for step in steps] == [(5, 1, True), (5, 4, True)]
+    assert [len(mix.steps) for mix in block("blocks", scrambled).mix] == [4, 4]
+
+
+@MIXING
+def test_no_position_hears_of_later_ones_and_each_hears_of_itself(mixing, scrambled):
+    layer = block(mixing, scrambled)
+    x_BLD, source = drawn(1, 8, 4), source_of(drawn(1, 3, 4, seed=1), [3])
+    out_LD = values(layer(tensor(x_BLD), source, Forward()))[0]
+    for t in range(8):
+        moved_BLD = x_BLD.copy()
+        moved_BLD[0, t] += 3
+        change_L = abs(values(layer(tensor(moved_BLD), source, Forward()))[0] - out_LD).max(axis=-1)
+        assert change_L[:t].max(initial=0) < 1e-6
+        assert change_L[t] > 1e-5
+
+
+@MIXING
+def test_position_by_position_equals_the_whole(mixing, scrambled):
+    layer = block(mixing, scrambled)
+    x_BLD, source = drawn(2, 9, 4), source_of(drawn(2, 5, 4, seed=1), (5, 3))
+    whole_BLD = values(layer(tensor(x_BLD), source, Forward()))
+    state = layer.start(source, 12)  # room for more than are asked for
+    for t in range(9):
+        out_BD, state = layer.step(state, tensor(x_BLD[:, t]), ops.convert_to_tensor(t, "int32"))
+        np.testing.assert_allclose(values(out_BD), whole_BLD[:, t], atol=1e-5)
+
+
+def test_attention_weights_are_dropped_in_training_alone(scrambled):
+    layer = scrambled(built(SelfAttention(heads=1, dropout=0.5, name="self")))
+    layer.output_DD.assign(np.eye(4))
+    x_BLD = tensor(drawn(50, 1, 4))  # one position, whose one weight is 1
+    v_BLD = values(x_BLD) @ layer.qkv_D3D.numpy()[:, 8:]
+    np.testing.assert_allclose(values(layer(x_BLD, Forward())), v_BLD, atol=1e-5)
+    out_BLD = values(layer(x_BLD, Forward(Noise(np.uint32(1)))))
+    dropped_B = (out_BLD == 0).all(axis=(1, 2))
+    assert 10 < dropped_B.sum() < 40
+    np.testing.assert_allclose(out_BLD[~dropped_B], 2 * v_BLD[~dropped_B], atol=1e-5)

@@ -1,0 +1,74 @@
+"""Random numbers as a function of seed, path and place."""
+
+import zlib
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from t2t_mm.layers.forward import Forward, Noise
+
+
+def numbers(kind, seed, path, shape):
+    return ops.convert_to_numpy(getattr(Noise(np.uint32(seed)), kind)(shape, path))
+
+
+def lowbias32(x):
+    """The published hash, in Python's integers."""
+    x = (x ^ x >> 16) * 0x7FEB352D & 0xFFFFFFFF
+    x = (x ^ x >> 15) * 0x846CA68B & 0xFFFFFFFF
+    return x ^ x >> 16
+
+
+@pytest.mark.parametrize("seed", [0, 7, 2**32 - 1])
+def test_bits_are_the_hash_of_index_and_key(seed):
+    key = lowbias32(seed ^ zlib.crc32(b"net/body"))
+    expected = [lowbias32((index * 0x9E3779B9 + key) & 0xFFFFFFFF) for index in range(6)]
+    np.testing.assert_array_equal(numbers("bits", seed, "net/body", (2, 3)).ravel(), expected)
+
+
+def test_equal_seed_and_path_repeat_the_numbers_and_others_do_not():
+    one = numbers("uniform", 5, "a", (4, 5))
+    np.testing.assert_array_equal(numbers("uniform", 5, "a", (4, 5)), one)
+    for seed, path in [(6, "a"), (5, "b")]:
+        assert (numbers("uniform", seed, path, (4, 5)) != one).all()
+
+
+def test_uniform_fills_the_unit_interval_evenly():
+    values = numbers("uniform", 1, "path", (200_000,))
+    assert values.dtype == np.float32
+    assert 0 <= values.min() and values.max() < 1
+    counts, _ = np.histogram(values, bins=20, range=(0, 1))
+    assert (((counts - 10_000) ** 2) / 10_000).sum() < 44  # chi squared of 19 degrees of freedom, one in a thousand
+
+
+def test_normal_has_mean_0_deviation_1_and_the_tails_of_a_normal():
+    values = numbers("normal", 1, "path", (200_000,))
+    assert np.isfinite(values).all()
+    assert abs(values.mean()) < 0.01
+    assert abs(values.std() - 1) < 0.01
+    assert abs((abs(values) > 2).mean() - 0.0455) < 0.003
+
+
+@pytest.mark.parametrize("others", [[(8, "a"), (7, "b")], [(9, "a"), (7, "a/deeper")]])
+def test_neighbouring_seeds_and_paths_are_not_correlated(others):
+    one = numbers("normal", 7, "a", (50_000,))
+    for seed, path in others:
+        assert abs(np.corrcoef(one, numbers("normal", seed, path, (50_000,)))[0, 1]) < 0.02
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="traces with TensorFlow")
+def test_a_trace_with_open_shapes_draws_the_same_numbers():
+    import tensorflow as tf
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 3]), tf.TensorSpec([], "uint32")])
+    def traced(x, seed):
+        return Noise(seed).normal(ops.shape(x), "path")
+
+    np.testing.assert_allclose(traced(tf.zeros((4, 3)), np.uint32(9)), numbers("normal", 9, "path", (4, 3)), rtol=1e-5)
+
+
+def test_a_pass_trains_exactly_when_it_has_noise():
+    assert not Forward().training
+    assert Forward(Noise(np.uint32(1))).training

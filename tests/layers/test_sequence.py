@@ -1,0 +1,22 @@
+"""Sequences with their lengths."""
+
+import numpy as np
+from keras import ops
+
+from t2t_mm.layers.sequence import Seq, zero_pads
+
+REAL_BL = np.array([[True, True, False], [True, False, False]])
+
+
+def test_other_values_keep_lengths_and_grid():
+    seq = Seq(np.zeros((2, 3, 4)), REAL_BL, grid=(1, 3)).with_values(np.ones((2, 3, 5)))
+    assert seq.values_BLD.shape == (2, 3, 5)
+    assert seq.real_BL is REAL_BL
+    assert seq.grid == (1, 3)
+
+
+def test_pads_become_zero_whatever_they_held_and_the_rest_stays():
+    noise_BLD = np.random.default_rng(0).normal(0, 1e6, (2, 3, 4)).astype("float32")
+    out_BLD = ops.convert_to_numpy(zero_pads(ops.convert_to_tensor(noise_BLD), REAL_BL))
+    np.testing.assert_array_equal(out_BLD[REAL_BL], noise_BLD[REAL_BL])
+    assert not out_BLD[~REAL_BL].any()

@@ -1,0 +1,118 @@
+"""The parameters of every hparam set, against arithmetic written out."""
+
+import keras
+import numpy as np
+import pytest
+
+from t2t_mm.models.net import Net
+from t2t_mm.problem import Port, Signature
+from t2t_mm.registry import HPARAM_SETS
+
+WORDS, CLASSES = 8192, 1000
+TEXT, IMAGE, LABEL = Port("text", "text_words", WORDS), Port("image", "image", 0), Port("label", "label_x", CLASSES)
+PROBLEMS = {"translate": Signature(TEXT, TEXT, "to-german"), "name": Signature(IMAGE, LABEL, "to-label")}
+
+
+def step(inputs, outputs, taps):
+    """Depthwise taps, pointwise projection, scale and shift."""
+    return taps * inputs + inputs * outputs + 2 * outputs
+
+
+def conv_block(d):
+    return sum(step(d, d, taps) for taps in (3, 3, 15, 15))
+
+
+def attention_block(d, mixing):
+    mix = 2 * step(d, d, 5) if mixing == "steps" else 2 * conv_block(d)
+    to_self, to_source, two_norms = 4 * d * d, 4 * d * d, 2 * 2 * d
+    return mix + to_self + to_source + two_norms
+
+
+def expert_layer(d, experts, size):
+    if experts == 0:
+        return 0
+    gates, hidden, output, norm = 2 * d * experts, experts * d * size, experts * size * d, 2 * d
+    return gates + hidden + output + norm
+
+
+def body(h):
+    d = h.hidden_size
+    experts = expert_layer(d, h.experts, h.expert_size)
+    attention = attention_block(d, h.mixing) if h.attention else 0
+    norm = 2 * d
+    encoder = h.encoder_blocks * conv_block(d) + experts + norm
+    mixer = attention + h.mixer_blocks * conv_block(d)
+    decoder = h.decoder_blocks * (conv_block(d) + attention) + experts + norm
+    return encoder + mixer + decoder
+
+
+def text(d):
+    return 2 * WORDS * d  # in and out, not tied
+
+
+def residual(inputs, outputs):
+    shortcut = inputs * outputs + 2 * outputs
+    return step(inputs, outputs, 9) + step(outputs, outputs, 9) + shortcut
+
+
+def image(d):
+    first = 9 * 3 * 32 + 2 * 32  # an ordinary convolution
+    f2, f3 = min(128, d), min(256, d)
+    return first + step(32, 64, 9) + residual(64, f2) + residual(f2, f3) + residual(f3, d)
+
+
+def label(d):
+    def flow(taps):
+        skip = step(d, d, taps)
+        widths = (d, d, d, 3 * d // 2, 2 * d)
+        return skip + sum(step(a, b, taps) for a, b in zip(widths, widths[1:], strict=False))
+
+    over_grids, along_sequences, scores = flow(9), flow(5), CLASSES * 2 * d
+    return over_grids + along_sequences + scores
+
+
+def expected(hparams):
+    d = hparams.hidden_size
+    commands = 2 * d
+    return body(hparams) + text(d) + image(d) + label(d) + commands
+
+
+@pytest.fixture
+def counted():
+    """How many parameters a net of these hparams has, from shapes alone: no weight is made."""
+
+    def count(hparams):
+        with keras.StatelessScope(initialize_variables=False):
+            net = Net(PROBLEMS, hparams)
+            net.build()
+        return sum(int(np.prod(weight.shape)) for weight in net.trainable_variables)
+
+    yield count
+    keras.utils.clear_session()  # which would otherwise make them later
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        *((name, "") for name in HPARAM_SETS if name.startswith("multimodel_")),
+        *(("multimodel_demo", changes) for changes in ("experts=0", "attention=False", "mixing=blocks")),
+    ],
+)
+def test_the_number_of_parameters_is_the_sum_of_its_parts(name, changes, counted):
+    hparams = HPARAM_SETS[name]().override(changes)
+    assert counted(hparams) == expected(hparams.body)
+
+
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [
+        ("multimodel_paper", 1_179_280_256),
+        ("multimodel_paper_single", 423_568_256),
+        ("multimodel_base", 291_899_264),
+        ("multimodel_small", 46_263_680),
+        ("multimodel_tiny", 8_643_712),
+        ("multimodel_demo", 2_038_784),
+    ],
+)
+def test_the_sets_are_as_large_as_the_documents_say(name, count):
+    assert expected(HPARAM_SETS[name]().body) == count
