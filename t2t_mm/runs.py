@@ -92,7 +92,6 @@ def run(
         hparams_set=hparams_set or (earlier.hparams_set if earlier else ""),
         hparams=settings,
         problems={name: problem.signature for name, problem in ready.items()},
-        target_ratios={name: problem.target_ratio for name, problem in ready.items()},
         plugins=tuple(plugins),
         seed=seed,
         target_ratios={name: problem.target_ratio for name, problem in ready.items()},

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from t2t_mm.errors import UserError
 from t2t_mm.layers.dispatch import from_experts, route, to_experts
 from t2t_mm.layers.forward import Forward
 from t2t_mm.layers.norm import LayerNorm

@@ -27,8 +27,7 @@ SMALL = MultiModelHparams(
 )
 VARIANTS = {
     "steps": SMALL,
-    "blocks": replace(SMALL, mixing="blocks"),
-    "no experts": replace(SMALL, experts=0),
+    "blocks, no experts": replace(SMALL, mixing="blocks", experts=0),
     "no attention": replace(SMALL, attention=False),
     "neither": replace(SMALL, experts=0, attention=False),
 }

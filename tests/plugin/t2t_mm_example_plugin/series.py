@@ -58,6 +58,9 @@ class SeriesCodec(Codec):
     def spec(self, hparams: DataHparams) -> dict[str, ArraySpec]:
         return {"values": ArraySpec("float32", (None, None)), "lengths": ArraySpec("int32", (None,))}
 
+    def value(self, stored: bytes) -> Any:
+        return np.frombuffer(stored, "<f4")
+
     def symbols(self, stored: bytes) -> np.ndarray:
         return np.zeros(0, np.int32)
 
