@@ -4,10 +4,21 @@ A set is a registered function that returns an HparamSet; `override` applies `--
 """
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from math import inf
 from typing import Any
 
 from t2t_mm.errors import UnknownName, UserError
+
+
+def check_bounds(record: Any, bounds: Mapping[str, tuple[float, float]]) -> None:
+    """Raise UserError for a field of `record` outside its (least, most)."""
+    for name, (least, most) in bounds.items():
+        value = getattr(record, name)
+        if not least <= value <= most:
+            limit = f"at least {least:g}" if most == inf else f"from {least:g} to {most:g}"
+            raise UserError(f"hparam {name} must be {limit}; received {value}.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +30,11 @@ class DataHparams:
     buckets: int = 8  # shapes of batch a problem has at most
     image_size: int = 64  # pixels, both sides
     image_augment: bool = True  # random crop and mirror image in training
+
+    def __post_init__(self) -> None:
+        check_bounds(
+            self, dict.fromkeys(("batch_size", "max_length", "buckets"), (1, inf)) | {"image_size": (16, 4096)}
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +55,16 @@ class TrainingHparams:
     problem_floor: float = 0.25  # adaptive: no problem falls below this share of the uniform rate
     problem_rates: str = ""  # fixed: "problem:rate problem:rate ..."
 
+    def __post_init__(self) -> None:
+        if self.optimizer != "adam":
+            raise UnknownName("optimizer", self.optimizer, ["adam"])
+        positive = ("learning_rate", "clip_grad_norm", "learning_rate_warmup_steps")
+        shares = ("label_smoothing", "adam_beta1", "adam_beta2", "problem_floor")
+        check_bounds(self, dict.fromkeys(positive, (0, inf)) | dict.fromkeys(shares, (0, 1)))
+
+
+RECORDS = ("body", "training", "data")
+
 
 @dataclass(frozen=True)
 class HparamSet:
@@ -51,7 +77,7 @@ class HparamSet:
 
     def __post_init__(self) -> None:
         seen: dict[str, str] = {}
-        for record in ("body", "training", "data"):
+        for record in RECORDS:
             for field in fields(getattr(self, record)):
                 if seen.setdefault(field.name, record) != record:
                     raise ValueError(f"hparam {field.name!r} stands in both {seen[field.name]} and {record}")
@@ -61,24 +87,28 @@ class HparamSet:
 
         Raises UserError for a change that is no name=value, an unknown name or a value of another type.
         """
-        result = self
+        values = {}
         for change in filter(None, changes.split(",")):
             name, equals, text = change.partition("=")
             if not equals:
                 raise UserError(f"--hparams holds {change!r}; each change is name=value, joined by commas.")
-            result = result.with_value(name.strip(), text.strip())
-        return result
+            values[name.strip()] = text.strip()
+        return self.with_values(values)
 
-    def with_value(self, name: str, value: Any) -> "HparamSet":
-        """A copy in which the hparam `name` is `value`; text is parsed by the field's type."""
-        known = {}
-        for record in ("body", "training", "data"):
-            known.update({field.name: (record, field) for field in fields(getattr(self, record))})
-        if name not in known:
-            raise UnknownName("hparam", name, known)
-        record, field = known[name]
-        parsed = _parse(name, value, field.type) if isinstance(value, str) else value
-        return replace(self, **{record: replace(getattr(self, record), **{name: parsed})})
+    def with_values(self, values: Mapping[str, Any]) -> "HparamSet":
+        """A copy with the hparams named in `values` changed together; text is parsed by the field's type."""
+        fields_of = {record: {field.name: field for field in fields(getattr(self, record))} for record in RECORDS}
+        home = {name: record for record, known in fields_of.items() for name in known}
+        changes: dict[str, dict[str, Any]] = {record: {} for record in RECORDS}
+        for name, value in values.items():
+            if name not in home:
+                raise UnknownName("hparam", name, home)
+            record = home[name]
+            parsed = _parse(name, value, fields_of[record][name].type) if isinstance(value, str) else value
+            changes[record][name] = parsed
+        return replace(
+            self, **{record: replace(getattr(self, record), **new) for record, new in changes.items() if new}
+        )
 
     def flat(self) -> dict[str, Any]:
         """Every hparam by name."""

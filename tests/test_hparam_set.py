@@ -47,7 +47,7 @@ def test_a_change_that_cannot_be_is_refused_in_a_sentence(small, changes, said):
 
 def test_an_unknown_hparam_lists_the_known_ones(small):
     with pytest.raises(UnknownName, match="batch_size.*hidden_size"):
-        small.with_value("width", 3)
+        small.with_values({"width": 3})
 
 
 def test_flat_holds_every_hparam_once(small):
@@ -75,3 +75,24 @@ def test_every_registered_set_takes_back_its_own_values_as_text(name):
     chosen = HPARAM_SETS[name]()
     text = ",".join(f"{key}={value}" for key, value in chosen.flat().items() if "," not in str(value))
     assert chosen.override(text) == chosen
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ("dropout=2", "dropout must be from 0 to 0.99; received 2.0"),
+        ("batch_size=0", "batch_size must be at least 1; received 0"),
+        ("hidden_size=63", "hidden_size must be a multiple of attention_heads; received 63 and 4"),
+        ("experts=2", "experts must be 0 or more than experts_per_token; received 2 and 2"),
+        ("mixing=mud", "mixing is 'steps' or 'blocks'; received 'mud'"),
+        ("optimizer=adm", "Did you mean 'adam'"),
+    ],
+)
+def test_a_value_that_makes_no_model_is_refused(changes, sentence):
+    with pytest.raises(UserError, match=sentence):
+        HPARAM_SETS["multimodel_demo"]().override(changes)
+
+
+def test_changes_that_only_fit_together_are_made_together():
+    changed = HPARAM_SETS["multimodel_demo"]().override("hidden_size=63,attention_heads=3")
+    assert (changed.body.hidden_size, changed.body.attention_heads) == (63, 3)

@@ -8,7 +8,6 @@ from typing import Any
 import keras
 from keras import ops
 
-from t2t_mm.errors import UserError
 from t2t_mm.layers.conv import ConvBlock, ConvStep
 from t2t_mm.layers.dropout import dropout
 from t2t_mm.layers.forward import Forward
@@ -93,8 +92,6 @@ class AttentionBlock(Part):
     ) -> None:
         """`mixing` is "steps" or "blocks"; the last two are the ConvBlocks' and matter to the latter alone."""
         super().__init__(name=name)
-        if mixing not in ("steps", "blocks"):
-            raise UserError(f"mixing is 'steps' or 'blocks'; received {mixing!r}.")
         self.mixing, self.block_dropout, self.branch_scale = mixing, block_dropout, branch_scale
         self.to_self = SelfAttention(heads=heads, dropout=dropout, name="self")
         self.to_source = SourceAttention(heads=heads, dropout=dropout, name="source")

@@ -1,6 +1,10 @@
 """Sizes and rates of a MultiModel's body and modality nets."""
 
 from dataclasses import dataclass
+from math import inf
+
+from t2t_mm.errors import UserError
+from t2t_mm.hparam_set import check_bounds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,3 +26,17 @@ class MultiModelHparams:
     mixing: str = "steps"  # what mixes the target before attention: "steps" (two ConvSteps) or "blocks" (ConvBlocks)
     branch_scale: float = 0.2  # what the norms that join a ConvBlock's skips start from; 1 is the usual start
     dropout: float = 0.1  # at the end of each ConvBlock; 0.4 in the paper
+
+    def __post_init__(self) -> None:
+        counts = ("hidden_size", "expert_size", "attention_heads", "experts_per_token")
+        blocks = ("encoder_blocks", "mixer_blocks", "decoder_blocks", "experts", "balance_loss", "branch_scale")
+        check_bounds(self, dict.fromkeys(counts, (1, inf)) | dict.fromkeys(blocks, (0, inf)))
+        check_bounds(self, {"dropout": (0, 0.99), "attention_dropout": (0, 0.99), "expert_capacity": (0.1, inf)})
+        if self.hidden_size % self.attention_heads:
+            received = f"received {self.hidden_size} and {self.attention_heads}"
+            raise UserError(f"hidden_size must be a multiple of attention_heads; {received}.")
+        if 0 < self.experts <= self.experts_per_token:
+            received = f"received {self.experts} and {self.experts_per_token}"
+            raise UserError(f"experts must be 0 or more than experts_per_token; {received}.")
+        if self.mixing not in ("steps", "blocks"):
+            raise UserError(f"mixing is 'steps' or 'blocks'; received {self.mixing!r}.")

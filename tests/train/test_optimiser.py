@@ -1,0 +1,130 @@
+"""Adam with a step count for every net."""
+
+from contextlib import ExitStack
+
+import keras
+import numpy as np
+import pytest
+
+from t2t_mm.hparam_set import TrainingHparams
+from t2t_mm.train.optimiser import Adam, unit_of
+
+if keras.backend.backend() != "tensorflow":
+    pytest.skip("TensorFlow trains", allow_module_level=True)
+import tensorflow as tf
+
+HPARAMS = TrainingHparams(adam_beta1=0.8, adam_beta2=0.9, adam_epsilon=1e-3)
+ENCODER, DECODER, TEXT = "net/body/encoder/kernel", "net/body/decoder/kernel", "net/text_words/embed/rows"
+TABLE = "net/commands/rows"
+COMMANDS = ["generic", "to-german", "to-tree"]
+SHAPES = {ENCODER: (2, 3), DECODER: (4,), TEXT: (3, 2), TABLE: (3, 2)}
+
+
+def drawn(shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape).astype("float32")
+
+
+def weight(path):
+    *scopes, name = path.split("/")
+    with ExitStack() as stack:
+        for scope in scopes:
+            stack.enter_context(keras.name_scope(scope))
+        return keras.Variable(drawn(SHAPES[path]), name=name)
+
+
+@pytest.fixture
+def adam():
+    return Adam([weight(path) for path in SHAPES], COMMANDS, HPARAMS)
+
+
+def apply(adam, paths, seed, rate=0.1, command=1):
+    """One step on the weights at `paths`; returns its gradients."""
+    gradients = {path: drawn(SHAPES[path], seed) for path in paths}
+    if TABLE in gradients:  # as the gradient of a look-up is: zero but in the row that was read
+        gradients[TABLE] = gradients[TABLE] * (np.arange(3) == command)[:, None].astype("float32")
+    adam.apply({path: tf.constant(g) for path, g in gradients.items()}, tf.constant(rate), tf.constant(command))
+    return gradients
+
+
+def by_hand(gradients, start, rates):
+    """theta after these gradients of one weight, by the formulas of Kingma and Ba as Keras rearranges them."""
+    m, v, theta = 0.0, 0.0, start.astype("float64")
+    for t, (g, rate) in enumerate(zip(gradients, rates, strict=True), start=1):
+        m, v = 0.8 * m + 0.2 * g, 0.9 * v + 0.1 * g**2
+        theta = theta - rate * np.sqrt(1 - 0.9**t) / (1 - 0.8**t) * m / (np.sqrt(v) + 1e-3)
+    return theta
+
+
+def test_the_unit_of_a_weight_is_its_part_of_the_body_or_of_a_modality_net():
+    assert unit_of("net/body/encoder/block_1/step_1/norm/scale") == "body/encoder"
+    assert unit_of("net/text_words/score/rows") == "text_words/score"
+
+
+def test_five_steps_are_those_of_keras_adam(adam):
+    theirs = keras.Variable(drawn(SHAPES[ENCODER]))
+    keras_adam = keras.optimizers.Adam(0.1, beta_1=0.8, beta_2=0.9, epsilon=1e-3)
+    for seed in range(1, 6):
+        gradient = apply(adam, [ENCODER], seed)[ENCODER]
+        keras_adam.apply([tf.constant(gradient)], [theirs])
+        np.testing.assert_allclose(adam.weights[ENCODER].numpy(), theirs.numpy(), rtol=1e-5)
+
+
+def test_the_rate_may_change_from_step_to_step(adam):
+    rates = [0.1, 0.0, 0.3]
+    gradients = [apply(adam, [ENCODER], seed, rate)[ENCODER] for seed, rate in enumerate(rates, start=1)]
+    expected = by_hand(gradients, drawn(SHAPES[ENCODER]), rates)
+    np.testing.assert_allclose(adam.weights[ENCODER].numpy(), expected, rtol=1e-5)
+
+
+def test_what_a_step_leaves_out_keeps_its_weights_moments_and_counts(adam):
+    apply(adam, SHAPES, seed=1)
+    before = {path: weight.numpy() for path, weight in adam.weights.items()} | adam.tensors()
+    apply(adam, [ENCODER, TEXT], seed=2)
+    after = {path: weight.numpy() for path, weight in adam.weights.items()} | adam.tensors()
+    moved = {name for name in before if (before[name] != after[name]).any()}
+    own = {ENCODER, TEXT, *(f"{path}/{slot}" for path in (ENCODER, TEXT) for slot in "mv")}
+    assert moved == own | {"steps/body/encoder", "steps/text_words/embed"}
+
+
+def test_a_net_that_first_trains_late_moves_by_about_the_rate_as_at_the_start(adam):
+    adam.restore(adam.tensors() | {"steps/body/encoder": np.array([999.0], "float32")})
+    start = adam.weights[DECODER].numpy()
+    gradient = apply(adam, [ENCODER, DECODER], seed=1)[DECODER]
+    np.testing.assert_allclose(adam.weights[DECODER].numpy() - start, -0.1 * np.sign(gradient), rtol=0.02)
+    assert adam.tensors()["steps/body/encoder"] == [1000]
+    assert adam.tensors()["steps/body/decoder"] == [1]
+
+
+def test_a_command_moves_its_own_row_alone_and_counts_its_own_steps(adam):
+    start = adam.weights[TABLE].numpy()
+    by_row = {0: [], 1: [], 2: []}
+    for seed, command in enumerate([1, 2, 1, 1], start=1):
+        by_row[command].append(apply(adam, [ENCODER, TABLE], seed, command=command)[TABLE][command])
+    expected = [by_hand(by_row[row], start[row], [0.1] * len(by_row[row])) for row in range(3)]
+    np.testing.assert_allclose(adam.weights[TABLE].numpy(), expected, rtol=1e-4)
+    tensors = adam.tensors()
+    assert [float(tensors[f"steps/commands/{command}"][0]) for command in COMMANDS] == [0, 3, 1]
+    assert tensors["steps/body/encoder"] == [4]
+    assert not tensors["net/commands/generic/m"].any() and not tensors["net/commands/generic/v"].any()
+
+
+def test_tensors_name_every_moment_by_its_weight_and_every_command_by_its_name(adam):
+    moments = [f"{path}/{slot}" for path in (ENCODER, DECODER, TEXT) for slot in "mv"]
+    moments += [f"net/commands/{command}/{slot}" for command in COMMANDS for slot in "mv"]
+    units = ["body/decoder", "body/encoder", "text_words/embed", *(f"commands/{command}" for command in COMMANDS)]
+    assert sorted(adam.tensors()) == sorted(moments + [f"steps/{unit}" for unit in units])
+
+
+def test_restored_it_goes_on_to_the_last_bit(adam):
+    for seed in range(1, 4):
+        apply(adam, SHAPES, seed)
+    other = Adam([weight(path) for path in reversed(SHAPES)], COMMANDS, HPARAMS)
+    other.restore(adam.tensors())
+    for path in SHAPES:
+        other.weights[path].assign(adam.weights[path].numpy())
+    for each in (adam, other):
+        apply(each, SHAPES, seed=4, command=2)
+    for path in SHAPES:
+        np.testing.assert_array_equal(adam.weights[path].numpy(), other.weights[path].numpy())
+    for name, tensor in adam.tensors().items():
+        np.testing.assert_array_equal(other.tensors()[name], tensor)
