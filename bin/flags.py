@@ -67,7 +67,7 @@ def decoder_parser() -> Parser:
     add(
         "--problem", "--problems", dest="problem", metavar="NAME", help="a problem of the run; not needed if it has one"
     )
-    _path(add, "--decode_from_file", "its lines are text, or paths of pictures")
+    _path(add, "--decode_from_file", "its lines are text, or paths of pictures; - reads standard input")
     _path(add, "--decode_to_file", "default: print")
     _truth(add, "--decode_interactive", help="answer each line as it is typed")
     add = parser.group("how to decode")

@@ -20,8 +20,8 @@ from t2t_mm.data.ready import ReadyProblem, open_problem
 from t2t_mm.data.records import files_of
 from t2t_mm.errors import UserError
 from t2t_mm.hparam_set import DataHparams, HparamSet, TrainingHparams
-from t2t_mm.plugins import Plugin
-from t2t_mm.registry import HPARAM_SETS, PROBLEMS
+from t2t_mm.plugins import Plugin, used
+from t2t_mm.registry import HPARAM_SETS, MODALITIES, MODELS, PROBLEMS
 from t2t_mm.train.estimator import Estimator, Habits
 from t2t_mm.whole_file import whole_file
 
@@ -92,7 +92,7 @@ def run(
         hparams_set=hparams_set or (earlier.hparams_set if earlier else ""),
         hparams=settings,
         problems={name: problem.signature for name, problem in ready.items()},
-        plugins=tuple(plugins),
+        plugins=used(plugins, _addresses(ready, settings, hparams_set)),
         seed=seed,
         target_ratios={name: problem.target_ratio for name, problem in ready.items()},
         files=rundir.copy_files(data_dir, output_dir, names),
@@ -134,6 +134,19 @@ def make_data(
         report(f"Generating {', '.join(missing)} in {data_dir}.")
         generate(missing, data_dir, tmp_dir, download=generate_data, report=report)
     return {name: open_problem(name, problem, data_dir) for name, problem in problems.items()}
+
+
+def _addresses(ready: Mapping[str, ReadyProblem], settings: HparamSet, hparams_set: str | None) -> list[str]:
+    """Where everything is defined that this run asks registries for."""
+    signatures = [problem.signature for problem in ready.values()]
+    modalities = {port.modality for one in signatures for port in (one.inputs, one.targets) if port is not None}
+    return [
+        *(PROBLEMS.address(name) for name in ready),
+        *(MODALITIES.address(name) for name in modalities),
+        *(HPARAM_SETS.address(name) for name in [hparams_set] if name is not None),
+        MODELS.address(settings.model),
+        type(settings.body).__module__,
+    ]
 
 
 def _settings(hparams_set: str | None, changes: str, earlier: rundir.RunConfig | None) -> HparamSet:

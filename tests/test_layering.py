@@ -8,6 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 CONTRACTS = "errors registry hparam_set problem"
+LIBRARY = f"{CONTRACTS} whole_file plugins rundir data metrics layers modalities models decoding"
 MAY_USE = {  # a room of the house, and the rooms that it may import from beside itself
     "__init__": "",
     "errors": "",
@@ -25,10 +26,10 @@ MAY_USE = {  # a room of the house, and the rooms that it may import from beside
     "models": f"{CONTRACTS} layers modalities",
     "hparams": f"{CONTRACTS} models",
     "decoding": f"{CONTRACTS} plugins rundir data metrics layers modalities models",
-    "train": f"{CONTRACTS} whole_file plugins rundir data metrics layers modalities models decoding",
+    "train": LIBRARY,
     "opened_run": f"{CONTRACTS} rundir data models decoding train",
-    "runs": f"{CONTRACTS} whole_file plugins rundir data metrics layers modalities models decoding train",
-    "bin": f"{CONTRACTS} whole_file plugins rundir data metrics layers modalities models decoding train opened_run runs",
+    "runs": f"{LIBRARY} train",
+    "bin": f"{LIBRARY} train opened_run runs",
 }
 NEUTRAL = ("layers", "modalities", "models", "decoding", "metrics", "train")  # keras.ops and Keras layers only
 BACKEND_KERNELS = {  # one function per backend, measured

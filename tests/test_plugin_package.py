@@ -71,9 +71,10 @@ def test_it_is_installed_trains_and_decodes(tmp_path):
 
     (machine.work / "in.txt").write_text("0.1 0.5 0.9\nno number\n0.7 0.2 0.3 0.4\n")
     decode = ["t2t-mm-decoder", "--output_dir=run", "--decode_from_file=in.txt", "--decode_to_file=out.txt"]
-    done = machine.run(*decode)
-    assert "line 2" in done.stderr and "received 'no number'" in done.stderr
-    assert len((machine.work / "out.txt").read_text().splitlines()) == 3
+    decode.append("--return_beams")  # with scores, so that only a line that failed is empty
+    done = machine.run(*decode, code=1)
+    assert "line 2: A series is numbers with blanks between them; received 'no number'." in done.stderr
+    assert [len(line) > 0 for line in (machine.work / "out.txt").read_text().splitlines()] == [True, False, True]
 
     machine.pip("uninstall", "--yes", "t2t_mm_example_plugin")
     assert machine.run(*decode, code=1).stderr == (

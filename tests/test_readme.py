@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import t2t_mm
 
 ROOT = Path(__file__).parents[1]
@@ -25,6 +27,7 @@ def test_every_mark_has_a_block_and_there_is_one():
     assert len(blocks()) == text.count("<!-- quick -->") > 0
 
 
+@pytest.mark.slow
 def test_the_quick_blocks_run(tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(Path(t2t_mm.__file__).parents[1])}
     environment["PATH"] = f"{commands(tmp_path / 'bin')}{os.pathsep}{os.environ['PATH']}"

@@ -76,11 +76,16 @@ class Experts(Part):
         return self.norm(x_BD + out_BD)
 
     def _few(self, x_D: Any, gates_k: Any, expert_k: Any) -> Any:
-        """A single token through slices of the experts it chose: reads k experts' weights and no others."""
+        """A single token through slices of the experts it chose: reads k experts' weights and no others.
+
+        Products and sums, not `matmul`: XLA fuses them with the slice, which it would copy for a matrix product.
+        """
         out_D = 0.0
         for j in range(self.per_token):
-            hidden_H = ops.relu(ops.matmul(x_D[None], ops.take(self.hidden_EDH, expert_k[j], axis=0)))
-            out_D = out_D + gates_k[j] * ops.matmul(hidden_H, ops.take(self.output_EHD, expert_k[j], axis=0))[0]
+            hidden_DH = x_D[:, None] * ops.take(self.hidden_EDH, expert_k[j], axis=0)
+            hidden_H = ops.relu(ops.sum(hidden_DH, axis=0))
+            said_HD = hidden_H[:, None] * ops.take(self.output_EHD, expert_k[j], axis=0)
+            out_D = out_D + gates_k[j] * ops.sum(said_HD, axis=0)
         return out_D
 
     def _dispatch(self, x_ND: Any, gates_Nk: Any, expert_Nk: Any, capacity: Any, forward: Forward) -> Any:

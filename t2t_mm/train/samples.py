@@ -7,7 +7,6 @@ import numpy as np
 from t2t_mm.data.ready import ReadyProblem
 from t2t_mm.data.records import SplitReader
 from t2t_mm.decoding.decoder import Decoded, Decoder
-from t2t_mm.hparam_set import DataHparams
 from t2t_mm.problem import DEV
 
 
@@ -32,7 +31,7 @@ def samples(decoder: Decoder, ready: ReadyProblem, count: int) -> list[Sample]:
     values = [codec.value(record["inputs"]) for record in records]
     results = []
     for record, value, answer in zip(records, values, decoder.decode(ready.name, values), strict=True):
-        shown = codec.show(codec.load(record["inputs"], DataHparams(), None))
+        shown = codec.show(codec.load(record["inputs"], decoder.hparams, None))
         output = answer.text if isinstance(answer, Decoded) else answer.reason
         results.append(Sample(record["id"], shown, output, target.show(target.symbols(record["targets"]), value)))
     return results

@@ -52,7 +52,7 @@ class Steps:
     def train(self, batch: Batch, step: int, rate: float, multiplier: float) -> Stepped:
         """One update on `batch` at the learning rate `rate`; the problem's loss counts `multiplier` times."""
         name = batch.problem
-        run = self._once(("train", self._net.kind(name)), name, lambda: self._trace_train(name))
+        run = self._once(("train", self._net.kind(name)), lambda: self._trace_train(name))
         noise_seed = zlib.crc32(f"{self._seed} step {step}".encode())
         command = np.int32(self._net.command(name))
         return Stepped(*run(batch.arrays, command, np.float32(rate), np.float32(multiplier), np.uint32(noise_seed)))
@@ -60,7 +60,7 @@ class Steps:
     def judge(self, batch: Batch, metrics: Sequence[str]) -> dict[str, np.ndarray]:
         """The sums of each of `metrics` for every example of `batch`, float32[examples, sums]."""
         name = batch.problem
-        run = self._once(("judge", self._net.kind(name), *metrics), name, lambda: self._trace_judge(name, metrics))
+        run = self._once(("judge", self._net.kind(name), *metrics), lambda: self._trace_judge(name, metrics))
         sums = run(batch.arrays, np.int32(self._net.command(name)))
         return {metric: sums_BK.numpy()[: len(batch.ids)] for metric, sums_BK in sums.items()}
 
@@ -69,7 +69,7 @@ class Steps:
         """How many steps were traced so far."""
         return sum(run.experimental_get_tracing_count() for run in self._compiled.values())
 
-    def _once(self, key: Any, name: str, trace: Callable[[], Callable[..., Any]]) -> Callable[..., Any]:
+    def _once(self, key: Any, trace: Callable[[], Callable[..., Any]]) -> Callable[..., Any]:
         if key not in self._compiled:
             self._compiled[key] = trace()
         return self._compiled[key]

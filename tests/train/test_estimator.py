@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,127 +23,139 @@ if keras.backend.backend() != "tensorflow":
 from t2t_mm.train.estimator import Estimator, Habits
 
 TINY = (
-    "hidden_size=8,encoder_blocks=1,mixer_blocks=1,decoder_blocks=1,experts=4,expert_size=6,attention_heads=2,"
-    "dropout=0.1,batch_size=64,buckets=2,learning_rate_warmup_steps=5"
+    "hidden_size=8,encoder_blocks=1,mixer_blocks=0,decoder_blocks=1,experts=4,expert_size=6,attention_heads=2,"
+    "dropout=0.1,batch_size=64,buckets=2,learning_rate_schedule=constant,learning_rate=0.01,learning_rate_warmup_steps=0"
 )
 HPARAMS = HPARAM_SETS["multimodel_demo"]().override(TINY)
-BY_HAND = Habits(save_seconds=0, eval_every=0)
 
 
-@pytest.fixture
-def estimator(words, tmp_path):
-    """An estimator of the named problems in tmp_path / folder."""
+@pytest.fixture(scope="module")
+def estimator(letters):
+    """An estimator of the named problems in a folder."""
 
-    def make(problems, folder="run", hparams=HPARAMS, train_steps=8, habits=BY_HAND, seed=3):
-        chosen = {name: words[name] for name in problems.split()}
-        return Estimator(chosen, hparams, tmp_path / folder, seed=seed, train_steps=train_steps, habits=habits)
+    def make(problems, folder, *, hparams=HPARAMS, train_steps=8, seed=3, **habits):
+        chosen = {name: letters[name] for name in problems.split()}
+        habits = Habits(**{"save_seconds": 0, "eval_every": 0, **habits})
+        return Estimator(chosen, hparams, folder, seed=seed, train_steps=train_steps, habits=habits)
 
     return make
 
 
-def everything(estimator):
+@pytest.fixture(scope="module")
+def finished(estimator, tmp_path_factory):
+    """A run on two problems, trained and evaluated to its end, and how that went."""
+    folder = tmp_path_factory.mktemp("finished")
+    hparams = HPARAMS.override("dropout=0")
+    run = estimator("first last", folder, hparams=hparams, train_steps=200, save_every=90, keep=2, eval_every=100)
+    return run, run.train_and_evaluate()
+
+
+def everything(run):
     """All that a checkpoint holds."""
-    return estimator.net.tensors() | estimator.optimiser.tensors()
+    return run.net.tensors() | run.optimiser.tensors()
 
 
-def assert_same_run(one, other):
-    assert (one.step, one.positions, one.mixer.state()) == (other.step, other.positions, other.mixer.state())
-    mine, theirs = everything(one), everything(other)
-    assert mine.keys() == theirs.keys()
-    for name, tensor in mine.items():
-        np.testing.assert_array_equal(tensor, theirs[name], err_msg=name)
-
-
-@pytest.mark.parametrize(
-    ("problems", "changes"),
-    [("capitals first", ""), ("first last", "problem_choice=adaptive,problem_floor=0.1,learning_rate=20")],
-)
-def test_a_run_that_was_stopped_ends_as_one_left_alone(estimator, problems, changes):
-    hparams = HPARAMS.override(changes)
-    alone = estimator(problems, "alone", hparams)
-    assert not alone.train().asked
-    estimator(problems, "stopped", hparams).train(until=3)
-    resumed = estimator(problems, "stopped", hparams)
-    assert resumed.step == 3
+def test_a_run_that_goes_on_from_a_checkpoint_ends_as_one_left_alone(estimator, tmp_path):
+    hparams = HPARAMS.override("problem_choice=adaptive,problem_floor=0.1")
+    alone = estimator("capitals first", tmp_path / "alone", hparams=hparams, save_every=4)
+    assert not alone.train().stop.asked
+    (tmp_path / "resumed").mkdir()
+    shutil.copy(checkpoint.path_of(tmp_path / "alone", 4), tmp_path / "resumed")
+    resumed = estimator("capitals first", tmp_path / "resumed", hparams=hparams)
+    assert resumed.step == 4
+    assert min(resumed.positions.values()) > 0
     resumed.train()
-    assert_same_run(resumed, alone)
-    assert alone.step == 8
-    assert sum(alone.positions.values()) == 8 and min(alone.positions.values()) > 1
+    assert alone.step == resumed.step == 8
+    assert alone.positions == resumed.positions
+    assert sum(alone.positions.values()) == 8
+    assert alone.mixer.state() == resumed.mixer.state()
+    resumed_tensors = everything(resumed)
+    for name, tensor in everything(alone).items():
+        np.testing.assert_array_equal(resumed_tensors[name], tensor, err_msg=name)
 
 
-def test_a_signal_ends_the_run_after_the_step_under_way_and_saves_it(estimator, tmp_path, monkeypatch):
-    run = estimator("first")
+def test_a_signal_saves_the_step_under_way_and_a_loss_that_is_not_finite_saves_nothing(
+    estimator, tmp_path, monkeypatch
+):
+    run = estimator("first", tmp_path)
     monkeypatch.setattr(run.mixer, "observe", lambda name, nats: run.step == 2 and os.kill(os.getpid(), signal.SIGTERM))
-    stop = run.train()
+    stop = run.train().stop
     assert stop.asked and stop.exit_code == 143
     assert run.step == 2
-    assert checkpoint.steps(tmp_path / "run") == [2]
-    tensors, state = checkpoint.load(checkpoint.latest(tmp_path / "run"))
-    assert state["step"] == 2 and state["positions"] == {"first": 2}
+    assert checkpoint.steps(tmp_path) == [2]
+    tensors, state = checkpoint.load(checkpoint.path_of(tmp_path, 2))
+    assert (state["step"], state["positions"]) == (2, {"first": 2})
     for name, tensor in everything(run).items():
         np.testing.assert_array_equal(tensors[name], tensor)
 
-
-def test_checkpoints_come_as_often_as_asked_and_as_many_are_kept(estimator, tmp_path):
-    run = estimator("first", train_steps=7, habits=Habits(save_seconds=0, save_every=2, keep=2, eval_every=0))
-    run.train()
-    assert checkpoint.steps(tmp_path / "run") == [6, 7]
-
-
-def test_training_and_evaluating_writes_results_on_the_way_and_for_every_problem(estimator, tmp_path):
-    run = estimator("first last", train_steps=4, habits=Habits(save_seconds=0, eval_every=2))
-    run.train_and_evaluate()
-    results = run.evaluate()
-    assert [(result.problem, result.examples) for result in results] == [("first", 23), ("last", 23)]
-    assert all(result.standing.permuted_nats is not None for result in results)
-    assert sorted(path.name for path in (tmp_path / "run" / "eval").iterdir()) == ["results-2.json", "results-4.json"]
-    on_the_way = json.loads((tmp_path / "run" / "eval" / "results-2.json").read_text())
-    assert sorted(on_the_way["problems"]) == ["first", "last"]
-    [(named, _)] = [(result.problem, result) for result in run.evaluate(["last"], permuted=False)]
-    assert named == "last"
-
-
-def test_a_loss_that_is_not_finite_stops_with_problem_step_and_examples(estimator, tmp_path):
-    run = estimator("first")
-    run.train(until=1)
     weight = run.net.trainable_variables[0]
     weight.assign(np.full(weight.shape, np.nan))
-    with pytest.raises(UserError, match=r"The loss of first is nan .* at step 2, on examples train/\d+, ") as raised:
+    with pytest.raises(UserError, match=r"The loss of first is nan .* at step 3, on examples train/\d+, ") as raised:
         run.train()
-    assert "model.ckpt-1.safetensors" in str(raised.value)
-    assert checkpoint.steps(tmp_path / "run") == [1]
-    assert run.step == 1
+    assert "model.ckpt-2.safetensors" in str(raised.value)
+    assert checkpoint.steps(tmp_path) == [2]
+    assert run.step == 2
 
 
-def test_a_checkpoint_of_another_architecture_is_refused(estimator):
-    estimator("first").train(until=1)
-    with pytest.raises(UserError, match=r"model.ckpt-1.safetensors is of another architecture: .*\(8,.* there, \(16,"):
-        estimator("first", hparams=HPARAMS.override("hidden_size=16"))
+def test_checkpoints_come_as_often_as_asked_and_as_many_are_kept(finished):
+    assert checkpoint.steps(finished[0].output_dir) == [180, 200]
+
+
+def test_every_problem_is_evaluated_whole_on_the_way_and_at_the_end(finished):
+    run, outcome = finished
+    assert [(result.problem, result.examples) for result in outcome.results] == [("first", 23), ("last", 23)]
+    written = {path.name: json.loads(path.read_text()) for path in (run.output_dir / "eval").iterdir()}
+    assert sorted(written) == ["results-100.json", "results-200.json"]
+    assert all(sorted(content["problems"]) == ["first", "last"] for content in written.values())
+    for result in outcome.results:
+        assert result.metrics.keys() == {"neg_log_perplexity", "accuracy"}
+        assert result.standing.permuted_nats is not None
+
+
+def test_a_problem_is_learnt_from_its_input(finished):
+    first, _ = finished[1].results
+    assert first.standing.learnt
+    assert first.metrics["accuracy"] > first.unigram_accuracy
+
+
+def test_predictions_are_as_right_as_the_evaluation_says(finished):
+    run, outcome = finished
+    examples = [example.values for example in run.problems["first"].problem.source.examples("dev", Path())]
+    answers = run.predict("first", [values["inputs"] for values in examples])
+    right = np.mean([answer.text == values["targets"] for answer, values in zip(answers, examples, strict=True)])
+    assert right == pytest.approx(outcome.results[0].metrics["accuracy"])
+
+
+def test_some_problems_can_be_evaluated_alone(finished, estimator):
+    [result] = finished[0].evaluate(["last"], permuted=False)
+    assert result.problem == "last"
+    assert result.standing.permuted_nats is None
+    assert result.metrics == finished[1].results[1].metrics
+
+
+def test_a_checkpoint_of_another_architecture_is_refused(estimator, finished):
+    folder = finished[0].output_dir
+    with pytest.raises(
+        UserError, match=r"ckpt-200.safetensors is of another architecture: .*8\) there, \(5, 16\) here"
+    ):
+        estimator("first last", folder, hparams=HPARAMS.override("hidden_size=16"))
     with pytest.raises(UserError, match="is of another architecture: .*there, absent here"):
-        estimator("first", hparams=HPARAMS.override("experts=0"))
+        estimator("first last", folder, hparams=HPARAMS.override("experts=0"))
 
 
-def test_a_checkpoint_of_another_seed_or_other_problems_is_refused(estimator):
-    estimator("first last").train(until=1)
+def test_a_checkpoint_of_another_seed_or_other_problems_is_refused(estimator, finished):
+    folder = finished[0].output_dir
     with pytest.raises(UserError, match="trained with --random_seed=3; received 4"):
-        estimator("first last", seed=4)
+        estimator("first last", folder, seed=4)
     with pytest.raises(UserError, match="was interleaving first, last; it cannot go on with first"):
-        estimator("first")
+        estimator("first", folder)
 
 
-def test_equal_seeds_start_alike_and_others_do_not(estimator):
-    one, same, other = (estimator("first", folder, seed=seed) for folder, seed in (("a", 1), ("b", 1), ("c", 2)))
-    assert_same_run(one, same)
-    assert any((tensor != everything(other)[name]).any() for name, tensor in everything(one).items())
-
-
-def test_what_was_learnt_can_be_predicted(estimator):
-    run = estimator("first", hparams=HPARAMS.override("learning_rate=5"), train_steps=150)
-    run.train()
-    [result] = run.evaluate()
-    assert result.standing.learnt and result.metrics["accuracy"] > 0.9
-    answers = run.predict("first", ["abcd", "cab", "dd"])
-    assert [answer.text for answer in answers] == ["a", "c", "d"]
+def test_equal_seeds_start_alike_and_others_do_not(estimator, tmp_path):
+    one, same, other = (everything(estimator("first", tmp_path, seed=seed)) for seed in (1, 1, 2))
+    for name, tensor in one.items():
+        np.testing.assert_array_equal(same[name], tensor)
+    assert any((tensor != other[name]).any() for name, tensor in one.items())
 
 
 @pytest.mark.slow

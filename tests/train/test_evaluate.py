@@ -29,8 +29,8 @@ class Knowing:
 
 
 @pytest.fixture
-def dev(words):
-    return Batches(words["first"], "dev", HPARAMS, seed=0, training=False)
+def dev(letters):
+    return Batches(letters["first"], "dev", HPARAMS, seed=0, training=False)
 
 
 def test_the_whole_dev_set_is_evaluated_once_and_once_more_with_other_inputs(dev):
