@@ -17,6 +17,7 @@ import sacrebleu
 
 from t2t_mm.data.generate import generate
 from t2t_mm.data.ready import open_problem
+from t2t_mm.decoding.answers import Decoded
 from t2t_mm.problem import DEV
 from t2t_mm.registry import HPARAM_SETS, PROBLEMS
 from t2t_mm.train.estimator import Estimator, Habits
@@ -46,7 +47,7 @@ def main() -> None:
         options.work_dir / f"run-{options.random_seed}",
         seed=options.random_seed,
         train_steps=10**9,
-        habits=Habits(save_seconds=0),
+        habits=Habits(save_seconds=0, keep=1),
     )
     parameters = sum(int(np.prod(weight.shape)) for weight in estimator.net.trainable_variables)
     print(
@@ -54,7 +55,7 @@ def main() -> None:
     )
 
     marks = [float(mark) for mark in options.at.split(",") if float(mark) <= options.minutes]
-    spent, chunk = 0.0, 25
+    spent, chunk = 0.0, 100
     while spent < options.minutes * 60:
         started = time.perf_counter()
         estimator.train(estimator.step + chunk)
@@ -71,11 +72,12 @@ def main() -> None:
     seen = estimator.step / len(estimator.batches[options.problem]) * estimator.batches[options.problem].tokens
     print(f"{seen / spent:,.0f} target tokens/s over {spent:.0f} s")
     started = time.perf_counter()
-    outputs = estimator.predict(options.problem, [example.values["inputs"] for example in dev])
-    bleu = sacrebleu.corpus_bleu([output.text for output in outputs], [[example.values["targets"] for example in dev]])
+    answers = estimator.predict(options.problem, [example.values["inputs"] for example in dev])
+    outputs = [answer.text if isinstance(answer, Decoded) else "" for answer in answers]
+    bleu = sacrebleu.corpus_bleu(outputs, [[example.values["targets"] for example in dev]])
     print(f"BLEU {bleu.score:.2f} ({time.perf_counter() - started:.0f} s to decode {len(dev)} sentences)")
     for example, output in list(zip(dev, outputs, strict=True))[:3]:
-        print(f"  {example.values['inputs']}\n    -> {output.text}")
+        print(f"  {example.values['inputs']}\n    -> {output}")
     print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
 
 

@@ -10,7 +10,7 @@ from t2t_mm.errors import UserError
 from t2t_mm.layers.sequence import Seq
 from t2t_mm.problem import ArraySpec, Codec, Port, Signature
 
-SYMBOLS = 5  # 0 pad (also what decoding starts from), 1 end, and three letters
+SYMBOLS = 5  # 0 pad (also what decoding starts from; "spell_too" starts from "a"), 1 end, and three letters
 LETTERS = "_.abc"
 
 
@@ -49,7 +49,7 @@ class ChainNet(keras.layers.Layer):
         return {"source": state["source"], "before": ops.take(state["before"], rows_B)}
 
     def first(self, problem, rows):
-        return self.embed(problem, ops.zeros((rows, 1), "int32"))
+        return self.embed(problem, ops.full((rows, 1), 2 if problem == "spell_too" else 0, "int32"))
 
     def embed(self, problem, ids_B1):
         return ops.cast(ids_B1[:, :, None], "float32")

@@ -105,15 +105,16 @@ def test_options_that_make_no_sense_are_refused(wrong):
         DecodeOptions(**wrong)
 
 
-def test_problems_of_one_kind_and_lengths_alike_share_a_program(decoder, monkeypatch):
+def test_problems_of_one_kind_share_a_program_and_keep_their_commands(decoder, monkeypatch):
     traced, step = [], decoder.net.step
     monkeypatch.setattr(decoder.net, "step", lambda *args: traced.append(1) or step(*args))
-    decoder.decode("spell", ["a", "bb", "a" * 20])
+    assert texts(decoder.decode("spell", ["a", "bb", "a" * 20]))[:2] == ["a. from a", "c. from bb"]
     once = len(traced)
     assert once > 0
-    decoder.decode("spell_too", ["b" * 30, "a"] * 2)
+    # Starts as if "a" had been written, after which GARDEN_PATH ends and LETTER_C does too.
+    assert texts(decoder.decode("spell_too", ["b" * 30, "a", "bb"]))[1:] == [". from a", ". from bb"]
     assert len(traced) == once
-    decoder.decode("spell", ["b" * 39] * 4)  # 40 ids: beyond 32
+    decoder.decode("spell", ["b" * 39] * 3)  # 40 ids: beyond 32
     assert len(traced) > once
 
 

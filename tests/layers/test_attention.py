@@ -45,8 +45,8 @@ def source_of(values_BSD, lengths):
     return Seq(tensor(values_BSD), tensor(np.arange(values_BSD.shape[1])[None] < np.array(lengths)[:, None]))
 
 
-def block(mixing, scrambled, dropout=0.0, block_dropout=0.0):
-    layer = AttentionBlock(heads=2, dropout=dropout, mixing=mixing, block_dropout=block_dropout, name="attention")
+def block(mixing, scrambled):
+    layer = AttentionBlock(heads=2, dropout=0.0, mixing=mixing, block_dropout=0.0, branch_scale=1.0, name="attention")
     return scrambled(built(layer))
 
 

@@ -56,7 +56,7 @@ def everything(run):
 
 
 def test_a_run_that_goes_on_from_a_checkpoint_ends_as_one_left_alone(estimator, tmp_path):
-    hparams = HPARAMS.override("problem_choice=adaptive,problem_floor=0.1")
+    hparams = HPARAMS.override("problem_choice=adaptive,problem_floor=0.1,attention=False")
     alone = estimator("capitals first", tmp_path / "alone", hparams=hparams, save_every=4)
     assert not alone.train().stop.asked
     (tmp_path / "resumed").mkdir()
@@ -180,7 +180,7 @@ def test_a_real_process_stopped_by_sigterm_goes_on_to_the_same_weights(tmp_path)
     _, said = process.communicate(timeout=600)
     assert process.returncode == 143
     stopped_at = checkpoint.steps(tmp_path / "stopped")[-1]
-    assert f"stopped after step {stopped_at} and saved; the same command goes on" in said
+    assert f"stopped after step {stopped_at}" in said
     assert stopped_at < 200
     subprocess.run(trainer("stopped"), env=environment, check=True, capture_output=True, timeout=600)
     (tensors, state), (others, other_state) = (
