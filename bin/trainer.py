@@ -79,7 +79,8 @@ def follow(ready: Any, schedule: str, dry_run: bool) -> int:
     else:
         outcome = estimator.train() if schedule == "train" else estimator.train_and_evaluate()
         if outcome.stop.asked:
-            print(f"{TRAINER}: stopped after step {estimator.step}, and saved.", file=sys.stderr)
+            stopped = f"stopped after step {estimator.step} and saved; the same command goes on"
+            print(f"{TRAINER}: {stopped}.", file=sys.stderr)
             return outcome.stop.exit_code
         results = outcome.results
     if results:

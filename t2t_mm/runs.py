@@ -92,15 +92,16 @@ def run(
         hparams_set=hparams_set or (earlier.hparams_set if earlier else ""),
         hparams=settings,
         problems={name: problem.signature for name, problem in ready.items()},
-        plugins=used(plugins, _addresses(ready, settings, hparams_set)),
+        plugins=used(plugins or (earlier.plugins if earlier else ()), _addresses(ready, settings, hparams_set)),
         seed=seed,
         target_ratios={name: problem.target_ratio for name, problem in ready.items()},
-        files=rundir.copy_files(data_dir, output_dir, names),
+        files={name: rundir.fingerprint(data_dir / name) for name in names},
         versions=rundir.versions(),
         command_line=tuple(command_line),
     )
     for difference in rundir.check_same(earlier, config, output_dir) if earlier else ():
         report(f"Going on with a difference: {difference}")
+    rundir.copy_files(data_dir, output_dir, names)
     estimator = Estimator(
         ready,
         settings,
