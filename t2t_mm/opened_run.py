@@ -1,10 +1,7 @@
 """A trained run, opened from its directory alone: its net with the weights of a checkpoint, ready to decode."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
 
 from t2t_mm import rundir
 from t2t_mm.data.ready import open_codecs, signature
@@ -40,7 +37,9 @@ def open_run(output_dir: Path, checkpoint_path: Path | None = None) -> OpenedRun
     codecs = {name: _codecs(name, config, output_dir) for name in config.problems}
     net = Net(config.problems, config.hparams)
     net.build()
-    _restore(net, checkpoint.load(path)[0], path)
+    tensors, _ = checkpoint.load(path)
+    checkpoint.check_shapes(path, tensors, net.tensors(), nothing_else=False)
+    net.restore(tensors)
     return OpenedRun(config, path, Decoder(net, codecs, config.hparams.data, config.target_ratios))
 
 
@@ -74,15 +73,3 @@ def _codecs(name: str, config: RunConfig, output_dir: Path) -> dict[str, Codec]:
             f"it is {signature(problem, codecs)}."
         )
     return codecs
-
-
-def _restore(net: Net, tensors: Mapping[str, np.ndarray], path: Path) -> None:
-    wanted = {name: tensor.shape for name, tensor in net.tensors().items()}
-    wrong = sorted(name for name, shape in wanted.items() if name not in tensors or tensors[name].shape != shape)
-    if wrong:
-        found = tensors[wrong[0]].shape if wrong[0] in tensors else "absent"
-        raise UserError(
-            f"{path} is of another architecture: {len(wrong)} weights differ, {wrong[0]} first "
-            f"({found} there, {wanted[wrong[0]]} here)."
-        )
-    net.restore(tensors)

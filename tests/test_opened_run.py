@@ -64,5 +64,5 @@ def test_a_checkpoint_of_another_architecture_is_refused(run):
     tensors, state = checkpoint.load(run / "model.ckpt-7.safetensors")
     name = next(iter(sorted(tensors)))
     checkpoint.save(run, 8, tensors | {name: np.zeros((2, 3), np.float32)}, state, keep=0)
-    with pytest.raises(UserError, match=f"another architecture: 1 weights differ, {name} first"):
+    with pytest.raises(UserError, match=f"another architecture: 1 tensors differ, {name} first"):
         open_run(run)

@@ -87,6 +87,21 @@ def load(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     return tensors, json.loads(metadata["state"])
 
 
+def check_shapes(
+    path: Path, found: Mapping[str, np.ndarray], wanted: Mapping[str, np.ndarray], *, nothing_else: bool
+) -> None:
+    """Raise UserError unless `found`, read from `path`, has every array of `wanted` in its shape (and no other)."""
+    there = {name: tensor.shape for name, tensor in found.items()}
+    here = {name: tensor.shape for name, tensor in wanted.items()}
+    names = here.keys() | there.keys() if nothing_else else here.keys()
+    wrong = sorted(name for name in names if there.get(name) != here.get(name))
+    if wrong:
+        raise UserError(
+            f"{path} is of another architecture: {len(wrong)} tensors differ, {wrong[0]} first "
+            f"({there.get(wrong[0], 'absent')} there, {here.get(wrong[0], 'absent')} here)."
+        )
+
+
 def _checksum(tensors: Mapping[str, np.ndarray], state: str) -> str:
     value = zlib.crc32(state.encode())
     for name in sorted(tensors):

@@ -147,14 +147,8 @@ class Estimator:
     def restore(self, path: Path) -> None:
         """Go on from a checkpoint: weights, moments, step counts, schedule and each problem's place in its data."""
         tensors, state = checkpoint.load(path)
-        mine = {name: tensor.shape for name, tensor in (self.net.tensors() | self.optimiser.tensors()).items()}
-        theirs = {name: tensor.shape for name, tensor in tensors.items()}
-        if mine != theirs:
-            names = sorted(name for name in mine.keys() | theirs.keys() if mine.get(name) != theirs.get(name))
-            raise UserError(
-                f"{path} is of another architecture: {len(names)} tensors differ, {names[0]} first "
-                f"({theirs.get(names[0], 'absent')} there, {mine.get(names[0], 'absent')} here)."
-            )
+        wanted = self.net.tensors() | self.optimiser.tensors()
+        checkpoint.check_shapes(path, tensors, wanted, nothing_else=True)
         if state["seed"] != self.seed:
             raise UserError(f"{path} was trained with --random_seed={state['seed']}; received {self.seed}.")
         self.net.restore(tensors)
