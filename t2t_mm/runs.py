@@ -79,6 +79,8 @@ def run(
     """
     earlier = rundir.load(output_dir) if (output_dir / rundir.CONFIG).is_file() else None
     problems = tuple(problems) or tuple(earlier.problems if earlier else ())
+    if earlier and set(problems) == set(earlier.problems):
+        problems = tuple(earlier.problems)  # what a run does depends on their order
     if not problems:
         raise UserError("No problem is named: give --problems, or bind run.problems.")
     settings = _settings(hparams_set, hparams, earlier)

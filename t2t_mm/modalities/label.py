@@ -67,8 +67,7 @@ class ExitLine(Part):
 def pool(x_BLD: Any, real_BL: Any) -> Any:
     """float[B, ceil(L / 4), D]: the maximum over positions 4 m to 4 m + 4, pads counting as minus infinity."""
     x_BLD = ops.where(real_BL[..., None], x_BLD, MINUS_INFINITY)
-    fill = -ops.shape(x_BLD)[1] % STRIDE + 1
-    x_BLD = ops.pad(x_BLD, [[0, 0], [0, fill], [0, 0]], constant_values=MINUS_INFINITY)
+    x_BLD = ops.pad(x_BLD, [[0, 0], [0, STRIDE], [0, 0]], constant_values=MINUS_INFINITY)
     return ops.max_pool(x_BLD, STRIDE + 1, strides=STRIDE, padding="valid")
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from t2t_mm.errors import UserError
 from t2t_mm.hparam_set import HparamSet
 from t2t_mm.layers.forward import Forward
 from t2t_mm.layers.part import Part
@@ -34,6 +35,8 @@ class Net(Part):
         self.signatures, self.hparams = dict(signatures), hparams
         self.width = hparams.body.hidden_size
         self.commands = sorted({signature.command for signature in signatures.values()})
+        if slashed := [command for command in self.commands if "/" in command]:
+            raise UserError(f"A command holds no '/', which parts the paths of weights. Received: {slashed[0]!r}.")
         self.body = MODELS[hparams.model](hparams.body, name="body")
         self.modalities: dict[str, Modality] = {}
         for signature in signatures.values():

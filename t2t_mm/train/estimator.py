@@ -107,7 +107,7 @@ class Estimator:
 
         Raises UserError naming problem, step and examples when a loss is not finite.
         """
-        return self._run(until or self.train_steps, evaluating=False)
+        return self._run(self.train_steps if until is None else until, evaluating=False)
 
     def train_and_evaluate(self) -> Outcome:
         """Train to the end, evaluating every problem every `eval_every` steps, and in full at the end."""
@@ -196,7 +196,7 @@ class Estimator:
             raise UserError(
                 f"The loss of {name} is {nats} and its gradient's norm {float(stepped.gradient_norm)} at step {step}, "
                 f"on examples {', '.join(batch.ids[:5])}{' ...' if len(batch.ids) > 5 else ''}. The last checkpoint "
-                f"is {checkpoint.latest(self.output_dir)}; a lower learning_rate or clip_grad_norm may help."
+                f"is {checkpoint.latest(self.output_dir) or 'none'}; a lower learning_rate or clip_grad_norm may help."
             )
         self.step, self.positions[name] = step, batch.position + 1
         self.mixer.observe(name, nats)
