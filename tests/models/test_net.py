@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+from t2t_mm.errors import UserError
 from t2t_mm.layers.forward import Forward
 from t2t_mm.models.net import Net, join_commands, split_commands
 from t2t_mm.problem import Port, Signature
@@ -253,3 +254,9 @@ def test_commands_are_split_by_name_and_joined_again():
     for path, tensor in tensors.items():
         np.testing.assert_array_equal(joined[path], tensor)
     np.testing.assert_array_equal(join_commands(split, ["to-b", "a"])["net/commands/rows"], table[[2, 0]])
+
+
+def test_a_command_with_a_slash_is_refused():
+    text = Port("text", "text_words", 9)
+    with pytest.raises(UserError, match="'to/german'"):
+        Net({"a": Signature(text, text, "to/german")}, HPARAM_SETS["multimodel_demo"]())

@@ -1,0 +1,139 @@
+"""From names and numbers to a run: what flags, gin and an earlier run in the same folder come to."""
+
+import re
+from pathlib import Path
+
+import gin
+import pytest
+
+from t2t_mm import rundir, runs
+from t2t_mm.data.label import Label
+from t2t_mm.data.text import Text
+from t2t_mm.errors import UserError
+from t2t_mm.problem import DEV, TRAIN, Example, Problem, Source
+from t2t_mm.registry import PROBLEMS
+
+TINY = "hidden_size=8,encoder_blocks=1,mixer_blocks=0,decoder_blocks=1,experts=0,attention=False"
+
+
+class Words(Source):
+    """Words, and how they end."""
+
+    made_on_the_spot = True
+
+    def splits(self, tmp_dir: Path) -> tuple[str, ...]:
+        return (TRAIN, DEV)
+
+    def examples(self, split: str, tmp_dir: Path):
+        for index in range(20):
+            ending = ("ing", "ed")[index % 2]
+            yield Example(f"{split}/{index}", {"inputs": f"word {index} walk{ending}", "targets": ending})
+
+    def present(self, tmp_dir: Path) -> bool:
+        return True
+
+
+class NameEnding(Problem):
+    source = Words()
+    inputs, targets = Text("endings"), Label("endings")
+    command = "to-label"
+    metrics = ("neg_log_perplexity", "accuracy")
+
+
+class NameEndingToo(NameEnding):
+    pass
+
+
+@pytest.fixture
+def run(tmp_path, forgetful_registries):
+    PROBLEMS.register(NameEnding)
+    PROBLEMS.register(NameEndingToo)
+
+    def start(problems=("name_ending", "name_ending_too"), hparams_set="multimodel_demo", output="run", **arguments):
+        folders = {"data_dir": tmp_path / "data", "tmp_dir": tmp_path / "corpora", "output_dir": tmp_path / output}
+        settings = {"hparams": TINY, "train_steps": 2, "report": lambda line: None, **arguments}
+        return runs.run(problems, hparams_set, **folders, **settings)
+
+    yield start
+    gin.clear_config()
+
+
+def test_a_run_directory_holds_what_the_run_is(run, tmp_path):
+    made = run(command_line=("t2t-mm-trainer", "--problems=name_ending"))
+    saved = rundir.load(tmp_path / "run")
+    assert saved.hparams == made.config.hparams
+    assert saved.hparams.body.hidden_size == 8
+    assert list(saved.problems) == ["name_ending", "name_ending_too"]
+    assert saved.command_line == ("t2t-mm-trainer", "--problems=name_ending")
+    files = {path.name for path in (tmp_path / "run").iterdir()}
+    assert {"config.json", "operative_config.gin", "vocab.endings.model", "classes.endings.txt"} <= files
+
+
+def test_problems_and_hparams_may_be_left_to_the_run_that_is_there(run):
+    first = run(hparams=f"{TINY},dropout=0.25", random_seed=3)
+    again = run(problems=(), hparams_set=None, hparams="")
+    assert again.config.hparams == first.config.hparams
+    assert again.config.seed == 3
+    assert again.config.hparams_set == "multimodel_demo"
+
+
+def test_a_run_that_goes_on_keeps_its_order_of_problems(run):
+    run()
+    assert list(run(problems=("name_ending_too", "name_ending")).estimator.problems) == [
+        "name_ending",
+        "name_ending_too",
+    ]
+
+
+def test_a_run_of_other_problems_or_another_body_is_refused_and_left_as_it_is(run, tmp_path):
+    run(problems=("name_ending",))
+    before = {path: path.read_bytes() for path in (tmp_path / "run").iterdir()}
+    with pytest.raises(UserError, match="name_ending_too is no part of it"):
+        run()
+    with pytest.raises(UserError, match="hidden_size is 8 there and 12 here"):
+        run(problems=("name_ending",), hparams=TINY.replace("=8", "=12"))
+    assert {path: path.read_bytes() for path in (tmp_path / "run").iterdir()} == before
+
+
+def test_changed_rates_are_said_and_taken(run):
+    run(problems=("name_ending",))
+    said = []
+    again = run(problems=("name_ending",), hparams=f"{TINY},learning_rate=0.5", report=said.append)
+    assert [line for line in said if "learning_rate is 1.0 there and 0.5 here" in line]
+    assert again.config.hparams.training.learning_rate == 0.5
+
+
+def test_the_model_flag_is_a_check(run):
+    with pytest.raises(UserError, match="--model=transformer was asked for"):
+        run(model="transformer")
+
+
+def test_without_names_it_says_which_are_missing(run):
+    with pytest.raises(UserError, match="No problem is named"):
+        run(problems=())
+    with pytest.raises(UserError, match="No hparam set is named: give --hparams_set, one of multimodel_base"):
+        run(hparams_set=None)
+
+
+def test_gin_binds_the_run_and_the_hparams_and_changes_come_last(run, tmp_path):
+    file = tmp_path / "run.gin"
+    file.write_text("run.train_steps = 7\nMultiModelHparams.dropout = 0.3\nDataHparams.batch_size = 99\n")
+    runs.parse_gin([str(file)], ["TrainingHparams.label_smoothing = 0.2"])
+    assert dict(runs.bound_arguments()) == {"train_steps": 7}
+    hparams = run(hparams=f"{TINY},batch_size=77").config.hparams
+    assert (hparams.body.dropout, hparams.data.batch_size, hparams.training.label_smoothing) == (0.3, 77, 0.2)
+    assert "MultiModelHparams.dropout = 0.3" in (tmp_path / "run" / "operative_config.gin").read_text()
+
+
+@pytest.mark.parametrize(
+    ("binding", "sentence"),
+    [("run.train_stepz = 7", "train_stepz"), ("MultiModelHparams.droput = 1", "droput"), ("nothing", "gin: ")],
+)
+def test_what_gin_cannot_bind_is_a_sentence(run, binding, sentence):
+    with pytest.raises(UserError, match=re.escape(sentence)):
+        runs.parse_gin([], [binding])
+
+
+def test_a_gin_file_that_is_not_there_is_named(run):
+    with pytest.raises(UserError, match="missing.gin"):
+        runs.parse_gin(["missing.gin"], [])
