@@ -8,7 +8,8 @@ import errno
 import functools
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from t2t_mm.errors import UserError
@@ -48,6 +49,25 @@ def run_command(name: str) -> Callable[[Main], Callable[..., int]]:
         return command
 
     return decorate
+
+
+@contextmanager
+def hushed() -> Iterator[None]:
+    """Without what libraries print from C++ while they load: TensorFlow greets whatever its log level says.
+
+    Python's own errors still come out: they are raised, not printed.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # for what it prints later
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _stop(name: str, sentence: str, code: int) -> int:

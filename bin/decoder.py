@@ -7,7 +7,6 @@ the probability of a class.
 """
 
 import argparse
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -15,7 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
-from t2t_mm.bin.command import run_command
+from t2t_mm.bin.command import hushed, run_command
 from t2t_mm.bin.flags import DECODER
 from t2t_mm.bin.options import decoder_options
 from t2t_mm.decoding.answers import DecodeOptions, Failure, Result
@@ -140,8 +139,8 @@ def _most(options: argparse.Namespace) -> int | None:
 
 
 def _open(options: argparse.Namespace) -> "Decoder":
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    from t2t_mm.opened_run import open_run
+    with hushed():
+        from t2t_mm.opened_run import open_run
 
     run = open_run(options.output_dir, options.checkpoint_path)
     _say(f"decoding with {run.checkpoint}")

@@ -1,11 +1,10 @@
 """t2t-mm-trainer: train one model on several problems at once, and show what it learnt."""
 
-import os
 import sys
 from collections.abc import Sequence
 from typing import Any
 
-from t2t_mm.bin.command import run_command
+from t2t_mm.bin.command import hushed, run_command
 from t2t_mm.bin.flags import TRAINER, trainer_parser
 from t2t_mm.bin.options import problem_names, trainer_options
 from t2t_mm.errors import UserError
@@ -34,8 +33,8 @@ PASSED_ON = (
 def main(argv: Sequence[str]) -> None:
     """Train, then evaluate every problem and decode examples of each."""
     options = trainer_options(argv)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    from t2t_mm import runs  # brings Keras and TensorFlow, which --help can do without
+    with hushed():
+        from t2t_mm import runs  # brings Keras and TensorFlow, which --help can do without
 
     runs.parse_gin(options.gin_file, options.gin_param)
     bound = dict(runs.bound_arguments())

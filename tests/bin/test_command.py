@@ -1,4 +1,5 @@
 import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -6,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import t2t_mm
-from t2t_mm.bin.command import run_command
+from t2t_mm.bin.command import hushed, run_command
 from t2t_mm.errors import UserError
 
 
@@ -57,7 +58,7 @@ def test_a_programmers_error_keeps_its_traceback():
 
 PRINTS_MUCH = """
 import sys
-from t2t_mm.bin.command import run_command
+from t2t_mm.bin.command import hushed, run_command
 main = run_command("t2t-mm-trainer")(lambda argv: print("y" * 1_000_000))
 sys.exit(main())
 """
@@ -73,3 +74,10 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path):
         process.stdout.read(1)
         process.stdout.close()
         assert (process.stderr.read(), process.wait()) == (b"", 141)
+
+
+def test_what_is_printed_past_python_while_loading_is_hushed_and_only_then(capfd):
+    with hushed():
+        os.write(2, b"a greeting")
+    os.write(2, b"an answer")
+    assert capfd.readouterr().err == "an answer"
