@@ -30,6 +30,7 @@ def main() -> None:
     parser.add_argument("--problem", default="translate_ende_multi30k")
     parser.add_argument("--hparams_set", default="multimodel_tiny")
     parser.add_argument("--hparams", default="")
+    parser.add_argument("--train_steps", type=int, default=10**9, help="where the learning rate's schedule ends")
     parser.add_argument("--minutes", type=float, default=20.0)
     parser.add_argument("--at", default="5,10,15,20", help="minutes at which the loss is measured")
     parser.add_argument("--random_seed", type=int, default=0)
@@ -46,7 +47,7 @@ def main() -> None:
         hparams,
         options.work_dir / f"run-{options.random_seed}",
         seed=options.random_seed,
-        train_steps=10**9,
+        train_steps=options.train_steps,
         habits=Habits(save_seconds=0, keep=1),
     )
     parameters = sum(int(np.prod(weight.shape)) for weight in estimator.net.trainable_variables)
@@ -56,9 +57,9 @@ def main() -> None:
 
     marks = [float(mark) for mark in options.at.split(",") if float(mark) <= options.minutes]
     spent, chunk = 0.0, 100
-    while spent < options.minutes * 60:
+    while spent < options.minutes * 60 and estimator.step < options.train_steps:
         started = time.perf_counter()
-        estimator.train(estimator.step + chunk)
+        estimator.train(min(estimator.step + chunk, options.train_steps))
         spent += time.perf_counter() - started
         if marks and spent >= marks[0] * 60:
             (result,) = estimator.evaluate(permuted=False)

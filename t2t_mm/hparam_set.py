@@ -33,7 +33,7 @@ class DataHparams:
 
     def __post_init__(self) -> None:
         check_bounds(
-            self, dict.fromkeys(("batch_size", "max_length", "buckets"), (1, inf)) | {"image_size": (16, 4096)}
+            self, dict.fromkeys(("batch_size", "max_length", "buckets"), (1, inf)) | {"image_size": (1, 4096)}
         )
 
 
