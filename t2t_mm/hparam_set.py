@@ -32,9 +32,7 @@ class DataHparams:
     image_augment: bool = True  # random crop and mirror image in training
 
     def __post_init__(self) -> None:
-        check_bounds(
-            self, dict.fromkeys(("batch_size", "max_length", "buckets"), (1, inf)) | {"image_size": (1, 4096)}
-        )
+        check_bounds(self, dict.fromkeys(("batch_size", "max_length", "buckets"), (1, inf)) | {"image_size": (1, 4096)})
 
 
 @dataclass(frozen=True, kw_only=True)
