@@ -56,7 +56,7 @@ def main() -> None:
     )
 
     marks = [float(mark) for mark in options.at.split(",") if float(mark) <= options.minutes]
-    spent, chunk = 0.0, 100
+    first, spent, chunk = estimator.step, 0.0, 100
     while spent < options.minutes * 60 and estimator.step < options.train_steps:
         started = time.perf_counter()
         estimator.train(min(estimator.step + chunk, options.train_steps))
@@ -70,7 +70,9 @@ def main() -> None:
                 flush=True,
             )
             marks.pop(0)
-    seen = estimator.step / len(estimator.batches[options.problem]) * estimator.batches[options.problem].tokens
+    seen = (
+        (estimator.step - first) / len(estimator.batches[options.problem]) * estimator.batches[options.problem].tokens
+    )
     print(f"{seen / spent:,.0f} target tokens/s over {spent:.0f} s")
     started = time.perf_counter()
     answers = estimator.predict(options.problem, [example.values["inputs"] for example in dev])
