@@ -33,7 +33,9 @@ setup(
         "pillow",
         "rich",
         "safetensors",
+        "scipy",  # resamples sounds
         "sentencepiece",
+        "soundfile",  # reads .wav, .flac, .ogg and .mp3
         "tensorboard",
         "tensorflow>=2.16",  # the first that takes Keras 3
         "tensorflow-datasets",

@@ -2,8 +2,8 @@
 
     python benchmarks/translation_quality.py --tmp_dir=corpora --work_dir=work --minutes=20
 
-Prints, at each of `--at` minutes of training (evaluations left out), the loss on the dev set in nats per target
-character, one end mark a sentence counted as a character; at the end the corpus BLEU of greedy decoding (sacrebleu,
+Prints, at each of `--at` minutes of training (evaluations left out) and at its end, the loss on the dev set in nats per
+target character, one end mark a sentence counted as a character; then the corpus BLEU of greedy decoding (sacrebleu,
 13a), throughput and the process's peak memory.
 """
 
@@ -16,7 +16,7 @@ import numpy as np
 import sacrebleu
 
 from t2t_mm.data.generate import generate
-from t2t_mm.data.ready import open_problem
+from t2t_mm.data.ready import ReadyProblem, open_problem
 from t2t_mm.decoding.answers import Decoded
 from t2t_mm.problem import DEV
 from t2t_mm.registry import HPARAM_SETS, PROBLEMS
@@ -62,18 +62,13 @@ def main() -> None:
         estimator.train(min(estimator.step + chunk, options.train_steps))
         spent += time.perf_counter() - started
         if marks and spent >= marks[0] * 60:
-            (result,) = estimator.evaluate(permuted=False)
-            tokens = ready.manifest.splits[DEV].tokens["targets"]
-            print(
-                f"{spent / 60:5.1f} min  step {estimator.step:6,}  {result.standing.nats * tokens / characters:.4f} "
-                f"nats per character  token accuracy {result.metrics['accuracy']:.3f}",
-                flush=True,
-            )
+            show_loss(estimator, ready, characters, spent)
             marks.pop(0)
+    show_loss(estimator, ready, characters, spent)
     seen = (
         (estimator.step - first) / len(estimator.batches[options.problem]) * estimator.batches[options.problem].tokens
     )
-    print(f"{seen / spent:,.0f} target tokens/s over {spent:.0f} s")
+    print(f"{seen / max(spent, 1e-9):,.0f} target tokens/s over {spent:.0f} s")
     started = time.perf_counter()
     answers = estimator.predict(options.problem, [example.values["inputs"] for example in dev])
     outputs = [answer.text if isinstance(answer, Decoded) else "" for answer in answers]
@@ -82,6 +77,17 @@ def main() -> None:
     for example, output in list(zip(dev, outputs, strict=True))[:3]:
         print(f"  {example.values['inputs']}\n    -> {output}")
     print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
+
+
+def show_loss(estimator: Estimator, ready: ReadyProblem, characters: int, spent: float) -> None:
+    """Print the dev loss as it stands after `spent` seconds of training."""
+    (result,) = estimator.evaluate(permuted=False)
+    tokens = ready.manifest.splits[DEV].tokens["targets"]
+    print(
+        f"{spent / 60:5.1f} min  step {estimator.step:6,}  {result.standing.nats * tokens / characters:.4f} "
+        f"nats per character  token accuracy {result.metrics['accuracy']:.3f}",
+        flush=True,
+    )
 
 
 if __name__ == "__main__":

@@ -65,9 +65,8 @@ def follow(ready: Any, schedule: str, dry_run: bool) -> int:
         plan_table(estimator.plan(), estimator.mixer.scheme).show(screen)
         for name, batches in estimator.batches.items():
             if batches.dropped:
-                limit = ready.config.hparams.data.max_length
                 screen.print(
-                    f"{name}: {batches.dropped:,} training examples are longer than max_length={limit}; left out."
+                    f"{name}: {batches.dropped:,} training examples are longer than {batches.limits}; left out."
                 )
     if dry_run:
         return 0

@@ -19,7 +19,7 @@ def multimodel_paper() -> HparamSet:
     return replace(
         multimodel_base(),
         body=MultiModelHparams(hidden_size=1024, experts=240, expert_size=1024, dropout=0.4, mixing="blocks"),
-        data=DataHparams(image_size=299),
+        data=DataHparams(image_size=299, audio_halvings=8, audio_flatten=True, audio_channels=2, waveform_halvings=8),
     )
 
 
@@ -72,5 +72,5 @@ def multimodel_demo() -> HparamSet:
             dropout=0.0,
         ),
         training=TrainingHparams(learning_rate_warmup_steps=100),
-        data=DataHparams(batch_size=1024, image_size=32),
+        data=DataHparams(batch_size=1024, image_size=32, audio_halvings=2, waveform_halvings=9),
     )

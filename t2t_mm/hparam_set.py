@@ -23,16 +23,23 @@ def check_bounds(record: Any, bounds: Mapping[str, tuple[float, float]]) -> None
 
 @dataclass(frozen=True, kw_only=True)
 class DataHparams:
-    """How records become batches."""
+    """How records become batches, and in what shape pictures and sounds come to their nets."""
 
     batch_size: int = 2048  # body positions in a batch: rows x the longer of source positions and target tokens
-    max_length: int = 256  # ids; longer training examples are left out, and counted
+    max_length: int = 256  # ids; longer training texts are left out, and counted
     buckets: int = 8  # shapes of batch a problem has at most
     image_size: int = 64  # pixels, both sides
     image_augment: bool = True  # random crop and mirror image in training
+    audio_seconds: float = 25.0  # longer training sounds are left out, and counted
+    audio_halvings: int = 3  # of time, by the net that reads spectra: 3 make a body position of eight frames, 80 ms
+    audio_flatten: bool = False  # the paper's letter: every frequency a body position of its own, 80 for each of time
+    audio_channels: int = 32  # of the narrowest block; the paper's first has 2
+    waveform_halvings: int = 10  # of time, by the net that reads samples: 10 make a body position of 64 ms
 
     def __post_init__(self) -> None:
         check_bounds(self, dict.fromkeys(("batch_size", "max_length", "buckets"), (1, inf)) | {"image_size": (1, 4096)})
+        check_bounds(self, {"audio_seconds": (0.01, inf), "audio_channels": (1, inf)})
+        check_bounds(self, dict.fromkeys(("audio_halvings", "waveform_halvings"), (0, 16)))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,7 @@ from t2t_mm import rundir
 from t2t_mm.data.ready import open_codecs, signature
 from t2t_mm.decoding.decoder import Decoder
 from t2t_mm.errors import UserError
+from t2t_mm.fingerprint import fingerprint
 from t2t_mm.models.net import Net
 from t2t_mm.problem import Codec
 from t2t_mm.registry import PROBLEMS
@@ -64,7 +65,7 @@ def _codecs(name: str, config: RunConfig, output_dir: Path) -> dict[str, Codec]:
             path = output_dir / file
             if not path.is_file():
                 raise UserError(f"{path} is missing; the run stands on it. Copy it back from the run's --data_dir.")
-            if rundir.fingerprint(path) != config.files.get(file):
+            if fingerprint(path) != config.files.get(file):
                 raise UserError(f"{path} was changed since the training; copy it back from the run's --data_dir.")
     codecs = open_codecs(problem, output_dir)
     if signature(problem, codecs) != config.problems[name]:

@@ -102,7 +102,15 @@ class Codec(abc.ABC):
 
     @abc.abstractmethod
     def length(self, stored: bytes) -> int:
-        """How long the stored value is, as batches are bucketed: ids of a text, 1 of a class or picture."""
+        """How long the stored value is, as batches are bucketed: ids of a text, frames of a sound, 1 of a picture."""
+
+    def longest(self, hparams: DataHparams) -> int:
+        """The longest length that training takes: longer examples are left out."""
+        return hparams.max_length
+
+    def references(self, stored: bytes) -> list[bytes]:
+        """A stored target as one stored value for each right answer: training draws one, evaluation asks for all."""
+        return [stored]
 
     @abc.abstractmethod
     def load(self, stored: bytes, hparams: DataHparams, augment: np.random.Generator | None) -> np.ndarray:
@@ -118,7 +126,7 @@ class Codec(abc.ABC):
 
     @abc.abstractmethod
     def value(self, stored: bytes) -> Any:
-        """The raw value again, as `store` took it (a tree without its words, which are not stored)."""
+        """The raw value again, or another that `store` takes to the same bytes (a tree comes without its words)."""
 
     @abc.abstractmethod
     def symbols(self, stored: bytes) -> np.ndarray:
@@ -130,7 +138,7 @@ class Codec(abc.ABC):
 
     @abc.abstractmethod
     def parse(self, line: str, folder: Path) -> Any:
-        """A line of a file to decode as a raw value: text as it is, a picture by its path (relative to `folder`)."""
+        """A line of a file to decode as a raw value: text as it is, a picture or a sound by its path below `folder`."""
 
     @abc.abstractmethod
     def show(self, output: np.ndarray, source: Any = None) -> str:

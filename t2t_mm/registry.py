@@ -129,6 +129,7 @@ MODALITIES: Registry[Any] = Registry(
         **_table("modalities.text", {"text": "Text"}),
         **_table("modalities.image", {"image": "Image"}),
         **_table("modalities.label", {"label": "Label"}),
+        **_table("modalities.audio", {"audio_spectral": "AudioSpectral", "audio_waveform": "AudioWaveform"}),
     },
 )
 MODELS: Registry[Any] = Registry("model", _table("models.multimodel.body", {"multimodel": "MultiModel"}))

@@ -5,7 +5,6 @@ fingerprints of the vocabularies and class lists copied beside it, and the comma
 """
 
 import dataclasses
-import hashlib
 import importlib
 import importlib.metadata
 import json
@@ -13,7 +12,7 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from typing import Any
 import t2t_mm
 from t2t_mm import plugins
 from t2t_mm.errors import UserError
+from t2t_mm.fingerprint import fingerprint
 from t2t_mm.hparam_set import DataHparams, HparamSet, TrainingHparams
 from t2t_mm.plugins import Plugin
 from t2t_mm.problem import Port, Signature
@@ -139,33 +139,24 @@ def check_same(saved: RunConfig, wanted: RunConfig, output_dir: Path) -> list[st
     ]
 
 
-def copy_files(data_dir: Path, output_dir: Path, names: Iterable[str]) -> dict[str, str]:
-    """Copy vocabularies and class lists into the run directory, unless they are there; name to sha256 of each.
+def copy_files(data_dir: Path, output_dir: Path, fingerprints: Mapping[str, str]) -> None:
+    """Copy the vocabularies and class lists that `fingerprints` names into the run directory, unless they are there.
 
     Raises UserError when one is missing in `data_dir`, cannot be written, or is there with other content: the run's
     weights stand on the one that it has.
     """
-    fingerprints = {}
-    for name in names:
+    for name, sha256 in fingerprints.items():
         source, target = data_dir / name, output_dir / name
         if not source.is_file():
             raise UserError(f"{source} is missing; t2t-mm-datagen makes it.")
-        fingerprints[name] = fingerprint(source)
         if not target.exists():
             with whole_file(target) as partial:
                 shutil.copyfile(source, partial)
-        elif fingerprint(target) != fingerprints[name]:
+        elif fingerprint(target) != sha256:
             raise UserError(
                 f"{target} and {source} differ: the run was trained with another one. "
                 f"Pass the --data_dir that it was trained on, or choose another --output_dir."
             )
-    return fingerprints
-
-
-def fingerprint(path: Path) -> str:
-    """The sha256 of a file, in hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def versions() -> dict[str, str]:

@@ -19,6 +19,7 @@ from t2t_mm.data.generate import generate
 from t2t_mm.data.ready import ReadyProblem, open_problem
 from t2t_mm.data.records import files_of
 from t2t_mm.errors import UserError
+from t2t_mm.fingerprint import fingerprint
 from t2t_mm.hparam_set import DataHparams, HparamSet, TrainingHparams
 from t2t_mm.plugins import Plugin, used
 from t2t_mm.registry import HPARAM_SETS, MODALITIES, MODELS, PROBLEMS
@@ -97,13 +98,13 @@ def run(
         plugins=used(plugins or (earlier.plugins if earlier else ()), _addresses(ready, settings, hparams_set)),
         seed=seed,
         target_ratios={name: problem.target_ratio for name, problem in ready.items()},
-        files={name: rundir.fingerprint(data_dir / name) for name in names},
+        files={name: fingerprint(data_dir / name) for name in names},
         versions=rundir.versions(),
         command_line=tuple(command_line),
     )
     for difference in rundir.check_same(earlier, config, output_dir) if earlier else ():
         report(f"Going on with a difference: {difference}")
-    rundir.copy_files(data_dir, output_dir, names)
+    rundir.copy_files(data_dir, output_dir, config.files)
     estimator = Estimator(
         ready,
         settings,

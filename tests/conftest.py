@@ -63,6 +63,7 @@ def untrained_run(tmp_path_factory: pytest.TempPathFactory, scrambled: Callable[
     from t2t_mm.data.ready import open_codecs, signature
     from t2t_mm.data.tree import SYMBOLS
     from t2t_mm.data.vocabulary import Vocabulary
+    from t2t_mm.fingerprint import fingerprint
     from t2t_mm.hparam_set import DataHparams, HparamSet, TrainingHparams
     from t2t_mm.models.multimodel.hparams import MultiModelHparams
     from t2t_mm.models.net import Net
@@ -85,7 +86,7 @@ def untrained_run(tmp_path_factory: pytest.TempPathFactory, scrambled: Callable[
         hparams=HparamSet("multimodel", body, TrainingHparams(), DataHparams(image_size=16, max_length=60)),
         problems={name: signature(problem, open_codecs(problem, folder)) for name, problem in problems.items()},
         target_ratios={"translate_north_south": 1.1, "parsing_grammar": 3.0, "image_shapes": 1.0},
-        files={path.name: rundir.fingerprint(path) for path in folder.iterdir()},
+        files={path.name: fingerprint(path) for path in folder.iterdir()},
     )
     net = Net(config.problems, config.hparams)
     net.build()

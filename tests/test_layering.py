@@ -8,26 +8,27 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 CONTRACTS = "errors registry hparam_set problem"
-LIBRARY = f"{CONTRACTS} whole_file plugins rundir data metrics layers modalities models decoding"
+LIBRARY = f"{CONTRACTS} whole_file fingerprint plugins rundir data metrics layers modalities models decoding"
 MAY_USE = {  # a room of the house, and the rooms that it may import from beside itself
     "__init__": "",
     "errors": "",
     "whole_file": "errors",
+    "fingerprint": "",
     "hparam_set": "errors",
     "registry": "errors",
     "problem": "errors hparam_set",
     "plugins": CONTRACTS,
-    "rundir": f"{CONTRACTS} whole_file plugins __init__",
-    "data": f"{CONTRACTS} whole_file",
+    "rundir": f"{CONTRACTS} whole_file fingerprint plugins __init__",
+    "data": f"{CONTRACTS} whole_file fingerprint",
     "metrics": CONTRACTS,
     "problems": "errors registry problem data metrics",
     "layers": CONTRACTS,
     "modalities": f"{CONTRACTS} layers",
     "models": f"{CONTRACTS} layers modalities",
     "hparams": f"{CONTRACTS} models",
-    "decoding": f"{CONTRACTS} plugins rundir data metrics layers modalities models",
+    "decoding": f"{CONTRACTS} whole_file fingerprint plugins rundir data metrics layers modalities models",
     "train": LIBRARY,
-    "opened_run": f"{CONTRACTS} rundir data models decoding train",
+    "opened_run": f"{CONTRACTS} fingerprint rundir data models decoding train",
     "runs": f"{LIBRARY} train",
     "bin": f"{LIBRARY} train opened_run runs",
 }

@@ -10,8 +10,10 @@ class Batch:
     """Examples of one problem, padded to one shape.
 
     `arrays` holds, by feature name, what the feature's codec batches: text {"ids": int32[B, L], "lengths": int32[B]},
-    picture {"pixels": uint8[B, H, W, 3]}, label {"class": int32[B]}. Rows behind the last example are empty: length 0,
-    class -1. `ids` names the examples, one for each row that is not empty.
+    picture {"pixels": uint8[B, H, W, 3]}, sound {"frames": float32[B, T, 80], "lengths": int32[B]}, label
+    {"class": int32[B]}. Rows behind the last example are empty: length 0, class -1. `ids` names the examples, one for
+    each row that is not empty; in evaluation, an example with several right answers has as many rows, one behind the
+    other.
     """
 
     problem: str

@@ -24,9 +24,10 @@ ENDLESS = 2**62
 class Batches:
     """The batches of one split of a problem.
 
-    In training, examples longer than `max_length` are left out, each epoch has an order of its own, pictures are
-    augmented and the stream never ends. Otherwise every example comes exactly once, in one order for all seeds; it is
-    shuffled too, so that the first few batches are like the rest and no batch holds one class alone.
+    In training, examples longer than `limits` says are left out, each epoch has an order of its own, pictures are
+    augmented, of several right answers one is drawn, and the stream never ends. Otherwise every example comes exactly
+    once, with each of its right answers in a row of its own, in one order for all seeds; it is shuffled too, so that
+    the first few batches are like the rest and no batch holds one class alone.
 
     `examples` and `tokens` count an epoch's examples and the total length of their targets; `dropped` counts the
     examples left out for their length. Raises UserError when there is no such split or nothing is left of it.
@@ -38,12 +39,14 @@ class Batches:
         self.ready, self.split, self.hparams, self.seed, self.training = ready, split, hparams, seed, training
         self._reader = SplitReader(ready.folder, ready.manifest.splits[split])
         lengths_NF = self._reader.lengths_NF
-        short_N = (lengths_NF <= hparams.max_length).all(axis=1) if training else np.ones(len(lengths_NF), bool)
+        longest_F = np.array([codec.longest(hparams) for codec in ready.codecs.values()])
+        short_N = (lengths_NF <= longest_F).all(axis=1) if training else np.ones(len(lengths_NF), bool)
         kept = np.flatnonzero(short_N)
+        self.limits = ", ".join(f"{name} of {most:,}" for name, most in zip(ready.codecs, longest_F, strict=True))
         if not len(kept):
             raise UserError(
-                f"Nothing is left of {split} of {ready.name}: of {len(lengths_NF):,} examples each is longer than "
-                f"max_length={hparams.max_length}. Raise it with --hparams=max_length=<ids>."
+                f"Nothing is left of {split} of {ready.name}: each of {len(lengths_NF):,} examples is longer than "
+                f"{self.limits} (ids, or 10 ms of sound). Raise max_length or audio_seconds with --hparams."
             )
         self.examples = len(kept)
         self.tokens = int(lengths_NF[kept, list(ready.codecs).index("targets")].sum())
@@ -65,10 +68,15 @@ class Batches:
         """The batch at `position`, counted over epochs from 0; always the same one."""
         epoch, bucket, examples = self.plan.batch(position)
         records = self._reader.read(examples.tolist())
+        rows = bucket.rows
+        if not self.training:
+            references = self.ready.codecs["targets"].references
+            records = [record | {"targets": one} for record in records for one in references(record["targets"])]
+            rows *= -(-len(records) // len(examples))
         arrays = {}
         for (name, codec), length in zip(self.ready.codecs.items(), bucket.lengths, strict=True):
             values = [codec.load(record[name], self.hparams, self._chance(name, record, epoch)) for record in records]
-            arrays[name] = codec.batch(values, bucket.rows, length)
+            arrays[name] = codec.batch(values, rows, length)
         return Batch(self.ready.name, position, tuple(record["id"] for record in records), arrays)
 
     def stream(self, start: int = 0) -> Generator[Batch, None, None]:

@@ -19,14 +19,15 @@ from t2t_mm.data.records import (
     check_fingerprints,
     complete_or_absent,
     files_of,
-    fingerprint,
 )
+from t2t_mm.data.references import is_blank
 from t2t_mm.errors import UserError
+from t2t_mm.fingerprint import fingerprint
 from t2t_mm.hparam_set import DataHparams
 from t2t_mm.problem import DEV, TRAIN, Codec, Example, Feature, Problem
 
 SHARDS = {TRAIN: 4}  # files of a split; 1 of any other
-LONGEST = 8192  # ids; an example with a longer feature is left out of every split, since no batch could hold it
+LONGEST = 2**14  # ids or 10 ms; an example with a longer feature is left out of every split: no batch could hold it
 SECONDS_BETWEEN_REPORTS = 10.0
 
 Report = Callable[[str], None]
@@ -135,7 +136,7 @@ def _write(
 
 def _add(writer: SplitWriter, codecs: Mapping[str, Codec], example: Example, counts_V: np.ndarray) -> None:
     values = {name: example.values[name] for name in codecs}
-    if any(isinstance(value, str) and not value.strip() for value in values.values()):
+    if any(is_blank(value) for value in values.values()):
         writer.drop("empty")
         return
     try:
@@ -144,7 +145,7 @@ def _add(writer: SplitWriter, codecs: Mapping[str, Codec], example: Example, cou
         raise UserError(f"Example {example.id} can't be carried: {error}") from None
     lengths = {name: codec.length(stored[name]) for name, codec in codecs.items()}
     if max(lengths.values()) > LONGEST:
-        writer.drop(f"longer than {LONGEST} ids")
+        writer.drop(f"longer than {LONGEST:,}")
         return
     writer.add(example.id, stored, lengths)
     np.add.at(counts_V, codecs["targets"].symbols(stored["targets"]), 1)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image as Pillow
 
+from t2t_mm.data.named_file import read_named
 from t2t_mm.errors import UserError
 from t2t_mm.hparam_set import DataHparams
 from t2t_mm.problem import Arrays, ArraySpec, Codec, Feature, Port
@@ -63,6 +64,9 @@ class ImageCodec(Codec):
     def length(self, stored: bytes) -> int:
         return 1
 
+    def longest(self, hparams: DataHparams) -> int:
+        return 1
+
     def load(self, stored: bytes, hparams: DataHparams, augment: np.random.Generator | None) -> np.ndarray:
         """uint8[size, size, 3]: resized without regard to proportions; in training shifted and mirrored at random."""
         size = hparams.image_size
@@ -94,11 +98,7 @@ class ImageCodec(Codec):
 
     def parse(self, line: str, folder: Path) -> Any:
         """The bytes of the file that `line` names, relative to `folder`."""
-        path = folder / line.strip()
-        try:
-            return path.read_bytes()
-        except OSError as error:
-            raise UserError(f"The picture {path} can't be read: {error.strerror}.") from None
+        return read_named(line, folder, "picture")
 
     def show(self, output: np.ndarray, source: Any = None) -> str:
         return f"a picture of {'x'.join(map(str, np.shape(output)))}"

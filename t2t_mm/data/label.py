@@ -74,6 +74,9 @@ class LabelCodec(Codec):
     def length(self, stored: bytes) -> int:
         return 1
 
+    def longest(self, hparams: DataHparams) -> int:
+        return 1
+
     def load(self, stored: bytes, hparams: DataHparams, augment: np.random.Generator | None) -> np.ndarray:
         return np.frombuffer(stored, "<i4")
 

@@ -5,7 +5,6 @@ i % n. Beside each shard stands `<shard>.lengths.npy`, int32[records, features],
 """
 
 import dataclasses
-import hashlib
 import json
 import shutil
 from array import array
@@ -19,6 +18,7 @@ import msgpack
 import numpy as np
 
 from t2t_mm.errors import UserError
+from t2t_mm.fingerprint import fingerprint
 from t2t_mm.problem import Problem
 
 MANIFEST = "manifest.json"
@@ -181,12 +181,6 @@ class SplitReader:
 
 def lengths_path(shard: Path) -> Path:
     return shard.with_name(f"{shard.name}.lengths.npy")
-
-
-def fingerprint(path: Path) -> str:
-    """The sha256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def check_fingerprints(manifest: Manifest, problem: type[Problem], data_dir: Path) -> None:

@@ -4,6 +4,7 @@ import abc
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from t2t_mm.hparam_set import HparamSet
 from t2t_mm.layers.forward import Forward
 from t2t_mm.layers.part import Part
 from t2t_mm.layers.sequence import Seq
@@ -24,15 +25,15 @@ class Loss:
 class Modality(Part, abc.ABC):
     """One modality net, shared by the problems whose ports have equal (modality, key).
 
-    Made from its port, the width D of the body and the model's hparams record. A net that only reads (a picture) or
+    Made from its port, the width D of the body and the hparam set. A net that only reads (a picture) or
     only writes (a class) raises TypeError, naming itself, in the methods of the other direction.
     """
 
     autoregressive: ClassVar[bool]  # whether targets pass through the body's decoder, or a head reads the memory
 
-    def __init__(self, port: Port, hidden_size: int, hparams: Any, *, name: str) -> None:
+    def __init__(self, port: Port, hidden_size: int, hparams: HparamSet, *, name: str) -> None:
         super().__init__(name=name)
-        self.port, self.hidden_size = port, hidden_size
+        self.port, self.hidden_size, self.hparams = port, hidden_size, hparams
 
     @abc.abstractmethod
     def bottom(self, arrays: Tensors, forward: Forward) -> Seq:

@@ -43,7 +43,7 @@ class Net(Part):
             for port in (signature.inputs, signature.targets):
                 if port is not None and port.key not in self.modalities:
                     net_class = MODALITIES[port.modality]
-                    self.modalities[port.key] = net_class(port, self.width, hparams.body, name=port.key)
+                    self.modalities[port.key] = net_class(port, self.width, hparams, name=port.key)
         self.command_table = Table(name="commands")
 
     def build(self) -> None:

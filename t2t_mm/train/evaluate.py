@@ -34,9 +34,10 @@ def evaluate(steps: Steps, batches: Batches, eval_steps: int, seed: int, *, perm
     with_inputs = permuted and "inputs" in ready.codecs
     for batch in _first(batches, eval_steps):
         for name, sums_BK in steps.judge(batch, names).items():
-            sums[name].append(sums_BK)
+            sums[name].append(by_example(sums_BK, batch))
         if with_inputs:
-            permuted_nats.append(-steps.judge(with_permuted_inputs(batch, seed), [LOSS])[LOSS][:, 0])
+            judged = steps.judge(with_permuted_inputs(batch, seed), [LOSS])
+            permuted_nats.append(-by_example(judged[LOSS], batch)[:, 0])
     whole = {name: np.concatenate(parts).astype(np.float64) for name, parts in sums.items()}
     nats_N, tokens_N = -whole[LOSS][:, 0], whole[LOSS][:, 1]
     unigram = ready.manifest.baseline
@@ -62,10 +63,22 @@ def with_permuted_inputs(batch: Batch, seed: int) -> Batch:
     Within a batch examples are of like length, so an input's length gives nothing away: the baseline is the harder one
     to beat.
     """
+    first_E = first_rows(batch)
     order = np.arange(len(next(iter(batch.arrays["inputs"].values()))))
-    order[: len(batch.ids)] = partners(len(batch.ids), seed, f"{batch.problem} {batch.position}")
+    partner_E = first_E[partners(len(first_E), seed, f"{batch.problem} {batch.position}")]
+    order[: len(batch.ids)] = np.repeat(partner_E, np.diff([*first_E, len(batch.ids)]))
     inputs = {name: array[order] for name, array in batch.arrays["inputs"].items()}
     return replace(batch, arrays={**batch.arrays, "inputs": inputs})
+
+
+def by_example(sums_BK: np.ndarray, batch: Batch) -> np.ndarray:
+    """The sums of each example, float[E, K], its right answers added up: they count as one example."""
+    return np.add.reduceat(sums_BK, first_rows(batch))
+
+
+def first_rows(batch: Batch) -> np.ndarray:
+    """The row at which each example begins, int[E]."""
+    return np.flatnonzero([i == 0 or batch.ids[i] != batch.ids[i - 1] for i in range(len(batch.ids))])
 
 
 def _first(batches: Batches, count: int) -> Iterator[Batch]:

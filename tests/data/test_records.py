@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 import t2t_mm
-from t2t_mm.data.records import Manifest, SplitReader, SplitWriter, complete_or_absent, fingerprint, lengths_path
+from t2t_mm.data.records import Manifest, SplitReader, SplitWriter, complete_or_absent, lengths_path
 from t2t_mm.errors import UserError
+from t2t_mm.fingerprint import fingerprint
 
 
 def write(folder, examples, shards=3):

@@ -6,7 +6,7 @@ import pytest
 from t2t_mm.data.batch import Batch
 from t2t_mm.data.batches import Batches
 from t2t_mm.hparam_set import DataHparams
-from t2t_mm.train.evaluate import evaluate, with_permuted_inputs
+from t2t_mm.train.evaluate import by_example, evaluate, with_permuted_inputs
 
 HPARAMS = DataHparams(batch_size=32, buckets=2)
 
@@ -87,3 +87,21 @@ def test_the_permutation_repeats_for_equal_seed_and_batch():
         return with_permuted_inputs(batch, seed).arrays["inputs"]["ids"][:, 0].tolist()
 
     assert order(1) == order(1) != order(2)
+
+
+def three_examples_of_1_3_and_2_right_answers():
+    arrays = {"inputs": {"ids": np.array([[7], [8], [8], [8], [9], [9], [0]])}, "targets": {}}
+    return Batch("p", 0, ("a", "b", "b", "b", "c", "c"), arrays)
+
+
+def test_the_right_answers_of_an_example_count_as_one_example():
+    sums_BK = np.array([[1, 1], [2, 1], [3, 1], [4, 1], [5, 2], [6, 3]], float)
+    assert by_example(sums_BK, three_examples_of_1_3_and_2_right_answers()).tolist() == [[1, 1], [9, 3], [11, 5]]
+
+
+def test_all_right_answers_of_an_example_get_the_inputs_of_one_other_example():
+    permuted = with_permuted_inputs(three_examples_of_1_3_and_2_right_answers(), seed=1).arrays["inputs"]["ids"][:, 0]
+    groups = [set(permuted[:1]), set(permuted[1:4]), set(permuted[4:6])]
+    assert all(len(group) == 1 for group in groups)
+    assert [group.pop() for group in groups] in ([8, 9, 7], [9, 7, 8])
+    assert permuted[6] == 0
