@@ -72,5 +72,5 @@ def multimodel_demo() -> HparamSet:
             dropout=0.0,
         ),
         training=TrainingHparams(learning_rate_warmup_steps=100),
-        data=DataHparams(batch_size=1024, image_size=32, audio_halvings=2, waveform_halvings=9),
+        data=DataHparams(batch_size=1024, image_size=32, audio_halvings=2, audio_channels=16, waveform_halvings=9),
     )

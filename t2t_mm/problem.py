@@ -95,6 +95,7 @@ class Codec(abc.ABC):
     """A feature with its files at hand."""
 
     port: Port
+    unit: str = "ids"  # what lengths count
 
     @abc.abstractmethod
     def store(self, value: Any) -> bytes:

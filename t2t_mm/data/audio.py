@@ -47,7 +47,9 @@ class Audio(Feature):
 
 
 class AudioCodec(Codec):
-    """A sound stands in a record as 16 kHz samples of one channel, int16 little-endian; its length counts 10 ms."""
+    """A sound stands in a record as 16 kHz samples of one channel, int16 little-endian."""
+
+    unit = "frames of 10 ms"
 
     def store(self, value: Any) -> bytes:
         if not isinstance(value, bytes | Sound):

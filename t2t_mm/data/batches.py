@@ -42,11 +42,13 @@ class Batches:
         longest_F = np.array([codec.longest(hparams) for codec in ready.codecs.values()])
         short_N = (lengths_NF <= longest_F).all(axis=1) if training else np.ones(len(lengths_NF), bool)
         kept = np.flatnonzero(short_N)
-        self.limits = ", ".join(f"{name} of {most:,}" for name, most in zip(ready.codecs, longest_F, strict=True))
+        self.limits = " or ".join(
+            f"{name} of {codec.longest(hparams):,} {codec.unit}" for name, codec in ready.codecs.items()
+        )
         if not len(kept):
             raise UserError(
                 f"Nothing is left of {split} of {ready.name}: each of {len(lengths_NF):,} examples is longer than "
-                f"{self.limits} (ids, or 10 ms of sound). Raise max_length or audio_seconds with --hparams."
+                f"{self.limits}. Raise max_length or audio_seconds with --hparams."
             )
         self.examples = len(kept)
         self.tokens = int(lengths_NF[kept, list(ready.codecs).index("targets")].sum())

@@ -27,7 +27,7 @@ from t2t_mm.hparam_set import DataHparams
 from t2t_mm.problem import DEV, TRAIN, Codec, Example, Feature, Problem
 
 SHARDS = {TRAIN: 4}  # files of a split; 1 of any other
-LONGEST = 2**14  # ids or 10 ms; an example with a longer feature is left out of every split: no batch could hold it
+LONGEST = 2**14  # ids or frames; an example with a longer feature is left out of every split: no batch could hold it
 SECONDS_BETWEEN_REPORTS = 10.0
 
 Report = Callable[[str], None]
@@ -129,7 +129,7 @@ def _write(
         if not splits[split].examples:
             dropped = f"; {_reasons(splits[split])}" if splits[split].dropped else ""
             raise UserError(f"The split {split!r} of {name} is empty below {tmp_dir}{dropped}.")
-        report(_summary(name, split, splits[split]))
+        report(_summary(name, split, splits[split], codecs))
     fingerprints = {file: fingerprint(data_dir / file) for file in files_of(problem)}
     return Manifest(name, tuple(codecs), splits, fingerprints, baseline(counts[TRAIN], counts[DEV]), seed)
 
@@ -144,9 +144,10 @@ def _add(writer: SplitWriter, codecs: Mapping[str, Codec], example: Example, cou
     except UserError as error:
         raise UserError(f"Example {example.id} can't be carried: {error}") from None
     lengths = {name: codec.length(stored[name]) for name, codec in codecs.items()}
-    if max(lengths.values()) > LONGEST:
-        writer.drop(f"longer than {LONGEST:,}")
-        return
+    for name, length in lengths.items():
+        if length > LONGEST:
+            writer.drop(f"longer than {LONGEST:,} {codecs[name].unit}")
+            return
     writer.add(example.id, stored, lengths)
     np.add.at(counts_V, codecs["targets"].symbols(stored["targets"]), 1)
 
@@ -166,13 +167,14 @@ def baseline(train_V: np.ndarray, dev_V: np.ndarray) -> dict[str, float]:
     }
 
 
-def _summary(name: str, split: str, written: Split) -> str:
-    tokens = ", ".join(
-        f"{total:,} of {feature}" for feature, total in written.tokens.items() if total > written.examples
-    )
+def _summary(name: str, split: str, written: Split, codecs: Mapping[str, Codec]) -> str:
+    lengths = [
+        f"{feature} of {total:,} {codecs[feature].unit}"
+        for feature, total in written.tokens.items()
+        if total > written.examples
+    ]
     return "; ".join(
-        [f"{name}: {split} has {written.examples:,} examples"]
-        + ([f"ids: {tokens}"] if tokens else [])
+        [f"{name}: {split} has {written.examples:,} examples", *lengths]
         + ([_reasons(written)] if written.dropped else [])
     )
 

@@ -63,21 +63,27 @@ def judge(
         permuted_nats_N: the loss of each example's targets given another example's input; None without inputs.
         unigram_nats: the mean loss of a dev token under the unigram distribution of the training targets.
         seed: of the resampling.
-
-    The interval is a paired percentile bootstrap: examples are drawn with replacement, 1,000 times, and each time the
-    difference of summed losses is divided by the tokens drawn (Efron and Tibshirani 1993, chapter 13).
     """
     nats_N, tokens_N = np.asarray(nats_N, np.float64), np.asarray(tokens_N, np.float64)
     nats = float(nats_N.sum() / tokens_N.sum())
     if permuted_nats_N is None:
         return Standing(nats, unigram_nats)
     permuted_N = np.asarray(permuted_nats_N, np.float64)
+    low, high = interval(permuted_N - nats_N, tokens_N, seed)
+    return Standing(nats, unigram_nats, float(permuted_N.sum() / tokens_N.sum()), low, high)
+
+
+def interval(difference_N: np.ndarray, count_N: np.ndarray, seed: int) -> tuple[float, float]:
+    """What encloses sum(difference_N) / sum(count_N) with 95 % confidence.
+
+    A paired percentile bootstrap: examples are drawn with replacement, 1,000 times, and each time the difference of
+    what two models (or inputs) sum up is divided by what was counted (Efron and Tibshirani 1993, chapter 13).
+    """
     random = np.random.Generator(np.random.Philox(key=[seed % 2**64, zlib.crc32(b"bootstrap")]))
-    gain_N = permuted_N - nats_N
-    gains = []
+    found = []
     for _ in range(RESAMPLES):
-        drawn_N = random.integers(len(nats_N), size=len(nats_N))
-        gains.append(gain_N[drawn_N].sum() / tokens_N[drawn_N].sum())
+        drawn_N = random.integers(len(difference_N), size=len(difference_N))
+        found.append(difference_N[drawn_N].sum() / count_N[drawn_N].sum())
     tail = (100.0 - LEVEL_PERCENT) / 2
-    low, high = np.percentile(gains, [tail, 100.0 - tail])
-    return Standing(nats, unigram_nats, float(permuted_N.sum() / tokens_N.sum()), float(low), float(high))
+    low, high = np.percentile(found, [tail, 100.0 - tail])
+    return float(low), float(high)

@@ -2,8 +2,9 @@
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -28,33 +29,40 @@ def evaluate(steps: Steps, batches: Batches, eval_steps: int, seed: int, *, perm
         permuted: whether to find out what the input is worth too, at the price of a second pass.
     """
     ready = batches.ready
-    names = list(dict.fromkeys([LOSS, *ready.problem.metrics]))
-    sums: dict[str, list[np.ndarray]] = {name: [] for name in names}
-    permuted_nats: list[np.ndarray] = []
-    with_inputs = permuted and "inputs" in ready.codecs
-    for batch in _first(batches, eval_steps):
-        for name, sums_BK in steps.judge(batch, names).items():
-            sums[name].append(by_example(sums_BK, batch))
-        if with_inputs:
-            judged = steps.judge(with_permuted_inputs(batch, seed), [LOSS])
-            permuted_nats.append(-by_example(judged[LOSS], batch)[:, 0])
-    whole = {name: np.concatenate(parts).astype(np.float64) for name, parts in sums.items()}
-    nats_N, tokens_N = -whole[LOSS][:, 0], whole[LOSS][:, 1]
+    sums = sums_by_example(steps, batches, [LOSS, *ready.problem.metrics], eval_steps)
+    nats_N, tokens_N = -sums[LOSS][:, 0], sums[LOSS][:, 1]
+    permuted_N = None
+    if permuted and "inputs" in ready.codecs:
+        swap = partial(with_permuted_inputs, seed=seed)
+        permuted_N = -sums_by_example(steps, batches, [LOSS], eval_steps, swap)[LOSS][:, 0]
     unigram = ready.manifest.baseline
     return Result(
         problem=ready.name,
         examples=len(nats_N),
-        metrics={name: METRICS[name].finish(sums_NK.sum(axis=0)) for name, sums_NK in whole.items()},
-        standing=judge(
-            nats_N,
-            tokens_N,
-            np.concatenate(permuted_nats) if with_inputs else None,
-            unigram.get("nats_per_token", math.inf),
-            seed,
-        ),
+        metrics={name: METRICS[name].finish(sums_NK.sum(axis=0)) for name, sums_NK in sums.items()},
+        standing=judge(nats_N, tokens_N, permuted_N, unigram.get("nats_per_token", math.inf), seed),
         classes="lengths" not in ready.codecs["targets"].spec(batches.hparams),
         unigram_accuracy=unigram.get("accuracy"),
     )
+
+
+def sums_by_example(
+    steps: Steps,
+    batches: Batches,
+    metrics: Sequence[str],
+    eval_steps: int = -1,
+    change: Callable[[Batch], Batch] = lambda batch: batch,
+) -> dict[str, np.ndarray]:
+    """What each of `metrics` sums up for every example, float64[examples, sums], in the order of the batches.
+
+    `change` is done to a batch before it is judged. The right answers of an example are added up: they count as one.
+    """
+    names = list(dict.fromkeys(metrics))
+    parts: dict[str, list[np.ndarray]] = {name: [] for name in names}
+    for batch in _first(batches, eval_steps):
+        for name, sums_BK in steps.judge(change(batch), names).items():
+            parts[name].append(by_example(sums_BK, batch))
+    return {name: np.concatenate(found).astype(np.float64) for name, found in parts.items()}
 
 
 def with_permuted_inputs(batch: Batch, seed: int) -> Batch:
@@ -72,7 +80,7 @@ def with_permuted_inputs(batch: Batch, seed: int) -> Batch:
 
 
 def by_example(sums_BK: np.ndarray, batch: Batch) -> np.ndarray:
-    """The sums of each example, float[E, K], its right answers added up: they count as one example."""
+    """The sums of each example, float[E, K], from those of each row."""
     return np.add.reduceat(sums_BK, first_rows(batch))
 
 

@@ -51,8 +51,8 @@ def test_a_corpus_becomes_records_and_is_inspected(datagen, tmp_path):
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
     assert lines[0].startswith("vocab.subwords.model: made from 50 lines of translate_tiny")
-    assert lines[1].startswith("translate_tiny: train has 25 examples; ids: ")
-    assert lines[2].startswith("translate_tiny: dev has 5 examples; ids: ")
+    assert lines[1].startswith("translate_tiny: train has 25 examples; inputs of ")
+    assert lines[2].startswith("translate_tiny: dev has 5 examples; inputs of ")
     assert [line.partition(": ")[2] for line in lines[4:12:3]] == ENGLISH[25:30:2]
     assert [line.partition(": ")[2] for line in lines[5:12:3]] == GERMAN[25:30:2]
     assert sorted(os.listdir(tmp_path / "data")) == ["translate_tiny", "vocab.subwords.model"]

@@ -126,7 +126,7 @@ def test_tokens_count_the_targets_of_an_epoch(text):
 
 
 def test_nothing_left_and_an_unknown_split_are_refused(text):
-    with pytest.raises(UserError, match="each of 150 examples is longer than inputs of 1, targets of 1 "):
+    with pytest.raises(UserError, match="each of 150 examples is longer than inputs of 1 ids or targets of 1 ids"):
         Batches(text, "train", DataHparams(max_length=1), seed=1, training=True)
     with pytest.raises(UserError, match="No split of made is named 'tran'. Did you mean 'train'?"):
         Batches(text, "tran", HPARAMS, seed=1, training=True)

@@ -80,9 +80,9 @@ def test_empty_and_endless_examples_are_left_out_counted_and_said(tmp_path, make
     rows = {"train": [*PAIRS, ("", "nichts"), ("nothing", " "), ("x y z " * 20, "viel")], "dev": PAIRS[:5]}
     said = run(tmp_path, cats=make_problem(rows))
     manifest = Manifest.read(tmp_path / "data" / "cats")
-    assert manifest.splits["train"].dropped == {"empty": 2, "longer than 30": 1}
+    assert manifest.splits["train"].dropped == {"empty": 2, "longer than 30 ids": 1}
     assert manifest.splits["train"].examples == 60
-    assert "left out: 2 empty, 1 longer than 30" in said[1]
+    assert "left out: 2 empty, 1 longer than 30 ids" in said[1]
 
 
 def test_the_baseline_is_dev_under_the_smoothed_unigrams_of_train(make_ready):

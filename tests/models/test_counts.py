@@ -10,7 +10,12 @@ from t2t_mm.registry import HPARAM_SETS
 
 WORDS, CLASSES = 8192, 1000
 TEXT, IMAGE, LABEL = Port("text", "text_words", WORDS), Port("image", "image", 0), Port("label", "label_x", CLASSES)
-PROBLEMS = {"translate": Signature(TEXT, TEXT, "to-german"), "name": Signature(IMAGE, LABEL, "to-label")}
+SOUND, WAVE = (Port(modality, modality, 0) for modality in ("audio_spectral", "audio_waveform"))
+PROBLEMS = {
+    "translate": Signature(TEXT, TEXT, "to-german"),
+    "name": Signature(IMAGE, LABEL, "to-label"),
+    "transcribe": Signature(SOUND, TEXT, "to-english"),
+}
 
 
 def step(inputs, outputs, taps):
@@ -50,15 +55,29 @@ def text(d):
     return 2 * WORDS * d  # in and out, not tied
 
 
-def residual(inputs, outputs):
+def residual(inputs, outputs, taps=9):
     shortcut = inputs * outputs + 2 * outputs
-    return step(inputs, outputs, 9) + step(outputs, outputs, 9) + shortcut
+    return step(inputs, outputs, taps) + step(outputs, outputs, taps) + shortcut
 
 
 def image(d):
     first = 9 * 3 * 32 + 2 * 32  # an ordinary convolution
     f2, f3 = min(128, d), min(256, d)
     return first + step(32, 64, 9) + residual(64, f2) + residual(f2, f3) + residual(f3, d)
+
+
+def audio(d, halvings, least, frequencies, taps, flatten=False):
+    sizes = [min(max(2**i, least), d) for i in range(1, halvings + 1)]
+    first = sizes[0]
+    raw = taps * first + 2 * first + step(first, first, taps) + first + 2 * first  # its first step is an ordinary one
+    folded = sizes[-1] * (1 if flatten else frequencies)
+    return raw + sum(residual(a, b, taps) for a, b in zip(sizes, sizes[1:], strict=False)) + folded * d + 2 * d
+
+
+def spectral(hparams):
+    data = hparams.data
+    d = hparams.body.hidden_size
+    return audio(d, data.audio_halvings, data.audio_channels, 80, 9, data.audio_flatten)
 
 
 def label(d):
@@ -72,18 +91,18 @@ def label(d):
 
 
 def expected(hparams):
-    d = hparams.hidden_size
-    commands = 2 * d
-    return body(hparams) + text(d) + image(d) + label(d) + commands
+    d = hparams.body.hidden_size
+    commands = 3 * d
+    return body(hparams.body) + text(d) + image(d) + spectral(hparams) + label(d) + commands
 
 
 @pytest.fixture
 def counted():
     """How many parameters a net of these hparams has, from shapes alone: no weight is made."""
 
-    def count(hparams):
+    def count(hparams, problems=PROBLEMS):
         with keras.StatelessScope(initialize_variables=False):
-            net = Net(PROBLEMS, hparams)
+            net = Net(problems, hparams)
             net.build()
         return sum(int(np.prod(weight.shape)) for weight in net.trainable_variables)
 
@@ -100,19 +119,28 @@ def counted():
 )
 def test_the_number_of_parameters_is_the_sum_of_its_parts(name, changes, counted):
     hparams = HPARAM_SETS[name]().override(changes)
-    assert counted(hparams) == expected(hparams.body)
+    assert counted(hparams) == expected(hparams)
+
+
+@pytest.mark.parametrize("name", [name for name in HPARAM_SETS if name.startswith("multimodel_")])
+def test_a_net_of_waveforms_has_kernels_along_time_alone(name, counted):
+    hparams = HPARAM_SETS[name]()
+    with_it = counted(hparams, PROBLEMS | {"hear": Signature(WAVE, TEXT, "to-english")})
+    data = hparams.data
+    net = audio(hparams.body.hidden_size, data.waveform_halvings, data.audio_channels, 1, 3)
+    assert with_it - counted(hparams) == net
 
 
 @pytest.mark.parametrize(
     ("name", "count"),
     [
-        ("multimodel_paper", 1_179_280_256),
-        ("multimodel_paper_single", 423_568_256),
-        ("multimodel_base", 291_899_264),
-        ("multimodel_small", 46_263_680),
-        ("multimodel_tiny", 8_643_712),
-        ("multimodel_demo", 2_038_784),
+        ("multimodel_paper", 1_179_730_184),
+        ("multimodel_paper_single", 424_018_184),
+        ("multimodel_base", 293_221_024),
+        ("multimodel_small", 46_929_312),
+        ("multimodel_tiny", 8_981_280),
+        ("multimodel_demo", 2_122_704),
     ],
 )
 def test_the_sets_are_as_large_as_the_documents_say(name, count):
-    assert expected(HPARAM_SETS[name]().body) == count
+    assert expected(HPARAM_SETS[name]()) == count
