@@ -15,7 +15,7 @@ from t2t_mm.data.image import Image
 from t2t_mm.data.label import Label
 from t2t_mm.data.sources.first_present import FirstPresent
 from t2t_mm.data.sources.image_folder import ImageFolder
-from t2t_mm.data.sources.tfds import Tfds
+from t2t_mm.data.sources.tfds import ClassName, Encoded, Tfds
 from t2t_mm.problem import Problem
 from t2t_mm.registry import PROBLEMS
 
@@ -30,7 +30,7 @@ class ImageCifar10(Problem):
         ImageFolder("cifar10", homepage=HOMEPAGE),
         ImageFolder("cifar10/cifar10_train.zip"),
         ImageFolder("cifar10/CIFAR-10-images-master.zip"),
-        Tfds("cifar10", image="image", label="label", name="id", dev="test"),
+        Tfds("cifar10", inputs=Encoded("image"), targets=ClassName("label"), name="id", dev="test"),
     )
     inputs = Image()
     targets = Label(classes="cifar10")

@@ -15,7 +15,7 @@ from t2t_mm.data.image import Image
 from t2t_mm.data.label import Label
 from t2t_mm.data.sources.first_present import FirstPresent
 from t2t_mm.data.sources.image_folder import ImageFolder
-from t2t_mm.data.sources.tfds import Tfds
+from t2t_mm.data.sources.tfds import ClassName, Encoded, Tfds
 from t2t_mm.problem import Problem
 from t2t_mm.registry import PROBLEMS
 
@@ -31,8 +31,8 @@ class ImageImagenet(Problem):
         ImageFolder("imagenet_sample", homepage="https://github.com/EliSchwartz/imagenet-sample-images"),
         Tfds(
             "imagenet2012",
-            image="image",
-            label="label",
+            inputs=Encoded("image"),
+            targets=ClassName("label"),
             name="file_name",
             dev="validation",
             manual=("ILSVRC2012_img_train.tar", "ILSVRC2012_img_val.tar"),

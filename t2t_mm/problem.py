@@ -159,7 +159,7 @@ class Feature(abc.ABC):
 
     @abc.abstractmethod
     def sample(self, value: Any) -> str:
-        """What of a raw value the files are made from: the text as it is encoded, the name of a class."""
+        """What of a raw value the files are made from, in lines: text as it is encoded, the name of a class."""
 
     @abc.abstractmethod
     def prepare(

@@ -110,6 +110,10 @@ PROBLEMS: Registry[Any] = Registry(
         **_table("problems.wsj_parsing", {"parsing_wsj": "ParsingWsj"}),
         **_table("problems.cifar10", {"image_cifar10": "ImageCifar10"}),
         **_table("problems.imagenet", {"image_imagenet": "ImageImagenet"}),
+        **_table("problems.flickr8k", {"image_captions_flickr8k": "ImageCaptionsFlickr8k"}),
+        **_table("problems.coco", {"image_captions_coco": "ImageCaptionsCoco"}),
+        **_table("problems.fsdd", {"speech_digits": "SpeechDigits", "speech_digit_strings": "SpeechDigitStrings"}),
+        **_table("problems.spoken_captions", {"speech_captions": "SpeechCaptions"}),
         **_table("problems.builtin_images", {"image_shapes": "ImageShapes"}),
         **_table("problems.builtin_parsing", {"parsing_grammar": "ParsingGrammar"}),
         **_table(

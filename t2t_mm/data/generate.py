@@ -105,7 +105,7 @@ def _samples(problem: type[Problem], features: Mapping[str, Feature], tmp_dir: P
             return
     for example in problem.source.examples(TRAIN, tmp_dir):
         for name, feature in features.items():
-            yield feature.sample(example.values[name])
+            yield from feature.sample(example.values[name]).splitlines()
 
 
 def _write(

@@ -100,6 +100,11 @@ def test_in_evaluation_every_right_answer_has_a_row_beside_the_same_input(ready)
     }
 
 
+def test_each_line_counts_by_itself_when_a_vocabulary_is_made(ready):
+    vocabulary = ready.codecs["targets"].vocabulary
+    assert not any("\n" in vocabulary.decode([id]) for id in range(3 + 256, vocabulary.size))
+
+
 def test_an_example_whose_every_line_is_blank_is_left_out_and_counted(make_ready):
     rows = {"train": [*ROWS["train"], ("nothing", ("", " "))], "dev": ROWS["dev"]}
     assert make_ready(rows, targets=References()).manifest.splits["train"].dropped == {"empty": 1}

@@ -4,6 +4,11 @@ Corpora that share items share ids, so that an item is in dev in all of them or 
 """
 
 import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+from t2t_mm.errors import UserError
+from t2t_mm.problem import DEV, TRAIN
 
 ONE_IN = 10
 
@@ -11,3 +16,17 @@ ONE_IN = 10
 def in_dev(example_id: str) -> bool:
     """Whether the example is held out: the first 8 bytes of the id's SHA-256, as a number, leave 0 modulo 10."""
     return int.from_bytes(hashlib.sha256(example_id.encode()).digest()[:8], "big") % ONE_IN == 0
+
+
+def by_hash(ids: Iterable[str], root: Path, kind: str) -> dict[str, list[str]]:
+    """The ids of TRAIN and DEV, each in the order given.
+
+    Raises UserError when either has none; `root` and `kind`, as in "pictures", say what there is too little of.
+    """
+    parts: dict[str, list[str]] = {TRAIN: [], DEV: []}
+    for example_id in ids:
+        parts[DEV if in_dev(example_id) else TRAIN].append(example_id)
+    if not all(parts.values()):
+        count = sum(map(len, parts.values()))
+        raise UserError(f"{root} holds too few {kind} to hold out a tenth of them by hash: {count}.")
+    return parts

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from t2t_mm.data.sources.hash_split import in_dev
+from t2t_mm.data.sources.hash_split import by_hash
 from t2t_mm.errors import UserError
 from t2t_mm.problem import DEV, TEST, TRAIN, Example, Source
 
@@ -80,10 +80,7 @@ class ImageFolder(Source):
         if DEV not in found and TEST in found:
             found[DEV] = found.pop(TEST)
         if DEV not in found:
-            found[DEV] = [name for name in found[TRAIN] if in_dev(name)]
-            found[TRAIN] = [name for name in found[TRAIN] if not in_dev(name)]
-        if not found[DEV] or not found[TRAIN]:
-            raise UserError(f"{root} holds too few pictures to hold out a tenth of them by hash: {len(names)}.")
+            found |= by_hash(found[TRAIN], root, "pictures")
         return {split: found[split] for split in (TRAIN, DEV, TEST) if split in found}
 
     def _layout(self) -> str:

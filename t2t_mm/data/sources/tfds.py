@@ -1,32 +1,73 @@
-"""Labelled pictures from a TensorFlow Datasets builder."""
+"""Rows of a TensorFlow Datasets builder, and which of their keys become which values."""
 
+import abc
 import re
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from t2t_mm.errors import UserError
-from t2t_mm.problem import DEV, TRAIN, Example, Source
+from t2t_mm.problem import DEV, TEST, TRAIN, Example, Source
 
 HOME = "tensorflow_datasets"  # below tmp_dir: what TFDS calls its data_dir
 
 
 @dataclass(frozen=True)
+class Field(abc.ABC):
+    """What of a row becomes a raw value."""
+
+    encoded: ClassVar[bool] = False  # whether the row shall hold the bytes as they are stored, not what they decode to
+    key: str  # of the row
+
+    @abc.abstractmethod
+    def read(self, value: Any, feature: Any) -> Any:
+        """The raw value of what a row holds under `key`; `feature` is what the builder says of that key."""
+
+
+class Encoded(Field):
+    """A picture, as the bytes of its file."""
+
+    encoded: ClassVar[bool] = True
+
+    def read(self, value: Any, feature: Any) -> bytes:
+        return value
+
+
+class ClassName(Field):
+    """A class, by its name."""
+
+    def read(self, value: Any, feature: Any) -> str:
+        return feature.int2str(int(value))
+
+
+@dataclass(frozen=True)
+class Lines(Field):
+    """The texts of a sequence as a tuple, each brought to one line."""
+
+    text: str  # the key of the text in each item of the sequence
+
+    def read(self, value: Any, feature: Any) -> tuple[str, ...]:
+        return tuple(" ".join(line.decode("utf-8").split()) for line in value[self.text])
+
+
+@dataclass(frozen=True)
 class Tfds(Source):
-    """A builder's pictures, encoded as they are, and the names of their classes.
+    """A builder's rows: what `inputs` and `targets` read of each.
 
     Read from `tmp_dir/tensorflow_datasets`, in any version that is prepared there. A builder that is not prepared, but
     whose `manual` archives lie in `tensorflow_datasets/downloads/manual`, is prepared when it is first read; one
     that would have to be downloaded is so only by `fetch`. An example is named by what the builder calls it.
     """
 
-    builder: str  # such as "cifar10"
-    image: str  # the key of the picture
-    label: str  # the key of the class
+    builder: str  # such as "cifar10", or "coco_captions/2014" where there are several kinds
+    inputs: Field
+    targets: Field
     name: str  # the key of what names an example
-    dev: str  # the builder's split for dev; "train" is train
+    dev: str  # the builder's split for dev
+    train: str = "train"  # the builder's split for train, or several joined by "+"
+    test: str = ""  # the builder's split for test; none where there is none, or where it serves as dev
     manual: tuple[str, ...] = ()  # archives that are to be got by hand
     homepage: str = ""  # where they are to be had
 
@@ -35,24 +76,28 @@ class Tfds(Source):
 
     def splits(self, tmp_dir: Path) -> tuple[str, ...]:
         self._open(tmp_dir)
-        return (TRAIN, DEV)
+        return (TRAIN, DEV, TEST) if self.test else (TRAIN, DEV)
 
     def classes(self, tmp_dir: Path) -> tuple[str, ...]:
-        return tuple(self._open(tmp_dir).info.features[self.label].names)
+        if not isinstance(self.targets, ClassName):
+            return ()
+        return tuple(self._open(tmp_dir).info.features[self.targets.key].names)
 
     def examples(self, split: str, tmp_dir: Path) -> Iterator[Example]:
         import tensorflow_datasets as tfds
 
         builder = self._open(tmp_dir)
+        fields = {"inputs": self.inputs, "targets": self.targets}
         rows = builder.as_dataset(
-            split={TRAIN: "train", DEV: self.dev}[split],
-            decoders={self.image: tfds.decode.SkipDecoding()},
+            split={TRAIN: self.train, DEV: self.dev, TEST: self.test}[split],
+            decoders={field.key: tfds.decode.SkipDecoding() for field in fields.values() if field.encoded},
             read_config=tfds.ReadConfig(interleave_cycle_length=1),  # file after file, always in one order
             shuffle_files=False,
         )
-        names = builder.info.features[self.label].names
+        features = builder.info.features
         for row in tfds.as_numpy(rows):
-            yield Example(row[self.name].decode(), {"inputs": row[self.image], "targets": names[row[self.label]]})
+            values = {name: field.read(row[field.key], features[field.key]) for name, field in fields.items()}
+            yield Example(row[self.name].decode(), values)
 
     def fetch(self, tmp_dir: Path) -> None:
         if not self.manual and self._prepared(tmp_dir) is None:
@@ -79,12 +124,16 @@ class Tfds(Source):
 
     def _prepare(self, tmp_dir: Path) -> None:
         import tensorflow_datasets as tfds
+        from tensorflow_datasets.core.download.download_manager import NonMatchingChecksumError
+        from tensorflow_datasets.core.download.extractor import ExtractError
 
+        broken = (OSError, tarfile.TarError, tfds.download.DownloadError, NonMatchingChecksumError, ExtractError)
         config = tfds.download.DownloadConfig(manual_dir=_manual(tmp_dir), try_download_gcs=False)
         try:
             tfds.builder(self.builder, data_dir=tmp_dir / HOME).download_and_prepare(download_config=config)
-        except (OSError, tarfile.TarError, tfds.download.DownloadError) as error:
-            raise UserError(f"TFDS could not prepare {self.builder} below {tmp_dir / HOME}: {error}") from error
+        except broken as error:
+            said = " ".join(str(error).split())
+            raise UserError(f"TFDS could not prepare {self.builder} below {tmp_dir / HOME}: {said}") from error
 
     def _missing(self, tmp_dir: Path) -> str:
         prepared = f"{tmp_dir / HOME / self.builder} holds no prepared TFDS data set"

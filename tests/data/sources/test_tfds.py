@@ -1,28 +1,39 @@
 """The real builders of TensorFlow Datasets, on tiny archives in the layouts in which the corpora come."""
 
 import io
+import json
 import tarfile
+import zipfile
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from t2t_mm.data.sources.tfds import Tfds
+from t2t_mm.data.sources.tfds import ClassName, Encoded, Lines, Tfds
 from t2t_mm.errors import UserError
-from t2t_mm.problem import DEV, TRAIN
+from t2t_mm.problem import DEV, TEST, TRAIN
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # TFDS and what it imports warn of one another
 
 IMAGENET = Tfds(
     "imagenet2012",
-    image="image",
-    label="label",
+    inputs=Encoded("image"),
+    targets=ClassName("label"),
     name="file_name",
     dev="validation",
     manual=("ILSVRC2012_img_train.tar", "ILSVRC2012_img_val.tar"),
     homepage="example.org/imagenet",
 )
-CIFAR10 = Tfds("cifar10", image="image", label="label", name="id", dev="test")
+CIFAR10 = Tfds("cifar10", inputs=Encoded("image"), targets=ClassName("label"), name="id", dev="test")
+COCO = Tfds(
+    "coco_captions/2014",
+    inputs=Encoded("image"),
+    targets=Lines("captions", text="text"),
+    name="image/filename",
+    train="train+restval",
+    dev="val",
+    test="test",
+)
 CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
 
@@ -149,3 +160,104 @@ def test_the_newest_prepared_version_is_read(cifar10_download, tmp_path):
     version.with_name("1.9.0").mkdir()
     version.with_name("1.9.0").joinpath("dataset_info.json").touch()
     assert len(list(CIFAR10.examples(TRAIN, tmp_path))) == 10
+
+
+COCO_PICTURES = {  # COCO's part, id, Karpathy and Li's part
+    "train": (("train2014", 9), ("train2014", 25)),
+    "restval": (("val2014", 42),),
+    "val": (("val2014", 73),),
+    "test": (("val2014", 74),),
+}
+
+
+def coco_name(part: str, id: int) -> str:
+    return f"COCO_{part}_{id:012d}.jpg"
+
+
+def coco_archive(url: str) -> bytes:
+    """A small archive in place of what `url` leads to, laid out as COCO and Karpathy lay theirs out."""
+    name = url.rsplit("/", 1)[-1].removesuffix(".zip")
+    pictures = [picture for pictures in COCO_PICTURES.values() for picture in pictures]
+
+    def entries(part: str) -> list[dict]:
+        return [{"id": id, "file_name": coco_name(p, id), "height": 8, "width": 8} for p, id in pictures if p == part]
+
+    if name in ("train2014", "val2014"):
+        files = {f"{name}/{coco_name(part, id)}": jpeg(id) for part, id in pictures if part == name}
+    elif name == "annotations_trainval2014":
+        kinds = [{"id": number, "name": f"thing {number}"} for number in range(80)]
+        box = {"id": 1, "image_id": 9, "area": 4, "bbox": [1, 2, 2, 2], "category_id": 3, "iscrowd": 0}
+        files = {
+            f"annotations/instances_{part}.json": json.dumps(
+                {"categories": kinds, "images": entries(part), "annotations": [box] if part == "train2014" else []}
+            ).encode()
+            for part in ("train2014", "val2014")
+        }
+    elif name == "caption_datasets":
+        listed = [
+            {
+                "split": split,
+                "filename": coco_name(part, id),
+                "sentences": [
+                    {"sentid": 10 * id, "raw": f"A thing {id}."},
+                    {"sentid": id, "raw": "Caf\u00e9\nat sea.\n"},
+                ],
+            }
+            for split, pictures in COCO_PICTURES.items()
+            for part, id in pictures
+        ]
+        files = {"dataset_coco.json": json.dumps({"images": listed}).encode(), "dataset_flickr8k.json": b"{}"}
+    elif name.startswith("image_info_"):
+        files = {f"annotations/{name}.json": json.dumps({"categories": [], "images": []}).encode()}
+    else:
+        files = {f"{name}/readme.txt": b"pictures for a test without captions"}
+    whole = io.BytesIO()
+    with zipfile.ZipFile(whole, "w") as archive:
+        for file, content in files.items():
+            archive.writestr(file, content)
+    return whole.getvalue()
+
+
+@pytest.fixture
+def coco_downloads(tmp_path, monkeypatch):
+    """TFDS's own download manager, handed archives made on the spot; it unpacks them itself."""
+    import promise
+    import tensorflow_datasets as tfds
+
+    def hand(self, resource):
+        url = resource if isinstance(resource, str) else resource.url
+        path = tmp_path / "archives" / url.rsplit("/", 1)[-1]
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(coco_archive(url))
+        return promise.Promise.resolve(path)
+
+    monkeypatch.setattr(tfds.download.DownloadManager, "_download_or_get_cache", hand)
+
+
+def test_coco_captions_are_fetched_when_asked_and_read_with_all_captions(coco_downloads, tmp_path):
+    assert not COCO.present(tmp_path)
+    COCO.fetch(tmp_path)
+    assert COCO.present(tmp_path) and COCO.splits(tmp_path) == (TRAIN, DEV, TEST)
+    assert COCO.classes(tmp_path) == ()
+    read = {split: {e.id: e.values for e in COCO.examples(split, tmp_path)} for split in (TRAIN, DEV, TEST)}
+    assert set(read[TRAIN]) == {coco_name("train2014", 9), coco_name("train2014", 25), coco_name("val2014", 42)}
+    assert list(read[DEV]) == [coco_name("val2014", 73)] and list(read[TEST]) == [coco_name("val2014", 74)]
+    assert read[TRAIN][coco_name("train2014", 9)] == {
+        "inputs": jpeg(9),  # undecoded
+        "targets": ("A thing 9.", "Caf\u00e9 at sea."),
+    }
+    order = [e.id for e in COCO.examples(TRAIN, tmp_path)]
+    assert order == list(read[TRAIN])
+    (prepared,) = (tmp_path / "tensorflow_datasets" / "coco_captions" / "2014").iterdir()
+    assert prepared.name == "1.1.0"
+    elsewhere = tmp_path / "elsewhere" / "tensorflow_datasets" / "coco_captions" / "2014"
+    elsewhere.mkdir(parents=True)
+    prepared.rename(elsewhere / "1.1.0")  # as a user does who prepared it on another machine
+    assert [e.id for e in COCO.examples(TRAIN, tmp_path / "elsewhere")] == order
+
+
+def test_a_download_that_is_no_archive_is_refused(coco_downloads, tmp_path, monkeypatch):
+    monkeypatch.setitem(globals(), "coco_archive", lambda url: b"<html>not found</html>")
+    with pytest.raises(UserError, match="TFDS could not prepare coco_captions/2014"):
+        COCO.fetch(tmp_path)
+    assert not COCO.present(tmp_path)

@@ -1,0 +1,28 @@
+"""Spoken captions of Flickr8k: one caption a picture, read aloud.
+
+What: the first caption of each of 900 pictures of Flickr8k, read by one synthetic English voice, and its text.
+Splits: every tenth, by hash of the id, is dev. The ids are those of the pictures, so that what is dev here is dev in
+    image_captions_flickr8k, too.
+Size: 900 sounds, 63 minutes.
+Layout, below --tmp_dir: `spoken_captions/transcripts.tsv` (no header; on each line an id, a tab and the transcript) and
+    `spoken_captions/audio/<id>.ogg`, or .wav, .flac or .mp3. Any corpus of that layout can be put there.
+Licence: none stated.
+Quirks: one voice, no noise: what is learnt from it says little about people. Transcripts are tokenised in part, as
+    Flickr8k is.
+"""
+
+from t2t_mm.data.audio import Audio
+from t2t_mm.data.sources.transcribed_sounds import TranscribedSounds
+from t2t_mm.data.text import Text
+from t2t_mm.problem import Problem
+from t2t_mm.registry import PROBLEMS
+
+
+@PROBLEMS.register
+class SpeechCaptions(Problem):
+    """Captions of Flickr8k read aloud to their text."""
+
+    source = TranscribedSounds("spoken_captions", homepage="https://github.com/quantumnaan/sic_translator")
+    inputs = Audio()
+    targets = Text()
+    command = "to-english"
