@@ -1,32 +1,35 @@
 """t2t-mm-decoder: let a trained model answer the lines of a file, or what is typed.
 
-A line is a text, or the path of a picture, relative to the file's folder. Answers come one a line, in the order of the
-lines; a line that can't be answered is reported with its number and leaves an empty one. With --return_beams a line
-holds all answers, best first, each followed by its score, with tabs between: log-probability over length penalty, or
-the probability of a class.
+A line is a text, the path of a sound or picture, relative to the file's folder, or a JSON request. Answers come one a
+line, in the order of the lines, as text or as JSON; a line that can't be answered is reported with its number and, as
+text, leaves an empty one. With --return_beams a line holds all answers, best first, each followed by its score, with
+tabs between: log-probability over length penalty, or the probability of a class.
 """
 
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from itertools import islice
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
+from typing import TYPE_CHECKING
 
 from t2t_mm.bin.command import hushed, run_command
+from t2t_mm.bin.decoder_answers import Writer
+from t2t_mm.bin.decoder_requests import Reader, check_known, fingerprint, lines_of
+from t2t_mm.bin.decoder_windows import Printed, Share, Sink, kept, shard_path, share, window_lines, windows_of
 from t2t_mm.bin.flags import DECODER
-from t2t_mm.bin.options import decoder_options
-from t2t_mm.decoding.answers import DecodeOptions, Failure, Result
-from t2t_mm.errors import UnknownName, UserError
+from t2t_mm.bin.options import STDIN, decoder_options
+from t2t_mm.decoding.answers import DecodeOptions, Failure, Sampling
+from t2t_mm.errors import UserError
 
 if TYPE_CHECKING:
-    from t2t_mm.decoding.decoder import Decoder
+    from t2t_mm.opened_run import OpenedRun
 
-STDIN = Path("-")
-WINDOW = 1024  # lines read, put in order of length and answered at a time: it bounds the memory that pictures take
 CLASSES = 5  # that --return_beams gives at least
 SWITCH = "problem="  # begins a typed line that chooses another problem
+NAME_ONE = 'Name one with --problem, or in the line: {"problem": "...", "inputs": "..."}.'
 
 
 @run_command(DECODER)
@@ -38,153 +41,146 @@ def main(argv: Sequence[str]) -> None:
     problems = sorted(rundir.load(options.output_dir).problems)
     problem = options.problem or (problems[0] if len(problems) == 1 else None)
     if problem is not None:
-        _check_known(problem, problems)
+        check_known(problem, problems)
     if options.decode_interactive:
-        if options.decode_from_file is not None:
-            raise UserError("Give --decode_from_file or --decode_interactive, not both.")
-        converse(_open(options), problem, problems, _how(options), _most(options))
-        return
-    if problem is None:
-        raise UserError(f"--problem is missing: the run learnt {', '.join(problems)}.")
-    source, target = options.decode_from_file, options.decode_to_file
+        converse(options, problem, problems)
+    else:
+        decode_file(options, problem)
+
+
+def decode_file(options: argparse.Namespace, problem: str | None) -> None:
+    """Answer every line of a file, or a worker's share of them."""
+    source, shards, shard = options.decode_from_file, options.decode_shards, options.shard_id
+    target = options.decode_to_file and shard_path(options.decode_to_file, shards, shard)
     how = _how(options)
+    writer, size = _writer(options, how), window_lines(how.batch_size)
+    ours = Share() if shards == 1 else share(_windows_in(source, size), shards, shard)
     done = failed = 0
     with _lines(source) as lines, _sink(target, source) as sink:
-        decoder = _open(options)
-        while window := list(islice(lines, WINDOW)):
-            folder = Path() if source == STDIN else source.parent
-            for number, result in enumerate(answer(decoder, problem, window, folder, how), start=done + 1):
-                print("\t".join(show(result, _most(options))), file=sink)
-                if isinstance(result, Failure):
-                    failed += 1
-                    _say(f"line {number:,}: {result.reason}")
-            done += len(window)
-            sink.flush()
-            if target is not None:
+        run = _open(options)
+        reader = Reader(run.decoder, problem, Path() if source == STDIN else source.parent, NAME_ONE)
+        made_from = _made_from(run, f"{how} {writer}") if target else {}
+        for index, window in ours.of(windows_of(lines, size)):
+            numbered = enumerate(window, start=index * size + 1)
+            requests = [reader.read(number, line) for number, line in numbered]
+            write = partial(writer.write, run.decoder, requests, how)
+            answered = sink.take(index, made_from | {"input": fingerprint(requests)}, write)
+            for slip in answered.slips:
+                _say(slip)
+            done, failed = done + len(window), failed + len(answered.slips)
+            if target:
                 _say(f"{done:,} lines done")
+        sink.finish()
     if failed:
-        raise UserError(f"{failed:,} of {done:,} lines could not be decoded; their answers are empty lines.")
+        instead = "are empty lines" if writer.format == "text" else "say why"
+        raise UserError(f"{failed:,} of {done:,} lines could not be decoded; their answers {instead}.")
 
 
-def answer(decoder: "Decoder", problem: str, lines: Sequence[bytes], folder: Path, how: DecodeOptions) -> list[Result]:
-    """A result for each line, in order; a line that is no UTF-8 or no input of the problem becomes a Failure."""
-    codec = decoder.input_codec(problem)
-    values: dict[int, Any] = {}
-    results: dict[int, Result] = {}
-    for place, line in enumerate(lines):
-        try:
-            text = line.decode("utf-8")
-            values[place] = codec.parse(text, folder) if text.strip() else ""
-        except UnicodeDecodeError as error:
-            results[place] = Failure(f"It is no UTF-8 text: {error.reason} at byte {error.start + 1}.")
-        except UserError as error:
-            results[place] = Failure(str(error))
-    results |= zip(values, decoder.decode(problem, list(values.values()), how), strict=True)
-    return [results[place] for place in range(len(lines))]
-
-
-def show(result: Result, most: int | None) -> list[str]:
-    """The best answer, or up to `most` with their scores, in fields without tabs and line ends; none for a Failure."""
-    if isinstance(result, Failure):
-        return []
-    if most is None:
-        return [_one_line(result.text)]
-    return [field for one in result.answers[:most] for field in (_one_line(one.text), f"{one.score:.4f}")]
-
-
-def converse(
-    decoder: "Decoder", problem: str | None, problems: Sequence[str], how: DecodeOptions, most: int | None
-) -> None:
+def converse(options: argparse.Namespace, problem: str | None, problems: Sequence[str]) -> None:
     """Answer line by line until the input ends; nothing that is typed ends it before."""
+    how = _how(options)
+    writer = _writer(options, how)
+    decoder = _open(options).decoder
+    reader = Reader(decoder, problem, Path(), f"Choose a problem first: {SWITCH}NAME.")
     _say(f"the run learnt {', '.join(problems)}; {SWITCH}NAME chooses, Ctrl-D ends.")
     with suppress(ImportError):
         import readline  # noqa: F401  lines may be edited and called back
+    number = 0
     while True:
         try:
-            line = input(f"{problem or ''}> " if sys.stdin.isatty() else "").strip()
+            line = input(f"{reader.problem or ''}> " if sys.stdin.isatty() else "").strip()
         except EOFError:
             return
         try:
             if line.startswith(SWITCH):
-                _check_known(line.removeprefix(SWITCH).strip(), problems)
-                problem = line.removeprefix(SWITCH).strip()
-            elif problem is None:
-                raise UserError(f"Choose a problem first, such as {SWITCH}{problems[0]}")
+                chosen = line.removeprefix(SWITCH).strip()
+                check_known(chosen, problems)
+                reader = replace(reader, problem=chosen)
             elif line:
-                (result,) = answer(decoder, problem, [line.encode("utf-8", "surrogateescape")], Path(), how)
-                if isinstance(result, Failure):
-                    raise UserError(result.reason)
-                print("\t".join(show(result, most)), flush=True)
+                number += 1
+                request = reader.read(number, line.encode("utf-8", "surrogateescape"))
+                (answer,) = writer.write(decoder, [request], how).lines
+                if writer.format == "text" and isinstance(request.item, Failure):
+                    raise UserError(request.item.reason)
+                print(answer, flush=True)
         except UserError as error:
             _say(str(error))
 
 
-def _check_known(problem: str, problems: Sequence[str]) -> None:
-    if problem not in problems:
-        raise UnknownName("problem of this run", problem, problems)
-
-
 def _how(options: argparse.Namespace) -> DecodeOptions:
+    sampling = None
+    if options.sampling_method == "random":
+        sampling = Sampling(
+            temperature=options.sampling_temp,
+            top_k=options.sampling_top_k,
+            top_p=options.sampling_top_p,
+            seed=options.random_seed,
+        )
     return DecodeOptions(
         beam_size=options.beam_size,
         alpha=options.alpha,
         extra_length=options.decode_extra_length,
         batch_size=options.decode_batch_size,
-        n_best=options.beam_size if options.return_beams else 1,
+        n_best=options.num_samples if sampling else options.beam_size if options.return_beams else 1,
+        sampling=sampling,
     )
 
 
-def _most(options: argparse.Namespace) -> int | None:
-    return max(CLASSES, options.beam_size) if options.return_beams else None
+def _writer(options: argparse.Namespace, how: DecodeOptions) -> Writer:
+    several = options.return_beams or options.num_samples > 1
+    return Writer(options.decode_output_format, max(CLASSES, how.n_best) if several else None)
 
 
-def _open(options: argparse.Namespace) -> "Decoder":
+def _made_from(run: "OpenedRun", options: str) -> dict[str, str]:
+    """What answers stand on beside the lines: those of another model or of other options are not gone on with."""
+    from t2t_mm import rundir
+
+    model = f"{rundir.fingerprint(run.checkpoint)} {run.config.hparams} {run.config.target_ratios}"
+    return {"model": model, "set of options": options, "machine or version": f"{rundir.versions()}"}
+
+
+def _open(options: argparse.Namespace) -> "OpenedRun":
     with hushed():
         from t2t_mm.opened_run import open_run
 
     run = open_run(options.output_dir, options.checkpoint_path)
     _say(f"decoding with {run.checkpoint}")
-    return run.decoder
+    return run
 
 
 @contextmanager
 def _lines(path: Path) -> Iterator[Iterator[bytes]]:
     """The lines of a file, or of standard input, without their ends."""
     if path == STDIN:
-        yield _without_ends(sys.stdin.buffer)
+        yield lines_of(sys.stdin.buffer)
         return
     try:
+        if path.is_char_device() or path.is_block_device():
+            raise UserError(f"--decode_from_file={path} is a device; - reads standard input.")
         file = path.open("rb")
     except OSError as error:
         raise UserError(f"--decode_from_file={path} can't be read: {error.strerror}.") from None
     with file:
-        yield _without_ends(file)
+        yield lines_of(file)
 
 
-def _without_ends(file: BinaryIO) -> Iterator[bytes]:
-    for number, line in enumerate(file):
-        line = line.removesuffix(b"\n").removesuffix(b"\r")
-        yield line.removeprefix(b"\xef\xbb\xbf") if number == 0 else line  # a byte order mark is no text
+def _windows_in(path: Path, size: int) -> int:
+    with _lines(path) as lines:
+        return -(-sum(1 for _ in lines) // size)
 
 
 @contextmanager
-def _sink(path: Path | None, source: Path) -> Iterator[TextIO]:
+def _sink(target: Path | None, source: Path) -> Iterator[Sink]:
     """Where answers go: standard output, or a file that takes its name once all is written."""
-    if path is None:
-        yield sys.stdout
+    if target is None:
+        yield Printed()
         return
-    if path.is_dir():
-        raise UserError(f"--decode_to_file={path} is a folder; name a file.")
-    if source != STDIN and path.exists() and path.samefile(source):
-        raise UserError(f"--decode_to_file={path} is the file to decode; choose another.")
-    from t2t_mm.whole_file import whole_file
-
-    with whole_file(path) as partial, partial.open("w", encoding="utf-8", newline="\n") as file:
-        yield file
-
-
-def _one_line(text: str) -> str:
-    return "".join(" " if letter in "\t\n\r" else letter for letter in text)
+    if target.is_dir():
+        raise UserError(f"--decode_to_file={target} is a folder; name a file.")
+    if source != STDIN and target.exists() and target.samefile(source):
+        raise UserError(f"--decode_to_file={target} is the file to decode; choose another.")
+    with kept(target, _say) as keeping:
+        yield keeping
 
 
 def _say(line: str) -> None:

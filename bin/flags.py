@@ -59,16 +59,23 @@ def decoder_parser() -> Parser:
     """Flags of t2t-mm-decoder."""
     parser = Parser(
         DECODER,
-        "Let a trained model translate, parse or name what stands in a file, line by line, or what you type.",
+        "Let a trained model answer what stands in a file, line by line, or what you type.",
         "t2t-mm-decoder --output_dir=RUN --problem=parsing_wsj --decode_from_file=in.txt --decode_to_file=out.txt",
     )
     add = parser.group("what to decode")
     _path(add, "--output_dir", "the training run; nothing else is needed")
     add(
-        "--problem", "--problems", dest="problem", metavar="NAME", help="a problem of the run; not needed if it has one"
+        "--problem",
+        "--problems",
+        dest="problem",
+        metavar="NAME",
+        help="of lines that name none; not needed if one fits",
     )
-    _path(add, "--decode_from_file", "its lines are text, or paths of pictures; - reads standard input")
-    _path(add, "--decode_to_file", "default: print")
+    lines = 'its lines are text, paths of sounds or pictures, or JSON: {"problem": ..., "inputs": ...}; - is stdin'
+    _path(add, "--decode_from_file", lines)
+    _path(add, "--decode_to_file", "default: print. A command that was stopped goes on where it was")
+    named = "default: jsonl for a --decode_to_file named so, else text"
+    add("--decode_output_format", choices=("text", "jsonl"), help=named)
     _truth(add, "--decode_interactive", help="answer each line as it is typed")
     add = parser.group("how to decode")
     _number(add, "--beam_size", 4, "1 is greedy", "--decode_beam_size", least=1)
@@ -77,6 +84,20 @@ def decoder_parser() -> Parser:
     _number(add, "--decode_extra_length", 50, "outputs beyond the input's length")
     _number(add, "--decode_batch_size", 32, "lines at a time", least=1)
     _path(add, "--checkpoint_path", "default: the run's newest")
+    add = parser.group("how to draw answers, instead of searching for the likeliest")
+    add("--sampling_method", choices=("argmax", "random"), default="argmax", help="random draws; default argmax")
+    add("--sampling_temp", metavar="X", type=float, help="below 1 favours the likely; default 1")
+    _number(
+        add, "--sampling_top_k", None, "draw among so many of the likeliest; default 0: all", "--sampling_keep_top_k"
+    )
+    add("--sampling_top_p", metavar="X", type=float, help="and among the fewest that have this probability; default 1")
+    _number(add, "--num_samples", None, "answers to each line; default 1", "--num_decodes", least=1)
+    _number(add, "--random_seed", 0, "equal seeds, equal answers")
+    add = parser.group("several workers for one file")
+    _number(
+        add, "--decode_shards", 1, "workers; each writes FILE-0000i-of-0000N, to be put one behind the other", least=1
+    )
+    _number(add, "--shard_id", 0, "which worker this is, from 0")
     return _finish(parser)
 
 

@@ -17,6 +17,9 @@ from t2t_mm.bin.t2t_flags import remedy
 from t2t_mm.errors import UnknownName, UserError, did_you_mean
 from t2t_mm.registry import HPARAM_SETS, MODELS, PROBLEMS, REMEDY
 
+STDIN = Path("-")
+OF_SAMPLING = {"sampling_temp": 1.0, "sampling_top_k": 0, "sampling_top_p": 1.0, "num_samples": 1}  # with defaults
+
 RUNS = {  # names for --problems that stand for several
     "builtin": (
         "translate_north_south",
@@ -60,7 +63,10 @@ def trainer_options(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def decoder_options(argv: Sequence[str]) -> argparse.Namespace:
-    """The decoder's flags. The plugins of the run in `output_dir` are loaded; `problem` is None when not named."""
+    """The decoder's flags. The plugins of the run in `output_dir` are loaded; `problem` is None when not named.
+
+    `decode_output_format` is set, and so are the flags of sampling.
+    """
     options = _parse(decoder_parser(), argv)
     if options.output_dir is None:
         runs = ", ".join(str(path.parent) for path in sorted(home().glob("runs/*/config.json")))
@@ -69,7 +75,31 @@ def decoder_options(argv: Sequence[str]) -> argparse.Namespace:
         )
     if options.decode_from_file is None and not options.decode_interactive:
         raise UserError("There is nothing to decode: give --decode_from_file=<file> or --decode_interactive.")
+    _check_ends(options)
+    for name, default in OF_SAMPLING.items():
+        if getattr(options, name) is None:
+            setattr(options, name, default)
+        elif options.sampling_method != "random":
+            raise UserError(f"--{name} is for sampling: add --sampling_method=random.")
+    if options.decode_output_format is None:
+        named = options.decode_to_file is not None and options.decode_to_file.suffix == ".jsonl"
+        options.decode_output_format = "jsonl" if named else "text"
     return options
+
+
+def _check_ends(options: argparse.Namespace) -> None:
+    """Where the decoder's lines come from and where answers go must fit together."""
+    shards, shard = options.decode_shards, options.shard_id
+    if options.decode_interactive and options.decode_from_file is not None:
+        raise UserError("Give --decode_from_file or --decode_interactive, not both.")
+    if options.decode_interactive and (options.decode_to_file is not None or shards > 1):
+        raise UserError("--decode_interactive prints its answers; --decode_to_file and --decode_shards are for files.")
+    if shard >= shards:
+        raise UserError(
+            f"--shard_id={shard}: the workers of --decode_shards={shards} are counted from 0 to {shards - 1}."
+        )
+    if shards > 1 and not options.decode_interactive and options.decode_from_file == STDIN:
+        raise UserError("--decode_shards needs a file to take a part of; standard input comes but once.")
 
 
 def datagen_options(argv: Sequence[str]) -> argparse.Namespace:

@@ -7,7 +7,6 @@ DEVICES = "the backend uses the devices it finds; CUDA_VISIBLE_DEVICES chooses a
 EARLY_STOPPING = "a run ends at --train_steps; every evaluation is in log.jsonl of --output_dir"
 PLACE_OF_CORPORA = "problems look for their corpora below --tmp_dir"
 CHECKPOINTS = "--keep_checkpoint_max says how many checkpoints stay"
-DECODES_AT_ONCE = "t2t-mm-decoder reads the whole file in one process"
 LOGGING = "progress is printed and written to log.jsonl of --output_dir as it comes"
 
 REPLACED = {
@@ -45,8 +44,7 @@ REPLACED = {
     "decode_hparams": "its values are flags of t2t-mm-decoder, such as --beam_size, --alpha, --return_beams",
     "decode_problem_id": "t2t-mm-decoder takes --problem=<name>",
     "decode_reference": "score the decoded file with sacrebleu",
-    "decode_shards": DECODES_AT_ONCE,
-    "decode_in_memory": DECODES_AT_ONCE,
+    "decode_in_memory": "t2t-mm-decoder reads a file part by part and keeps what it has answered",
     "decode_use_last_position_only": "decoding keeps what it has computed and always works on the last position only",
     "decode_save_images": "t2t-mm-decoder writes one line of text for each line it reads",
     "score_file": "t2t-mm-decoder prints scores with --return_beams",

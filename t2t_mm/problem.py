@@ -95,7 +95,6 @@ class Codec(abc.ABC):
     """A feature with its files at hand."""
 
     port: Port
-    unit: str = "ids"  # what lengths count
 
     @abc.abstractmethod
     def store(self, value: Any) -> bytes:
@@ -108,6 +107,10 @@ class Codec(abc.ABC):
     def longest(self, hparams: DataHparams) -> int:
         """The longest length that training takes: longer examples are left out."""
         return hparams.max_length
+
+    def measured(self, length: int) -> str:
+        """A length in words, with its unit."""
+        return f"{length:,} ids"
 
     def references(self, stored: bytes) -> list[bytes]:
         """A stored target as one stored value for each right answer: training draws one, evaluation asks for all."""

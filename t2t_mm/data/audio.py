@@ -47,9 +47,7 @@ class Audio(Feature):
 
 
 class AudioCodec(Codec):
-    """A sound stands in a record as 16 kHz samples of one channel, int16 little-endian."""
-
-    unit = "frames of 10 ms"
+    """A sound stands in a record as 16 kHz samples of one channel, int16 little-endian; its length counts 10 ms."""
 
     def store(self, value: Any) -> bytes:
         if not isinstance(value, bytes | Sound):
@@ -61,6 +59,9 @@ class AudioCodec(Codec):
 
     def longest(self, hparams: DataHparams) -> int:
         return round(hparams.audio_seconds * RATE / STEP)
+
+    def measured(self, length: int) -> str:
+        return f"{length * STEP / RATE:,.2f} seconds"
 
     def value(self, stored: bytes) -> Any:
         """The bytes of a WAV file."""

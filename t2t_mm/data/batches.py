@@ -43,7 +43,7 @@ class Batches:
         short_N = (lengths_NF <= longest_F).all(axis=1) if training else np.ones(len(lengths_NF), bool)
         kept = np.flatnonzero(short_N)
         self.limits = " or ".join(
-            f"{name} of {codec.longest(hparams):,} {codec.unit}" for name, codec in ready.codecs.items()
+            f"{name} of {codec.measured(codec.longest(hparams))}" for name, codec in ready.codecs.items()
         )
         if not len(kept):
             raise UserError(

@@ -146,7 +146,7 @@ def _add(writer: SplitWriter, codecs: Mapping[str, Codec], example: Example, cou
     lengths = {name: codec.length(stored[name]) for name, codec in codecs.items()}
     for name, length in lengths.items():
         if length > LONGEST:
-            writer.drop(f"longer than {LONGEST:,} {codecs[name].unit}")
+            writer.drop(f"longer than {codecs[name].measured(LONGEST)}")
             return
     writer.add(example.id, stored, lengths)
     np.add.at(counts_V, codecs["targets"].symbols(stored["targets"]), 1)
@@ -169,7 +169,7 @@ def baseline(train_V: np.ndarray, dev_V: np.ndarray) -> dict[str, float]:
 
 def _summary(name: str, split: str, written: Split, codecs: Mapping[str, Codec]) -> str:
     lengths = [
-        f"{feature} of {total:,} {codecs[feature].unit}"
+        f"{feature} of {codecs[feature].measured(total)}"
         for feature, total in written.tokens.items()
         if total > written.examples
     ]

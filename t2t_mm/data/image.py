@@ -58,7 +58,8 @@ class ImageCodec(Codec):
             raise UserError(f"The picture has more than {MOST_PIXELS // 10**6} million pixels.") from None
         except Exception as error:  # of every kind: each of Pillow's readers breaks on a broken file in its own way
             found = f"{len(value):,} bytes that begin with {value[:8]!r}"
-            raise UserError(f"This is no picture that can be read: {found} ({error}).") from None
+            reason = str(error).partition(" <_io.BytesIO")[0]  # what follows names an object in memory
+            raise UserError(f"This is no picture that can be read: {found} ({reason}).") from None
         return value
 
     def length(self, stored: bytes) -> int:

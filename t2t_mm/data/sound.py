@@ -70,7 +70,8 @@ def _read(value: bytes) -> Sound:
             return Sound(file.read(most, dtype=kept_as, always_2d=True), file.samplerate)
     except soundfile.SoundFileError as error:
         found = f"{len(value):,} bytes that begin with {value[:8]!r}" if value else "an empty file"
-        raise UserError(f"This is no sound that can be read: {found} ({error}).") from None
+        reason = str(error).rpartition(": ")[2].rstrip(".")  # what stands before names an object in memory
+        raise UserError(f"This is no sound that can be read: {found} ({reason}).") from None
 
 
 def _check(rate: int, channels: int, samples: int | None = None) -> None:

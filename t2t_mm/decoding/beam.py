@@ -9,7 +9,7 @@ from typing import Any
 from keras import ops
 
 from t2t_mm.data.vocabulary import EOS
-from t2t_mm.decoding.greedy import log_probabilities
+from t2t_mm.decoding.one_path import log_probabilities
 
 NEVER = -float("inf")  # the log-probability and the score of a beam that does not exist
 
@@ -34,7 +34,7 @@ def beam_search(
     finished gives its unfinished beams.
 
     Args:
-        net, state, x_R1D: as in `greedy`, of R rows.
+        net, state, x_R1D: as in `follow`, of R rows.
         limits_B: int32 in [0, positions], ids an output may have, the end mark counted; 0 for a row without an example.
         alpha: at least 0, since the bound above stands on a penalty that grows with length.
 

@@ -1,6 +1,6 @@
 """Raw values in, text out: what a trained net makes of any number of inputs, in batches of few shapes.
 
-B rows, K beams, T positions, C classes.
+B rows, K beams or samples, T positions, C classes.
 """
 
 import math
@@ -14,6 +14,7 @@ from keras import ops
 from t2t_mm.data.vocabulary import EOS, PAD
 from t2t_mm.decoding.answers import Answer, Decoded, DecodeOptions, Failure, Result
 from t2t_mm.decoding.programs import Programs
+from t2t_mm.decoding.sampling import keys
 from t2t_mm.errors import UnknownName, UserError
 from t2t_mm.hparam_set import DataHparams
 from t2t_mm.models.net import Net
@@ -25,11 +26,13 @@ NOT_FINITE = "The model's probabilities are not finite numbers; its weights may 
 
 
 @dataclass(frozen=True)
-class _Item:
-    place: int  # among the inputs
-    value: Any
+class Item:
+    """One input, ready for a batch."""
+
     stored: bytes
     length: int
+    source: str | None  # a text as it came: a tree takes its words from it; a picture would only fill the memory
+    place: int  # among the inputs: what is drawn for it depends on this
 
 
 class Decoder:
@@ -60,9 +63,9 @@ class Decoder:
     ) -> list[Result]:
         """Answer each of `values`, in their order.
 
-        An answer does not depend on the other values, but for the last digits of its score. A value that can't be
-        decoded (an unreadable picture, an empty line, a text longer than the longest of training) becomes a Failure
-        with the reason.
+        An answer does not depend on the other values, but for the last digits of its score; a sample depends on the
+        place of its value among them. A value that can't be decoded (an unreadable picture, an empty line, a text
+        longer than the longest of training) becomes a Failure with the reason.
 
         Args:
             values: raw inputs of `problem`, as its source yields them: a line of text, the bytes of a picture.
@@ -71,21 +74,49 @@ class Decoder:
         Raises:
             UserError: a problem that the net does not have, or that reads no input.
         """
-        options = options or DecodeOptions()
-        codec = self.input_codec(problem)
+        self.input_codec(problem)
         results: dict[int, Result] = {}
         items = []
         for place, value in enumerate(values):
             try:
-                items.append(self._item(codec, place, value))
+                items.append(self.item(problem, value, place))
             except UserError as error:
                 results[place] = Failure(str(error))
-        answers = self._generate if self.net.generates(problem) else self._classify
-        for batch, rows in batches(items, options.batch_size):
-            for item, result in zip(batch, answers(problem, batch, rows, options), strict=True):
-                results[item.place] = result
-            report(len(results))
+        failed = len(results)
+        answered = self.answer(problem, items, options, lambda done: report(failed + done))
+        results |= {item.place: result for item, result in zip(items, answered, strict=True)}
         return [results[place] for place in range(len(values))]
+
+    def item(self, problem: str, value: Any, place: int) -> Item:
+        """A raw input of `problem`, ready for `answer`. Raises UserError for one that can't be decoded."""
+        codec = self.input_codec(problem)
+        text = value if isinstance(value, str) else None
+        if text is not None and not text.strip():
+            raise UserError("There is nothing in it.")
+        stored = codec.store(value)
+        length, longest = codec.length(stored), codec.longest(self.hparams)
+        if length > longest:
+            raise UserError(
+                f"Its length is {codec.measured(length)}; the model was trained on lengths up to "
+                f"{codec.measured(longest)}. Cut it into pieces."
+            )
+        return Item(stored, length, text, place)
+
+    def answer(
+        self,
+        problem: str,
+        items: Sequence[Item],
+        options: DecodeOptions | None = None,
+        report: Callable[[int], None] = lambda done: None,
+    ) -> list[Result]:
+        """Answer what `item` made ready, in that order; see `decode`."""
+        options = options or DecodeOptions()
+        answers = self._generate if self.net.generates(problem) else self._classify
+        results: dict[int, Result] = {}
+        for batch, rows in batches([item.length for item in items], options.batch_size):
+            results |= zip(batch, answers(problem, [items[index] for index in batch], rows, options), strict=True)
+            report(len(results))
+        return [results[index] for index in range(len(items))]
 
     def input_codec(self, problem: str) -> Codec:
         """What reads the problem's inputs. Raises UserError as `decode`."""
@@ -95,19 +126,7 @@ class Decoder:
             raise UserError(f"The problem {problem} reads no input, so there is nothing to decode.")
         return self.codecs[problem]["inputs"]
 
-    def _item(self, codec: Codec, place: int, value: Any) -> _Item:
-        if isinstance(value, str) and not value.strip():
-            raise UserError("There is nothing in it.")
-        stored = codec.store(value)
-        length = codec.length(stored)
-        if length > self.hparams.max_length:
-            raise UserError(
-                f"Its length is {length:,}; the model was trained on lengths up to {self.hparams.max_length:,} "
-                "(max_length). Split it."
-            )
-        return _Item(place, value, stored, length)
-
-    def _generate(self, problem: str, batch: list[_Item], rows: int, options: DecodeOptions) -> Iterator[Result]:
+    def _generate(self, problem: str, batch: list[Item], rows: int, options: DecodeOptions) -> Iterator[Result]:
         inputs, targets = (self.codecs[problem][name] for name in ("inputs", "targets"))
 
         def limit(length: int) -> int:
@@ -117,26 +136,31 @@ class Decoder:
         limits_B = np.zeros(rows, np.int32)
         limits_B[: len(batch)] = [max(1, limit(item.length)) for item in batch]
         positions = -(-max(1, limit(length)) // STRIDE) * STRIDE
-        arrays = self._arrays(inputs, batch, rows, length)
-        found = self._programs.search(
-            problem, inputs, arrays, limits_B, positions, options.beam_size, float(options.alpha)
-        )
+        arrays, alpha = self._arrays(inputs, batch, rows, length), float(options.alpha)
+        if options.sampling is None:
+            found = self._programs.search(problem, inputs, arrays, limits_B, positions, options.beam_size, alpha)
+        else:
+            keys_BK2 = np.zeros((rows, options.n_best, 2), np.uint32)
+            keys_BK2[: len(batch)] = keys(options.sampling.seed, [item.place for item in batch], options.n_best)
+            found = self._programs.sample(
+                problem, inputs, arrays, limits_B, keys_BK2, positions, options.sampling, alpha
+            )
         ids_BKT, scores_BK = (ops.convert_to_numpy(tensor) for tensor in found)
         for row, item in enumerate(batch):
             best = [k for k in range(options.n_best) if np.isfinite(scores_BK[row, k])]
-            answers = [_answer(targets, ids_BKT[row, k], item.value, float(scores_BK[row, k])) for k in best]
+            answers = [_answer(targets, ids_BKT[row, k], item.source, float(scores_BK[row, k])) for k in best]
             yield Decoded(tuple(answers)) if answers else Failure(NOT_FINITE)
 
-    def _classify(self, problem: str, batch: list[_Item], rows: int, options: DecodeOptions) -> Iterator[Result]:
+    def _classify(self, problem: str, batch: list[Item], rows: int, options: DecodeOptions) -> Iterator[Result]:
         inputs, targets = (self.codecs[problem][name] for name in ("inputs", "targets"))
         arrays = self._arrays(inputs, batch, rows, self._padded(inputs, batch[0].length))
         probability_BC = ops.convert_to_numpy(self._programs.classify(problem, inputs, arrays))
         for probability_C, item in zip(probability_BC, batch, strict=False):  # what is behind the batch is padding
             best_first = np.argsort(-probability_C, kind="stable")
-            answers = [Answer(targets.show(c, item.value), float(probability_C[c])) for c in best_first]
+            answers = [Answer(targets.show(c, item.source), float(probability_C[c])) for c in best_first]
             yield Decoded(tuple(answers)) if np.all(np.isfinite(probability_C)) else Failure(NOT_FINITE)
 
-    def _arrays(self, codec: Codec, batch: list[_Item], rows: int, length: int) -> Any:
+    def _arrays(self, codec: Codec, batch: list[Item], rows: int, length: int) -> Any:
         return codec.batch([codec.load(item.stored, self.hparams, None) for item in batch], rows, length)
 
     def _padded(self, codec: Codec, length: int) -> int:
@@ -145,17 +169,17 @@ class Decoder:
         return max(STRIDE, 1 << (length - 1).bit_length()) if varies else length
 
 
-def batches(items: Sequence[_Item], batch_size: int) -> Iterator[tuple[list[_Item], int]]:
-    """Items of like lengths together, the longest first, with the rows that they are padded to.
+def batches(lengths: Sequence[int], batch_size: int) -> Iterator[tuple[list[int], int]]:
+    """Indices of like lengths together, the longest first, with the rows that they are padded to.
 
     That is `batch_size`, or the next power of two where there are fewer items in all: every shape is compiled.
     """
-    ordered = sorted(items, key=lambda item: -item.length)
-    rows = min(batch_size, 1 << (len(items) - 1).bit_length()) if items else 0
+    ordered = sorted(range(len(lengths)), key=lambda index: -lengths[index])
+    rows = min(batch_size, 1 << (len(lengths) - 1).bit_length()) if lengths else 0
     for begin in range(0, len(ordered), batch_size):
         yield ordered[begin : begin + batch_size], rows
 
 
-def _answer(codec: Codec, ids_T: np.ndarray, source: Any, score: float) -> Answer:
+def _answer(codec: Codec, ids_T: np.ndarray, source: str | None, score: float) -> Answer:
     ids = ids_T[: np.count_nonzero(ids_T != PAD)]
     return Answer(codec.show(ids, source), score, whole=bool(ids.size) and int(ids[-1]) == EOS)

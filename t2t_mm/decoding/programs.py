@@ -1,6 +1,6 @@
 """What decoding asks of a net, compiled once for each kind of problem and for each shape.
 
-B rows, L source positions, T target positions, D channels, K beams, C classes.
+B rows, L source positions, T target positions, D channels, K beams or samples, R = B * K, C classes.
 """
 
 from collections.abc import Callable
@@ -9,9 +9,11 @@ from typing import Any
 from keras import ops
 
 from t2t_mm.data.vocabulary import PAD
+from t2t_mm.decoding.answers import Sampling
 from t2t_mm.decoding.beam import beam_search, length_penalty
 from t2t_mm.decoding.compiled import for_all_shapes, for_each_shape
 from t2t_mm.decoding.greedy import greedy
+from t2t_mm.decoding.sampling import sample
 from t2t_mm.hparam_set import DataHparams
 from t2t_mm.layers.forward import Forward
 from t2t_mm.layers.sequence import Seq
@@ -45,6 +47,54 @@ class Programs:
 
         A single beam is greedy search. T is `positions`; a score is log-probability / length_penalty.
         """
+
+        def write(state: Any, x_R1D: Any, limits_B: Any) -> tuple[Any, Any]:
+            if beams > 1:
+                return beam_search(self._net, problem, state, x_R1D, limits_B, positions, beams, alpha)
+            ids_BT, log_probs_B = greedy(self._net, problem, state, x_R1D, limits_B, positions)
+            return ids_BT[:, None], _scores(ids_BT, log_probs_B, alpha)[:, None]
+
+        return self._generate(("search", alpha), write, problem, inputs, arrays, beams, positions, limits_B)
+
+    def sample(
+        self,
+        problem: str,
+        inputs: Codec,
+        arrays: Arrays,
+        limits_B: Any,
+        keys_BK2: Any,
+        positions: int,
+        sampling: Sampling,
+        alpha: float,
+    ) -> tuple[Any, Any]:
+        """Ids int32[B, K, T] and scores float32[B, K] as `search` gives them, in the order of `keys_BK2`, uint32."""
+        rows, samples, _ = keys_BK2.shape
+
+        def write(state: Any, x_R1D: Any, limits_B: Any, keys_R2: Any) -> tuple[Any, Any]:
+            limits_R = ops.repeat(limits_B, samples)
+            ids_RT, log_probs_R = sample(self._net, problem, state, x_R1D, limits_R, positions, keys_R2, sampling)
+            scores_R = _scores(ids_RT, log_probs_R, alpha)
+            return ops.reshape(ids_RT, (rows, samples, positions)), ops.reshape(scores_R, (rows, samples))
+
+        key = ("sample", alpha, sampling.temperature, sampling.top_k, sampling.top_p, rows)
+        keys_R2 = keys_BK2.reshape(-1, 2)
+        return self._generate(key, write, problem, inputs, arrays, samples, positions, limits_B, keys_R2)
+
+    def _generate(
+        self,
+        key: tuple[Any, ...],
+        write: Program,
+        problem: str,
+        inputs: Codec,
+        arrays: Arrays,
+        each: int,
+        positions: int,
+        *per_row: Any,
+    ) -> Any:
+        """What `write` makes of a state with `each` rows for every source, of the vectors to start from and `per_row`.
+
+        `key` says what `write` was made with, beside the problem's kind, `each` and `positions`.
+        """
         kind = self._net.kind(problem)
 
         def encode(arrays: Any) -> tuple[Any, Any]:
@@ -52,25 +102,26 @@ class Programs:
             self._grids[kind] = memory.grid  # known when traced: no tensor
             return memory.values_BLD, memory.real_BL
 
-        def one(values_BLD: Any, real_BL: Any, x_B1D: Any, limits_B: Any) -> tuple[Any, Any]:
-            state = self._net.start(problem, Seq(values_BLD, real_BL, self._grids[kind]), positions)
-            ids_BT, log_probs_B = greedy(self._net, problem, state, x_B1D, limits_B, positions)
-            written_B = ops.sum(ops.cast(ids_BT != PAD, "int32"), axis=1)
-            return ids_BT[:, None], (log_probs_B / length_penalty(written_B, alpha))[:, None]
-
-        def several(values_BLD: Any, real_BL: Any, x_B1D: Any, limits_B: Any) -> tuple[Any, Any]:
-            values_RLD, real_RL, x_R1D = (ops.repeat(x, beams, axis=0) for x in (values_BLD, real_BL, x_B1D))
+        def program(values_BLD: Any, real_BL: Any, x_B1D: Any, *per_row: Any) -> Any:
+            values_RLD, real_RL, x_R1D = (
+                ops.repeat(x, each, axis=0) if each > 1 else x for x in (values_BLD, real_BL, x_B1D)
+            )
             state = self._net.start(problem, Seq(values_RLD, real_RL, self._grids[kind]), positions)
-            return beam_search(self._net, problem, state, x_R1D, limits_B, positions, beams, alpha)
+            return write(state, x_R1D, *per_row)
 
         values_BLD, real_BL = self._open(("encode", kind), encode, inputs)(arrays)
-        key = ("search", kind, positions, beams, alpha)
+        key = (*key, kind, each, positions)
         if key not in self._compiled:
-            self._compiled[key] = for_each_shape(one if beams == 1 else several, self._net.variables)
-        first_B1D = self._net.first(problem, limits_B.shape[0])  # an argument, as problems of a kind differ in it alone
-        return self._compiled[key](values_BLD, real_BL, first_B1D, ops.convert_to_tensor(limits_B))
+            self._compiled[key] = for_each_shape(program, self._net.variables)
+        rows = next(iter(arrays.values())).shape[0]
+        first_B1D = self._net.first(problem, rows)  # an argument, as problems of a kind differ in it alone
+        return self._compiled[key](values_BLD, real_BL, first_B1D, *(ops.convert_to_tensor(x) for x in per_row))
 
     def _open(self, key: Any, function: Program, inputs: Codec) -> Program:
         if key not in self._compiled:
             self._compiled[key] = for_all_shapes(function, self._net.variables, inputs.spec(self._hparams))
         return self._compiled[key]
+
+
+def _scores(ids_RT: Any, log_probs_R: Any, alpha: float) -> Any:
+    return log_probs_R / length_penalty(ops.sum(ops.cast(ids_RT != PAD, "int32"), axis=1), alpha)

@@ -36,7 +36,8 @@ class SelfAttention(Part):
         q_BNLK, k_BNLK, v_BNLK = (_split(x, self.heads) for x in ops.split(ops.matmul(x_BLD, self.qkv_D3D), 3, axis=-1))
         index_L = ops.arange(ops.shape(x_BLD)[1])
         seen_LL = index_L[:, None] >= index_L[None, :]
-        context_BLD = _attend(q_BNLK, k_BNLK, v_BNLK, seen_LL, self.dropout, forward, self.path)
+        weights_BNLL = _weights(q_BNLK, k_BNLK, seen_LL)
+        context_BLD = _read(weights_BNLL, v_BNLK, self.dropout, forward, self.path)
         return ops.matmul(context_BLD, self.output_DD)
 
     def start(self, rows: Any, positions: int) -> tuple[Any, Any]:
@@ -52,7 +53,8 @@ class SelfAttention(Part):
         keys_BNLK = ops.slice_update(cache[0], (0, 0, position, 0), k_BN1K)
         values_BNLK = ops.slice_update(cache[1], (0, 0, position, 0), v_BN1K)
         seen_L = ops.arange(keys_BNLK.shape[2]) <= position
-        context_B1D = _attend(q_BN1K, keys_BNLK, values_BNLK, seen_L, 0.0, Forward(), self.path)
+        weights_BN1L = _weights(q_BN1K, keys_BNLK, seen_L)
+        context_B1D = _read(weights_BN1L, values_BNLK, 0.0, Forward(), self.path)
         return ops.matmul(context_B1D[:, 0], self.output_DD), (keys_BNLK, values_BNLK)
 
 
@@ -76,7 +78,11 @@ class SourceAttention(Part):
     def call(self, x_BLD: Any, memory: tuple[Any, Any, Any], forward: Forward) -> Any:
         """float[B, L, D] to float[B, L, D], reading `memory`."""
         q_BNLK = _split(ops.matmul(x_BLD, self.query_DD), self.heads)
-        context_BLD = _attend(q_BNLK, *memory, self.dropout, forward, self.path)
+        k_BNSK, v_BNSK, real_B11S = memory
+        weights_BNLS = _weights(q_BNLK, k_BNSK, real_B11S)
+        if forward.watched is not None:
+            forward.watched.attention[self.path] = ops.mean(weights_BNLS, axis=1)
+        context_BLD = _read(weights_BNLS, v_BNSK, self.dropout, forward, self.path)
         return ops.matmul(context_BLD, self.output_DD)
 
 
@@ -151,11 +157,15 @@ def _split(x_BLD: Any, heads: int) -> Any:
     return ops.transpose(ops.reshape(x_BLD, (shape[0], shape[1], heads, x_BLD.shape[-1] // heads)), (0, 2, 1, 3))
 
 
-def _attend(q_BNLK: Any, k_BNSK: Any, v_BNSK: Any, seen: Any, rate: float, forward: Forward, path: str) -> Any:
-    """softmax(q k^T / sqrt(K)) v with heads joined: float[B, L, D]. `seen` is bool, broadcast to [B, N, L, S]."""
+def _weights(q_BNLK: Any, k_BNSK: Any, seen: Any) -> Any:
+    """softmax(q k^T / sqrt(K)): float32[B, N, L, S]. `seen` is bool, broadcast to that shape."""
     scores_BNLS = ops.matmul(q_BNLK * (q_BNLK.shape[-1] ** -0.5), ops.transpose(k_BNSK, (0, 1, 3, 2)))
-    scores_BNLS = ops.cast(scores_BNLS, "float32") + ops.where(seen, 0.0, FAR_BELOW)
-    weights_BNLS = dropout(ops.cast(softmax(scores_BNLS), v_BNSK.dtype), rate, forward, path)
+    return softmax(ops.cast(scores_BNLS, "float32") + ops.where(seen, 0.0, FAR_BELOW))
+
+
+def _read(weights_BNLS: Any, v_BNSK: Any, rate: float, forward: Forward, path: str) -> Any:
+    """The values by their weights, heads joined: float[B, L, D]."""
+    weights_BNLS = dropout(ops.cast(weights_BNLS, v_BNSK.dtype), rate, forward, path)
     context_BLNK = ops.transpose(ops.matmul(weights_BNLS, v_BNSK), (0, 2, 1, 3))
     shape = ops.shape(context_BLNK)
-    return ops.reshape(context_BLNK, (shape[0], shape[1], q_BNLK.shape[1] * q_BNLK.shape[3]))
+    return ops.reshape(context_BLNK, (shape[0], shape[1], v_BNSK.shape[1] * v_BNSK.shape[3]))

@@ -52,6 +52,8 @@ class Experts(Part):
         x_ND = ops.reshape(x_BLD, (-1, shape[-1]))
         real_N = ops.reshape(real_BL, (-1,))
         gates_Nk, expert_Nk = self._gate(x_ND, real_N, forward)
+        if forward.watched is not None:
+            forward.watched.load[self.path] = self._load(expert_Nk)
         tokens = ops.shape(x_ND)[0]
         if forward.training:
             share = tokens * self.per_token / self.experts
@@ -124,6 +126,12 @@ class Experts(Part):
             forward.penalties[self.path] = self.balance * (imbalance(importance_E) + imbalance(load_E))
             forward.reports[f"{self.path}/importance"] = importance_E
         return ops.cast(gates_Nk, self.compute_dtype), expert_Nk
+
+    def _load(self, expert_Nk: Any) -> Any:
+        """How many choices fell on each expert, pads left out: float32[E]."""
+        chosen_M = ops.reshape(expert_Nk, (-1,))
+        ones_M = ops.ones_like(chosen_M, dtype="float32")
+        return ops.segment_sum(ones_M, chosen_M, num_segments=self.experts + 1)[: self.experts]
 
 
 def imbalance(load_E: Any) -> Any:

@@ -7,6 +7,7 @@ kernels and 150 times faster than Keras' dropout under XLA, and it is the same o
 
 import math
 import zlib
+from dataclasses import dataclass, field
 from typing import Any
 
 from keras import ops
@@ -25,12 +26,12 @@ class Noise:
             count = count * size
         # lowbias32 (C. Wellons' search for low-bias integer hashes), applied to index and key.
         x = ops.cast(ops.arange(count, dtype="int32"), "uint32")
-        x = x * _u32(0x9E3779B9) + _mix(self.seed ^ _u32(zlib.crc32(path.encode())))
-        return ops.reshape(_mix(x), shape)
+        x = x * u32(0x9E3779B9) + mix(self.seed ^ u32(zlib.crc32(path.encode())))
+        return ops.reshape(mix(x), shape)
 
     def uniform(self, shape: Any, path: str) -> Any:
         """float32 in [0, 1) of `shape`."""
-        return ops.cast(ops.right_shift(self.bits(shape, path), _u32(8)), "float32") * 2.0**-24
+        return ops.cast(ops.right_shift(self.bits(shape, path), u32(8)), "float32") * 2.0**-24
 
     def normal(self, shape: Any, path: str) -> Any:
         """float32 of `shape`, standard normal, by Box and Muller's transform."""
@@ -38,11 +39,22 @@ class Noise:
         return radius * ops.cos(2.0 * math.pi * self.uniform(shape, path + "/angle"))
 
 
-class Forward:
-    """One forward pass. Layers read `noise` (None outside training) and leave penalties and reports."""
+@dataclass(frozen=True)
+class Watched:
+    """What layers leave for people to look at, by layer path."""
 
-    def __init__(self, noise: Noise | None = None) -> None:
-        self.noise = noise
+    attention: dict[str, Any] = field(default_factory=dict)  # float32[B, L, S]: target to source, mean over heads
+    load: dict[str, Any] = field(default_factory=dict)  # float32[E]: how often real tokens chose each expert
+
+
+class Forward:
+    """One forward pass. Layers read `noise` (None outside training) and leave penalties and reports.
+
+    A pass may be watched; one that is not computes nothing for it.
+    """
+
+    def __init__(self, noise: Noise | None = None, watched: Watched | None = None) -> None:
+        self.noise, self.watched = noise, watched
         self.penalties: dict[str, Any] = {}  # by layer path: added to the objective, never to a reported loss
         self.reports: dict[str, Any] = {}  # by layer path: expert load and the like, for the log
 
@@ -51,11 +63,13 @@ class Forward:
         return self.noise is not None
 
 
-def _u32(number: int) -> Any:
+def u32(number: int) -> Any:
+    """uint32[]: a constant."""
     return ops.cast(ops.convert_to_tensor(number, dtype="int64"), "uint32")
 
 
-def _mix(x: Any) -> Any:
-    x = ops.bitwise_xor(x, ops.right_shift(x, _u32(16))) * _u32(0x7FEB352D)
-    x = ops.bitwise_xor(x, ops.right_shift(x, _u32(15))) * _u32(0x846CA68B)
-    return ops.bitwise_xor(x, ops.right_shift(x, _u32(16)))
+def mix(x: Any) -> Any:
+    """uint32 of any shape, every bit of it depending on every bit of `x`: lowbias32."""
+    x = ops.bitwise_xor(x, ops.right_shift(x, u32(16))) * u32(0x7FEB352D)
+    x = ops.bitwise_xor(x, ops.right_shift(x, u32(15))) * u32(0x846CA68B)
+    return ops.bitwise_xor(x, ops.right_shift(x, u32(16)))

@@ -1,13 +1,23 @@
 import io
+import json
+import os
 import shutil
+import subprocess
 import sys
+import time
+from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+import t2t_mm
+from t2t_mm.bin import decoder_windows
 from t2t_mm.bin.decoder import main
 from t2t_mm.data.brackets import read_tree
+from t2t_mm.decoding.answers import DecodeOptions
+from t2t_mm.decoding.decoder import Decoder
 from t2t_mm.opened_run import open_run
 
 
@@ -86,17 +96,18 @@ def test_trees_come_back_over_the_words_of_their_sentences(untrained_run, tmp_pa
 
 
 def test_what_is_typed_is_answered_and_no_slip_ends_it(untrained_run, pictures, answers, capsys, monkeypatch):
-    typed = ["0.png", "problem=image_shape", "problem=image_shapes", "", "nothing.png", "0.png", "2.png"]
+    asked = '{"problem": "image_shapes", "inputs": "2.png"}'
+    typed = ["dog", "0.png", "problem=image_shape", "problem=image_shapes", "", "nothing.png", "0.png", "dog", asked]
     monkeypatch.chdir(pictures)
     monkeypatch.setattr(sys, "stdin", io.StringIO("\n".join(typed)))
     assert main([f"--output_dir={untrained_run}", "--decode_interactive"]) == 0
     said = capsys.readouterr()
-    assert said.out.splitlines() == [answers["0.png"][0].text, answers["2.png"][0].text]
+    assert said.out.splitlines() == [answers[name][0].text for name in ("0.png", "0.png", "2.png")]
     slips = [line for line in said.err.splitlines() if not line.startswith("t2t-mm-decoder: decoding with")][1:]
-    for slip, expected in zip(
-        slips, ["Choose a problem first", "Did you mean 'image_shapes'", "nothing.png can't be read"], strict=True
-    ):
-        assert expected in slip
+    several = "2 problems read text: parsing_grammar, translate_north_south. Choose a problem first: problem=NAME."
+    expected = [several, "Did you mean 'image_shapes'", "nothing.png can't be read", "dog can't be read"]
+    for slip, sentence in zip(slips, expected, strict=True):
+        assert sentence in slip
 
 
 @pytest.mark.parametrize(
@@ -104,14 +115,21 @@ def test_what_is_typed_is_answered_and_no_slip_ends_it(untrained_run, pictures, 
     [
         ({"--output_dir": "nowhere"}, "nowhere holds no run"),
         ({"--problem": "image_shape"}, "named 'image_shape'. Did you mean 'image_shapes'"),
-        ({"--problem": None}, "--problem is missing: the run learnt image_shapes, parsing_grammar, translate"),
         ({"--decode_from_file": "absent.txt"}, "--decode_from_file=absent.txt can't be read: No such file"),
         ({"--decode_from_file": "."}, "can't be read: Is a directory"),
         ({"--decode_to_file": "."}, "is a folder; name a file"),
         ({"--decode_to_file": "in.txt"}, "in.txt is the file to decode; choose another"),
         ({"--decode_to_file": "in.txt/out.txt"}, "could not be written"),
         ({"--alpha": "-1"}, "alpha must be at least 0. Received: -1"),
+        ({"--decode_from_file": "/dev/zero"}, "--decode_from_file=/dev/zero is a device"),
         ({"--decode_interactive": "true"}, "not both"),
+        ({"--decode_interactive": "true", "--decode_from_file": None}, "prints its answers"),
+        ({"--decode_shards": "3", "--shard_id": "3"}, "--decode_shards=3 are counted from 0 to 2"),
+        ({"--shard_id": "1"}, "--shard_id=1"),
+        ({"--decode_shards": "2", "--decode_from_file": "-"}, "standard input comes but once"),
+        ({"--sampling_temp": "0.5"}, "--sampling_temp is for sampling: add --sampling_method=random"),
+        ({"--num_samples": "2"}, "--num_samples is for sampling"),
+        ({"--sampling_method": "random", "--sampling_temp": "0"}, "temperature of sampling must be above 0"),
         ({"--checkpoint_path": "model.ckpt-3"}, "There is no checkpoint model.ckpt-3"),
     ],
 )
@@ -149,3 +167,168 @@ def test_help_needs_neither_keras_nor_numpy(command):
     done = command("-c", "import sys, t2t_mm.bin.decoder; print(*sys.modules)")
     assert done.returncode == 0, done.stderr
     assert not {"tensorflow", "keras", "jax", "numpy"} & set(done.stdout.split())
+
+
+MIXED = [
+    "1.png",
+    {"id": "a", "problem": "parsing_grammar", "inputs": "the dog sleeps"},
+    {"problem": "translate_north_south", "inputs": "a cat sees the dog", "id": [1, 2]},
+    "the dog",
+    {"inputs": "broken.png", "problem": "image_shapes"},
+    {"problem": "parsing_grammar", "inputs": "a cat"},
+    '{"problem": "parsing_grammar", "inputs"',
+    {"inputs": "3.png"},
+]
+
+
+def test_one_file_of_all_kinds_is_answered_in_json_with_the_reasons_of_what_failed(
+    untrained_run, pictures, answers, tmp_path, capsys
+):
+    (pictures / "mixed.txt").write_text(
+        "".join(f"{line if isinstance(line, str) else json.dumps(line)}\n" for line in MIXED)
+    )
+    arguments = [f"--output_dir={untrained_run}", f"--decode_from_file={pictures / 'mixed.txt'}", "--beam_size=2"]
+    out = tmp_path / "out.jsonl"
+    assert main([*arguments, f"--decode_to_file={out}", "--return_beams", "--decode_extra_length=3"]) == 1
+    said = capsys.readouterr().err
+    assert "3 of 8 lines could not be decoded; their answers say why." in said
+    found = [json.loads(line) for line in out.read_text().splitlines()]
+    assert [line["line"] for line in found] == list(range(1, 9))
+    assert [line.get("id") for line in found] == [None, "a", [1, 2]] + [None] * 5
+    for number, reason in ((4, "2 problems read text"), (5, "no picture"), (7, "begins like a JSON request")):
+        assert reason in found[number - 1]["error"] and "outputs" not in found[number - 1]
+        assert f"line {number}: " in said
+    decoder = open_run(untrained_run).decoder
+    how = DecodeOptions(beam_size=2, n_best=2, extra_length=3)
+    (expected,) = decoder.decode("translate_north_south", ["a cat sees the dog"], how)
+    outputs = found[2]["outputs"]
+    assert [(one["text"], one["whole"]) for one in outputs] == [(one.text, one.whole) for one in expected.answers]
+    assert [one["score"] for one in outputs] == pytest.approx([one.score for one in expected.answers], rel=1e-3)
+    assert (found[2]["problem"], found[2]["inputs"]) == ("translate_north_south", "a cat sees the dog")
+    assert len(found[1]["outputs"]) == 2 and read_tree(found[1]["outputs"][0]["text"]).words == ("the", "dog", "sleeps")
+    for number, name in ((1, "1.png"), (8, "3.png")):
+        expected = {one.text: pytest.approx(one.score, rel=1e-3) for one in answers[name][:5]}
+        assert {one["class"]: one["probability"] for one in found[number - 1]["outputs"]} == expected
+
+
+def test_samples_are_the_same_whatever_the_batches_and_others_with_another_seed(untrained_run, tmp_path, capsys):
+    lines = [" ".join(["dog", "cat", "the", "sees"][: 1 + place % 4]) for place in range(12)]
+    (tmp_path / "in.txt").write_text("\n".join(lines))
+
+    def drawn(*flags):
+        arguments = [f"--output_dir={untrained_run}", "--problem=translate_north_south", "--sampling_method=random"]
+        source = [f"--decode_from_file={tmp_path / 'in.txt'}", "--decode_extra_length=2"]
+        assert main([*arguments, *source, "--num_samples=2", *flags]) == 0
+        return [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+
+    first = drawn("--decode_batch_size=32")
+    assert all(len(line) == 4 for line in first)
+    assert len({line[0] for line in first} | {line[2] for line in first}) > 12
+    small = drawn("--decode_batch_size=5")
+    assert [line[::2] for line in small] == [line[::2] for line in first]
+    assert [line[::2] for line in drawn("--random_seed=1")] != [line[::2] for line in first]
+    certain = drawn("--sampling_top_k=1")
+    assert all(line[:2] == line[2:] for line in certain)
+
+
+@pytest.fixture
+def small_windows(monkeypatch):
+    """Windows of four lines, for batches of two."""
+    monkeypatch.setattr(decoder_windows, "LEAST", 4)
+    monkeypatch.setattr(decoder_windows, "BATCHES", 1)
+
+
+@pytest.fixture
+def job(untrained_run, pictures, small_windows, tmp_path):
+    """The flags that decode eleven lines, two of them bad, to a file, and what that file should hold."""
+    (pictures / "eleven.txt").write_text("\n".join(["0.png", "1.png", "", "2.png"] * 2 + ["3.png", "1.png", "0.png"]))
+    flags = [f"--output_dir={untrained_run}", "--problem=image_shapes", "--decode_batch_size=2", "--return_beams"]
+    flags += [f"--decode_from_file={pictures / 'eleven.txt'}"]
+    assert main([*flags, f"--decode_to_file={tmp_path / 'whole.jsonl'}"]) == 1
+    return flags, (tmp_path / "whole.jsonl").read_bytes()
+
+
+def test_the_parts_of_several_workers_are_together_what_one_would_write(job, tmp_path, capsys):
+    flags, whole = job
+    parts = []
+    for shard, expected in enumerate([(0, 4, 1), (1, 4, 1), (2, 3, 0)]):
+        out = tmp_path / "parts" / "out.jsonl"
+        flags_of_shard = ["--decode_shards=3", f"--shard_id={shard}", f"--decode_to_file={out}"]
+        assert main([*flags, *flags_of_shard]) == (1 if expected[2] else 0)
+        path = tmp_path / "parts" / f"out.jsonl-{shard:05d}-of-00003"
+        parts.append(path.read_bytes())
+        assert parts[-1].count(b"\n") == expected[1]
+    assert b"".join(parts) == whole
+    assert len(list((tmp_path / "parts").iterdir())) == 3
+    assert "line 7: There is nothing in it." in capsys.readouterr().err  # counted in the whole file
+
+
+def test_a_worker_without_lines_writes_an_empty_part(job, tmp_path):
+    flags, _ = job
+    flags_of_shard = ["--decode_shards=9", "--shard_id=0", f"--decode_to_file={tmp_path / 'out.jsonl'}"]
+    assert main([*flags, *flags_of_shard]) == 0
+    assert (tmp_path / "out.jsonl-00000-of-00009").read_bytes() == b""
+
+
+def test_a_command_that_was_stopped_goes_on_and_writes_the_same(job, tmp_path, monkeypatch, capsys):
+    flags, whole = job
+    out, calls, answer = tmp_path / "out.jsonl", Counter(), Decoder.answer
+
+    def stops_at_the_third(self, problem, items, *args):
+        calls["answer"] += 1
+        if calls["answer"] == 3:
+            raise KeyboardInterrupt
+        return answer(self, problem, items, *args)
+
+    monkeypatch.setattr(Decoder, "answer", stops_at_the_third)
+    assert main([*flags, f"--decode_to_file={out}"]) == 130
+    assert not out.exists() and len(list((tmp_path / "out.jsonl.unfinished").iterdir())) == 2
+    capsys.readouterr()
+    assert main([*flags, f"--decode_to_file={out}"]) == 1
+    assert calls["answer"] == 4
+    assert out.read_bytes() == whole
+    said = capsys.readouterr().err
+    assert "2 of 11 lines could not be decoded" in said and "line 3: There is nothing in it." in said
+    assert {path.name for path in tmp_path.iterdir()} == {"whole.jsonl", "out.jsonl"}
+
+
+def test_what_was_answered_with_other_flags_is_not_gone_on_with(job, tmp_path, monkeypatch, capsys):
+    flags, whole = job
+    out, calls, answer = tmp_path / "out.jsonl", Counter(), Decoder.answer
+
+    def stops_at_the_second(self, problem, items, *args):
+        calls["answer"] += 1
+        if calls["answer"] == 2:
+            raise KeyboardInterrupt
+        return answer(self, problem, items, *args)
+
+    monkeypatch.setattr(Decoder, "answer", stops_at_the_second)
+    assert main([*flags, "--alpha=0", f"--decode_to_file={out}"]) == 130
+    assert main([*flags, f"--decode_to_file={out}"]) == 1
+    assert "made from another set of options; they are made anew" in capsys.readouterr().err
+    assert calls["answer"] == 5
+    assert out.read_bytes() == whole
+
+
+def test_a_killed_process_leaves_what_the_next_one_goes_on_with(untrained_run, pictures, tmp_path, capsys):
+    names = [f"{number % 4}.png" for number in range(8 * decoder_windows.LEAST)]
+    (pictures / "many.txt").write_text("\n".join(names))
+    flags = [f"--output_dir={untrained_run}", "--problem=image_shapes", "--return_beams"]
+    flags += [f"--decode_from_file={pictures / 'many.txt'}"]
+    out = tmp_path / "out.txt"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "t2t_mm.bin.decoder", *flags, f"--decode_to_file={out}"],
+        env={**os.environ, "PYTHONPATH": str(Path(t2t_mm.__file__).parents[1])},
+        stderr=subprocess.DEVNULL,
+    )
+    first = tmp_path / "out.txt.unfinished" / "window-00000000.json"
+    while not first.exists() and process.poll() is None:
+        time.sleep(0.01)
+    process.kill()
+    assert process.wait() == -9, "it had ended before it was killed"
+    assert 1 <= len(list(first.parent.glob("window-*.json"))) < 8 and not out.exists()
+    assert main([*flags, f"--decode_to_file={out}"]) == 0
+    assert "holds answers of a command that was stopped" in capsys.readouterr().err
+    assert main([*flags]) == 0
+    assert out.read_text() == capsys.readouterr().out
+    assert not first.parent.exists()

@@ -2,6 +2,9 @@ import numpy as np
 import pytest
 from keras import ops
 
+from t2t_mm.data.audio import Audio
+from t2t_mm.data.sound import Sound
+from t2t_mm.decoding.answers import Sampling
 from t2t_mm.decoding.compiled import for_all_shapes
 from t2t_mm.decoding.decoder import Decoded, DecodeOptions, Decoder, Failure
 from t2t_mm.errors import UnknownName, UserError
@@ -63,12 +66,55 @@ def test_a_bad_value_fails_alone_with_its_reason(decoder):
     assert texts(results) == ["a. from a", None, None, None, None, "c. from b"]
     assert results[1] == Failure("'xyz' holds other letters than a, b and c.")
     assert results[2] == results[4] == Failure("There is nothing in it.")
-    assert "Its length is 42; the model was trained on lengths up to 40" in results[3].reason
+    assert "Its length is 42 ids; the model was trained on lengths up to 40 ids. Cut it" in results[3].reason
+
+
+def test_a_sound_that_is_too_long_is_told_in_seconds(decoder, letters, tmp_path):
+    spoken = {"inputs": Audio().open(tmp_path), "targets": letters["spell"]["targets"]}
+    hearing = Decoder(decoder.net, {"hear": spoken}, DataHparams(audio_seconds=2.5), {"hear": 1.0})
+    assert hearing.item("hear", Sound(np.zeros(20_000), 8000), 0).length == 250
+    with pytest.raises(UserError, match=r"Its length is 2\.51 seconds; .* up to 2\.50 seconds\. Cut it"):
+        hearing.item("hear", Sound(np.zeros(20_080), 8000), 0)
 
 
 def test_nothing_to_decode_is_no_fault(decoder):
     assert decoder.decode("spell", []) == []
     assert isinstance(decoder.decode("name", [""])[0], Failure)
+
+
+DRAWN = DecodeOptions(sampling=Sampling(temperature=3.0, seed=1), n_best=3, alpha=0.0)
+
+
+def test_samples_come_in_the_order_of_drawing_with_their_own_probability(decoder):
+    values = ["a" * (1 + place % 7) for place in range(40)]
+    results = decoder.decode("spell", values, DRAWN)
+    probability = {"a.": 0.6 * 0.4, "ab.": 0.6 * 0.35 * 0.9, "ac.": 0.6 * 0.25, "b.": 0.4 * 0.9, "bc.": 0.4 * 0.1}
+    written = set()
+    for value, result in zip(values, results, strict=True):
+        for answer in result.answers:
+            ids, _, source = answer.text.partition(" from ")
+            written.add(ids)
+            assert source == value and answer.whole
+            if ids in probability:
+                assert np.exp(answer.score) == pytest.approx(probability[ids], rel=1e-4)
+        assert len(result.answers) == 3
+    assert written > probability.keys()
+    again = decoder.decode("spell", values, DRAWN)
+    assert [result.answers for result in again] == [result.answers for result in results]
+    other = decoder.decode("spell", values, DecodeOptions(sampling=Sampling(temperature=3.0, seed=2), n_best=3))
+    assert texts(other) != texts(results)
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 8])
+def test_a_sample_hangs_on_its_place_and_number_alone(decoder, batch_size):
+    values = ["a" * (1 + place % 7) for place in range(20)]
+    whole = decoder.decode("spell", values, DRAWN)
+    items = [decoder.item("spell", value, place) for place, value in enumerate(values)]
+    options = DecodeOptions(sampling=DRAWN.sampling, n_best=2, batch_size=batch_size)
+    some = decoder.answer("spell", items[5:16], options)
+    assert [[one.text for one in result.answers] for result in some] == [
+        [one.text for one in result.answers[:2]] for result in whole[5:16]
+    ]
 
 
 def test_a_class_problem_gives_every_class_with_its_probability(decoder):

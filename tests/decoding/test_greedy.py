@@ -4,7 +4,8 @@ import pytest
 from keras import ops
 
 from t2t_mm.decoding.compiled import for_each_shape
-from t2t_mm.decoding.greedy import greedy, log_probabilities
+from t2t_mm.decoding.greedy import greedy
+from t2t_mm.decoding.one_path import log_probabilities
 
 A, B, C = 2, 3, 4
 STAYS_AND_LEAVES = (

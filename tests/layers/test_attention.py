@@ -5,7 +5,7 @@ import pytest
 from keras import ops
 
 from t2t_mm.layers.attention import AttentionBlock, SelfAttention, SourceAttention
-from t2t_mm.layers.forward import Forward, Noise
+from t2t_mm.layers.forward import Forward, Noise, Watched
 from t2t_mm.layers.sequence import Seq
 from t2t_mm.layers.timing import add_timing
 
@@ -142,3 +142,23 @@ def test_attention_weights_are_dropped_in_training_alone(scrambled):
     dropped_B = (out_BLD == 0).all(axis=(1, 2))
     assert 10 < dropped_B.sum() < 40
     np.testing.assert_allclose(out_BLD[~dropped_B], 2 * v_BLD[~dropped_B], atol=1e-5)
+
+
+def test_a_watched_pass_leaves_how_the_source_was_weighed_as_the_mean_over_heads():
+    layer = built(SourceAttention(heads=2, dropout=0.0, name="source"), 2)  # each head has one channel
+    layer.query_DD.assign(np.eye(2))
+    layer.memory_D2D.assign(np.concatenate([np.eye(2), np.eye(2)], axis=1))
+    layer.output_DD.assign(np.eye(2))
+    source_BSD = np.array([[[np.log(3), 0], [0, np.log(4)], [9, 9]]], "float32")
+    source = source_of(source_BSD, [2])  # the third position is a pad
+    forward = Forward(watched=Watched())
+    layer(tensor(np.ones((1, 1, 2), "float32")), layer.memory(source), forward)
+    [[weights_S]] = values(forward.watched.attention["source"])
+    # The first head weighs by e^{ln 3} : e^0 = 3 : 1, the second by 1 : 4.
+    np.testing.assert_allclose(weights_S, [(3 / 4 + 1 / 5) / 2, (1 / 4 + 4 / 5) / 2, 0], atol=1e-6)
+
+
+def test_a_block_leaves_its_attention_to_the_source_alone(scrambled):
+    layer, forward = block("steps", scrambled), Forward(watched=Watched())
+    layer(tensor(drawn(2, 6, 4)), source_of(drawn(2, 3, 4, seed=1), (3, 2)), forward)
+    assert list(forward.watched.attention) == [layer.to_source.path]

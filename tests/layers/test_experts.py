@@ -9,7 +9,7 @@ from keras import ops
 
 from t2t_mm.errors import UserError
 from t2t_mm.layers.experts import NOISE_FLOOR, Experts, imbalance
-from t2t_mm.layers.forward import Forward, Noise
+from t2t_mm.layers.forward import Forward, Noise, Watched
 
 
 def make(width, experts, per_token, size=None, capacity=2.0, balance=1.0):
@@ -156,3 +156,13 @@ def test_experts_start_as_if_each_stood_alone():
     assert layer.hidden_EDH.numpy().std() == pytest.approx((2 / 50) ** 0.5, rel=0.02)
     assert layer.output_EHD.numpy().std() == pytest.approx(80**-0.5, rel=0.02)
     assert not layer.gate_DE.numpy().any() and not layer.gate_noise_DE.numpy().any()
+
+
+@pytest.mark.parametrize("forward", [Forward(watched=Watched()), Forward(Noise(np.uint32(1)), Watched())])
+def test_a_watched_pass_counts_how_often_real_tokens_chose_each_expert(forward):
+    layer = multiplying(2)
+    layer.gate_DE.assign(100 * np.eye(3))  # far beyond the noise
+    x_BLD = np.array([[[3, 2, 1], [3, 1, 2], [1, 2, 3]], [[9, 8, 7], [2, 3, 1], [9, 8, 7]]], "float32")
+    real_BL = np.array([[1, 1, 1], [0, 1, 0]], bool)
+    run(layer, x_BLD, real_BL, forward)  # to experts 0 and 1, 0 and 2, 1 and 2, 0 and 1
+    np.testing.assert_array_equal(forward.watched.load["experts"], [3, 3, 2])

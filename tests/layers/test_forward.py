@@ -1,13 +1,15 @@
 """Random numbers as a function of seed, path and place."""
 
 import zlib
+from collections import Counter
 
 import keras
 import numpy as np
 import pytest
 from keras import ops
 
-from t2t_mm.layers.forward import Forward, Noise
+from t2t_mm.layers.forward import Forward, Noise, Watched
+from t2t_mm.layers.sequence import Seq
 
 
 def numbers(kind, seed, path, shape):
@@ -72,3 +74,32 @@ def test_a_trace_with_open_shapes_draws_the_same_numbers():
 def test_a_pass_trains_exactly_when_it_has_noise():
     assert not Forward().training
     assert Forward(Noise(np.uint32(1))).training
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="counts TensorFlow's operations")
+def test_a_pass_that_is_not_watched_computes_nothing_for_it():
+    import tensorflow as tf
+
+    from t2t_mm.models.multimodel.body import MultiModel
+    from t2t_mm.models.multimodel.hparams import MultiModelHparams
+
+    sizes = {"hidden_size": 4, "encoder_blocks": 1, "mixer_blocks": 0, "decoder_blocks": 1, "attention_heads": 2}
+    body = MultiModel(MultiModelHparams(**sizes, experts=3, experts_per_token=1, expert_size=4))
+    body.build(4)
+    x_BLD, real_BL = np.zeros((1, 2, 4), "float32"), np.ones((1, 2), bool)
+
+    def operations(watched):
+        forward = Forward(watched=watched)
+
+        @tf.function(autograph=False)
+        def traced():
+            seq = Seq(tf.constant(x_BLD), tf.constant(real_BL))
+            return body.decode(body.encode(seq, forward), seq, forward).values_BLD
+
+        return Counter(operation.type for operation in traced.get_concrete_function().graph.get_operations())
+
+    watched = Watched()
+    more = operations(watched) - operations(None)
+    assert len(watched.attention) == len(watched.load) == 2  # of mixer and decoder, of encoder and decoder
+    assert more["Mean"] == 2
+    assert more["UnsortedSegmentSum"] == 2 == operations(watched)["UnsortedSegmentSum"]
