@@ -21,6 +21,9 @@ from t2t_mm.models.net import Net
 from t2t_mm.problem import DEV, TRAIN
 from t2t_mm.train import checkpoint
 from t2t_mm.train.evaluate import evaluate
+from t2t_mm.train.exhibits.exhibit import exhibit
+from t2t_mm.train.exhibits.fixed_example import fixed_example
+from t2t_mm.train.exhibits.look import Looker
 from t2t_mm.train.log import TrainingLog
 from t2t_mm.train.mixing import Mixer, PlanRow, ProblemFacts, plan_rows
 from t2t_mm.train.optimiser import Adam
@@ -39,6 +42,7 @@ class Habits:
     save_every: int = 0  # 0: by the clock alone
     save_seconds: float = 600.0  # 0: by the steps alone
     keep: int = 20  # checkpoints; 0: all
+    exhibit: bool = True  # at every evaluation, show an example of each problem and its experts' loads in TensorBoard
 
 
 @dataclass(frozen=True)
@@ -138,6 +142,11 @@ class Estimator:
             {name: ready.target_ratio for name, ready in self.problems.items()},
         )
 
+    @cached_property
+    def looker(self) -> Looker:
+        """Looks at what the net does, with the weights as they stand."""
+        return Looker(self.net, self.hparams.data)
+
     def save(self) -> Path:
         """Write a checkpoint of the step that was taken last."""
         state = {"step": self.step, "positions": self.positions, "mixing": self.mixer.state(), "seed": self.seed}
@@ -171,7 +180,7 @@ class Estimator:
                         self.save()
                         saved_at, saved_step = time.monotonic(), self.step
                     if evaluating and self.step < until and _due(self.step, self.habits.eval_every):
-                        log_results(log, self.step, self.evaluate(permuted=False))
+                        self._tell(log, self.evaluate(permuted=False))
             finally:
                 for stream in streams.values():
                     stream.close()
@@ -179,8 +188,15 @@ class Estimator:
                 self.save()
             if evaluating and not stop.asked:
                 results = self.evaluate()
-                log_results(log, self.step, results)
+                self._tell(log, results)
         return Outcome(stop, results)
+
+    def _tell(self, log: TrainingLog, results: Sequence[Result]) -> None:
+        """Log an evaluation: its metrics, and what there is to see of each problem."""
+        log.evaluation(self.step, {result.problem: result.metrics for result in results})
+        if self.habits.exhibit:
+            for name, ready in self.problems.items():
+                log.exhibit(self.step, name, exhibit(self.looker, ready, fixed_example(ready)))
 
     def _take_step(self, streams: dict[str, Generator[Batch]], rate: Any, log: TrainingLog) -> None:
         step = self.step + 1
@@ -201,11 +217,6 @@ class Estimator:
         self.step, self.positions[name] = step, batch.position + 1
         self.mixer.observe(name, nats)
         log.step(step, name, nats, batch.targets, time.perf_counter() - started, waited, rate(step))
-
-
-def log_results(log: TrainingLog, step: int, results: Sequence[Result]) -> None:
-    """Write the metrics of an evaluation to the log."""
-    log.evaluation(step, {result.problem: result.metrics for result in results})
 
 
 def _due(step: int, every: int) -> bool:

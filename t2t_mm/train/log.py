@@ -1,8 +1,9 @@
 """The log of a run: progress on the terminal, a JSON line and TensorBoard scalars every so many steps.
 
 Tags: `training/<figure>`, `training/loss/<problem>` and `metrics-<problem>/<metric>`; losses in nats per target token.
-`log.jsonl` in the run directory holds the same. Lines of kind "start" mark where a process began: what an earlier one
-logged behind that step belongs to steps that were taken again.
+Those of examples and experts are named in exhibit.py. `log.jsonl` in the run directory holds the same, pictures left
+out. Lines of kind "start" mark where a process began: what an earlier one logged behind that step belongs to steps that
+were taken again.
 """
 
 import json
@@ -18,7 +19,7 @@ from rich.console import Console
 
 from t2t_mm.errors import UserError
 from t2t_mm.train.display import Display, Progress, show_metrics
-from t2t_mm.train.events import EventFile
+from t2t_mm.train.events import EventFile, Exhibit
 
 SMOOTHING = 0.95  # share of the old value in the loss that the terminal shows, at each step of its problem
 
@@ -99,7 +100,15 @@ class TrainingLog:
         self.say("\n".join([f"evaluation at step {step:,}", *show_metrics(results)]))
         self._write_line({"kind": "evaluation", "step": step, "metrics": results})
         scalars = {f"metrics-{name}/{metric}": value for name, m in results.items() for metric, value in m.items()}
-        self._write_events(step, scalars)
+        self._write_events(step, Exhibit(scalars))
+
+    def exhibit(self, step: int, problem: str, shown: Exhibit) -> None:
+        """Log what there is to see of a problem after `step`. Raises UserError when it cannot be written."""
+        texts = {tag: [list(row) for row in rows] for tag, rows in shown.texts.items()}
+        self._write_line(
+            {"kind": "exhibit", "step": step, "problem": problem, "texts": texts, "scalars": shown.scalars}
+        )
+        self._write_events(step, shown)
 
     def say(self, text: str) -> None:
         """Print a remark without disturbing the progress on the terminal."""
@@ -158,7 +167,8 @@ class TrainingLog:
         counts = {problem: len(values) for problem, values in self._window.items()}
         self._write_line({"kind": "training", "step": progress.step, **figures, "loss": losses, "steps": counts})
         tagged = {f"training/{name}": value for name, value in figures.items()}
-        self._write_events(progress.step, tagged | {f"training/loss/{name}": loss for name, loss in losses.items()})
+        tagged |= {f"training/loss/{name}": loss for name, loss in losses.items()}
+        self._write_events(progress.step, Exhibit(tagged))
         self._display.line()
         self._display.redraw()
         self._window.clear()
@@ -171,9 +181,9 @@ class TrainingLog:
         except OSError as error:
             raise self._unwritable(error) from error
 
-    def _write_events(self, step: int, scalars: Mapping[str, float]) -> None:
+    def _write_events(self, step: int, shown: Exhibit) -> None:
         try:
-            self._events.add(step, scalars)
+            self._events.add(step, shown)
         except OSError as error:
             raise self._unwritable(error) from error
 

@@ -8,6 +8,7 @@ from t2t_mm.data.ready import ReadyProblem
 from t2t_mm.data.records import SplitReader
 from t2t_mm.decoding.decoder import Decoded, Decoder
 from t2t_mm.problem import DEV
+from t2t_mm.train.exhibits.fixed_example import right_answers
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,7 @@ class Sample:
     id: str
     inputs: str
     output: str  # the model's
-    target: str  # the right one
+    target: str  # the right one, or the first of several
 
 
 def samples(decoder: Decoder, ready: ReadyProblem, count: int) -> list[Sample]:
@@ -33,5 +34,5 @@ def samples(decoder: Decoder, ready: ReadyProblem, count: int) -> list[Sample]:
     for record, value, answer in zip(records, values, decoder.decode(ready.name, values), strict=True):
         shown = codec.show(codec.load(record["inputs"], decoder.hparams, None))
         output = answer.text if isinstance(answer, Decoded) else answer.reason
-        results.append(Sample(record["id"], shown, output, target.show(target.symbols(record["targets"]), value)))
+        results.append(Sample(record["id"], shown, output, right_answers(target, record["targets"], value)[0]))
     return results

@@ -12,6 +12,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import t2t_mm
 from t2t_mm.errors import UserError
@@ -110,6 +111,24 @@ def test_every_problem_is_evaluated_whole_on_the_way_and_at_the_end(finished):
     for result in outcome.results:
         assert result.metrics.keys() == {"neg_log_perplexity", "accuracy"}
         assert result.standing.permuted_nats is not None
+
+
+def test_every_evaluation_shows_an_example_and_the_loads_of_the_experts_in_tensorboard(finished):
+    events = EventAccumulator(str(finished[0].output_dir), size_guidance={"scalars": 0}).Reload()
+    assert {"examples-first/card", "examples-last/card"} <= set(events.Tags()["tensors"])
+    for name in ("first", "last"):
+        assert [event.step for event in events.Tensors(f"examples-{name}/card")] == [100, 200]
+        assert [event.step for event in events.Images(f"experts-{name}/load")] == [100, 200]
+        assert [event.step for event in events.Scalars(f"experts-{name}/encoder/experts/busiest")] == [100, 200]
+
+
+def test_a_run_may_show_nothing(estimator, tmp_path):
+    run = estimator("first", tmp_path, train_steps=1, exhibit=False)
+    run.train_and_evaluate()
+    tags = EventAccumulator(str(tmp_path)).Reload().Tags()
+    assert "metrics-first/accuracy" in tags["scalars"]
+    assert not tags["images"] and not tags["tensors"]
+    assert not [tag for tag in tags["scalars"] if tag.startswith("experts")]
 
 
 def test_a_problem_is_learnt_from_its_input(finished):

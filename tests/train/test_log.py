@@ -5,10 +5,12 @@ import subprocess
 import sys
 
 import pytest
+from PIL import Image
 from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from t2t_mm.errors import UserError
+from t2t_mm.train.events import Exhibit
 from t2t_mm.train.log import TrainingLog
 
 
@@ -206,3 +208,16 @@ print([name for name in ("tensorflow", "keras") if name in sys.modules])
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.stdout == "[]\n"
+
+
+def test_an_exhibit_is_in_the_log_without_its_pictures_and_in_tensorboard_with_them(tmp_path):
+    rows = [("input", "ein Haus"), ("output", "a house")]
+    with open_log(tmp_path) as log:
+        log.exhibit(7, "first", Exhibit({"load": 0.5}, {"card": rows}, {"map": Image.new("RGB", (3, 2))}))
+    [line] = lines(tmp_path, "exhibit")
+    assert (line["step"], line["problem"], line["scalars"]) == (7, "first", {"load": 0.5})
+    assert line["texts"] == {"card": [list(row) for row in rows]}
+    events = EventAccumulator(str(tmp_path)).Reload()
+    assert [(event.step, event.width) for event in events.Images("map")] == [(7, 3)]
+    assert [event.step for event in events.Tensors("card")] == [7]
+    assert scalars(tmp_path)["load"] == [(7, 0.5)]

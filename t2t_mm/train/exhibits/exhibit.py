@@ -1,0 +1,72 @@
+"""What TensorBoard shows of a problem at an evaluation: its fixed example, where the net looked, who did the work.
+
+`examples-<problem>/card` is text; `.../input`, `.../attention` and `.../attention_by_layer` are pictures;
+`experts-<problem>/load` is a picture, `experts-<problem>/<layer>/variation` and `.../busiest` are scalars. What there
+is not, such as attention in a body without any, is left out.
+"""
+
+import numpy as np
+from PIL import Image
+
+from t2t_mm.data.ready import ReadyProblem
+from t2t_mm.problem import Codec
+from t2t_mm.train.events import Exhibit
+from t2t_mm.train.exhibits.attention_pictures import panels
+from t2t_mm.train.exhibits.expert_pictures import bars, variation
+from t2t_mm.train.exhibits.fixed_example import FixedExample, right_answers
+from t2t_mm.train.exhibits.look import Looker, Written
+from t2t_mm.train.exhibits.source_views import View, pieces, view
+
+CLASSES = 5  # likeliest classes that are named
+CUT = " ..."  # behind an output that came to no end
+
+
+def exhibit(looker: Looker, ready: ReadyProblem, example: FixedExample) -> Exhibit:
+    """Everything there is to see of a problem, with the weights as they stand."""
+    shown = Exhibit()
+    name, target = ready.name, ready.codecs["targets"]
+    card, source, value = [("example", example.id)], None, None
+    if "inputs" in ready.codecs:
+        codec, stored = ready.codecs["inputs"], example.stored["inputs"]
+        source, value = view(codec, stored, looker.hparams), codec.value(stored)
+        card.append(("input", source.words))
+        if (picture := source.picture()) is not None:
+            shown.pictures[f"examples-{name}/input"] = picture
+    if looker.generates(ready):
+        written = looker.written(ready, example)
+        card.append(("output", target.show(written.ids_T, value) + ("" if written.whole else CUT)))
+        if source is not None:
+            maps = attention_maps(source, target, written)
+            shown.pictures.update({f"examples-{name}/{kind}": drawn for kind, drawn in maps.items()})
+    else:
+        card.append(("output", likeliest(target, looker.probabilities(ready, example))))
+    card += [("right", text) for text in right_answers(target, example.stored["targets"], value)]
+    shown.texts[f"examples-{name}/card"] = card
+    load = looker.load(ready)
+    if load:
+        shown.pictures[f"experts-{name}/load"] = bars(load, f"{name}: how the work is shared among experts")
+    for layer, share_E in load.items():
+        shown.scalars[f"experts-{name}/{layer}/variation"] = variation(share_E)
+        shown.scalars[f"experts-{name}/{layer}/busiest"] = float(share_E.max())
+    return shown
+
+
+def attention_maps(source: View, target: Codec, written: Written) -> dict[str, Image.Image]:
+    """The mean of all layers over the input, and each layer by itself; none where there is no choice where to look."""
+    maps = {layer: weights_TS for layer, weights_TS in written.attention.items() if weights_TS.shape[1] > 1}
+    if len({weights_TS.shape for weights_TS in maps.values()}) != 1:
+        return {}
+    rows = pieces(target, written.ids_T.tolist())
+    mean_TS = np.mean(list(maps.values()), axis=0)
+    drawn = {
+        "attention": source.map(mean_TS, rows, f"attention to the input, mean of {len(maps)} layers and all heads")
+    }
+    if len(maps) > 1:
+        drawn["attention_by_layer"] = panels(maps, "attention by layer: rows are the output, columns the input")
+    return drawn
+
+
+def likeliest(target: Codec, probability_V: np.ndarray) -> str:
+    """The likeliest classes by name, best first, with what the net gives them."""
+    best = np.argsort(-probability_V, kind="stable")[:CLASSES]
+    return ", ".join(f"{target.show(np.array(label))} {probability_V[label]:.1%}" for label in best)

@@ -1,0 +1,42 @@
+"""The dev example that a run decodes at every evaluation, so that one sees what it learns."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from t2t_mm.data.ready import ReadyProblem
+from t2t_mm.data.records import SplitReader
+from t2t_mm.problem import DEV, Codec
+
+
+@dataclass(frozen=True)
+class FixedExample:
+    """An example as its record holds it."""
+
+    id: str
+    stored: Mapping[str, bytes]  # by feature
+
+
+def fixed_example(ready: ReadyProblem) -> FixedExample:
+    """The one example that stands for the problem: a function of its dev set alone."""
+    split = ready.manifest.splits[DEV]
+    reader = SplitReader(ready.folder, split)
+    [record] = reader.read([middling(reader.lengths_NF)])
+    return FixedExample(record["id"], {name: record[name] for name in ready.codecs})
+
+
+def middling(lengths_NF: np.ndarray) -> int:
+    """The example nearest the middle of those that are no longer than the median in any feature.
+
+    Where every example is longer in one or another, those that are so by the least factor count.
+    """
+    factor_N = (lengths_NF / np.maximum(np.median(lengths_NF, axis=0), 1)).max(axis=1)
+    modest = np.flatnonzero(factor_N <= max(1.0, float(factor_N.min())))
+    return int(modest[np.argmin(np.abs(modest - len(lengths_NF) // 2))])
+
+
+def right_answers(target: Codec, stored: bytes, source: Any = None) -> list[str]:
+    """Every right answer that a stored target holds, in words. `source` is the raw input, where there is one."""
+    return [target.show(target.symbols(one), source) for one in target.references(stored)]
