@@ -120,7 +120,7 @@ def datagen_parser() -> Parser:
 
 
 def _problems(add: Add) -> None:
-    names = "names joined by '-' or ','; * stands for any letters; 'builtin' for six problems that need no corpus"
+    names = "names joined by '-' or ','; * stands for any letters; 'builtin' for eight problems that need no corpus"
     add("--problems", "--problem", metavar="NAMES", default="", help=names)
 
 

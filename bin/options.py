@@ -28,6 +28,8 @@ RUNS = {  # names for --problems that stand for several
         "translate_east_north",
         "parsing_grammar",
         "image_shapes",
+        "image_captions_shapes",
+        "speech_syllables",
     ),
 }
 

@@ -8,7 +8,6 @@ Licence: that of this package.
 Ceiling: 100 % (see `ImageShapes.ceiling`). The class cannot be guessed without the picture: all nine are as likely.
 """
 
-import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,17 +18,11 @@ from t2t_mm.data.image import Image
 from t2t_mm.data.label import Label
 from t2t_mm.data.sources.made import Made
 from t2t_mm.problem import Problem
+from t2t_mm.problems.shapes import COLOURS, GREYS, SHAPES, SIDE, coverage, noisy_png, over, tint
 from t2t_mm.registry import PROBLEMS
 
-SIDE = 32  # pixels
 NOISE = 12.0  # standard deviation, in grey levels of 256
 RADIUS = (6.0, 11.0)  # of the shapes, in pixels
-COLOURS = {"red": (205, 50, 50), "green": (50, 190, 60), "blue": (55, 70, 210)}
-SHAPES = {  # corners of a shape of radius 1 about its centre, x to the right and y down; none: a circle
-    "circle": (),
-    "square": ((-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9)),
-    "triangle": ((0.0, -1.0), (1.0, 0.9), (-1.0, 0.9)),
-}
 CLASSES = tuple(sorted(f"{colour}_{shape}" for colour in COLOURS for shape in SHAPES))
 
 
@@ -50,35 +43,9 @@ class Shapes(Made):
         colour, shape = rng.choice(list(COLOURS)), rng.choice(list(SHAPES))
         radius = rng.uniform(*RADIUS)
         centre_2 = rng.uniform(radius + 1, SIDE - radius - 1, size=2)
-        tint_3 = np.array(COLOURS[colour]) + rng.uniform(-25, 25, size=3)
-        grey = rng.uniform(80, 180)
-        inside_HW1 = coverage(shape, centre_2, radius)[..., None]
-        clean_HW3 = inside_HW1 * tint_3 + (1 - inside_HW1) * grey
-        pixels_HW3 = np.clip(clean_HW3 + rng.normal(0, NOISE, clean_HW3.shape), 0, 255).astype(np.uint8)
-        return {"inputs": _png(pixels_HW3), "targets": f"{colour}_{shape}"}
-
-
-def coverage(shape: str, centre_2: np.ndarray, radius: float) -> np.ndarray:
-    """float[H, W] in 0..1: how much of each pixel the shape covers, measured at 4x4 points."""
-    from PIL import Image as Pictures
-    from PIL import ImageDraw
-
-    canvas = Pictures.new("L", (4 * SIDE, 4 * SIDE))
-    pen = ImageDraw.Draw(canvas)
-    if SHAPES[shape]:
-        pen.polygon([tuple(4 * (centre_2 + radius * np.array(corner))) for corner in SHAPES[shape]], fill=255)
-    else:
-        pen.ellipse([*4 * (centre_2 - radius), *4 * (centre_2 + radius)], fill=255)
-    fine_HW = np.asarray(canvas, dtype=np.float64) / 255
-    return fine_HW.reshape(SIDE, 4, SIDE, 4).mean(axis=(1, 3))
-
-
-def _png(pixels_HW3: np.ndarray) -> bytes:
-    from PIL import Image as Pictures
-
-    file = io.BytesIO()
-    Pictures.fromarray(pixels_HW3).save(file, "png")
-    return file.getvalue()
+        tint_3 = tint(colour, rng)
+        picture_HW3 = over(coverage(shape, centre_2, radius), tint_3, rng.uniform(*GREYS))
+        return {"inputs": noisy_png(picture_HW3, NOISE, rng), "targets": f"{colour}_{shape}"}
 
 
 @PROBLEMS.register

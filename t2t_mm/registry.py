@@ -114,7 +114,9 @@ PROBLEMS: Registry[Any] = Registry(
         **_table("problems.coco", {"image_captions_coco": "ImageCaptionsCoco"}),
         **_table("problems.fsdd", {"speech_digits": "SpeechDigits", "speech_digit_strings": "SpeechDigitStrings"}),
         **_table("problems.spoken_captions", {"speech_captions": "SpeechCaptions"}),
+        **_table("problems.builtin_captions", {"image_captions_shapes": "ImageCaptionsShapes"}),
         **_table("problems.builtin_images", {"image_shapes": "ImageShapes"}),
+        **_table("problems.builtin_speech", {"speech_syllables": "SpeechSyllables"}),
         **_table("problems.builtin_parsing", {"parsing_grammar": "ParsingGrammar"}),
         **_table(
             "problems.builtin_translation",

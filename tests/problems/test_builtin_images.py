@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from t2t_mm.problem import DEV, TRAIN
-from t2t_mm.problems.builtin_images import CLASSES, COLOURS, RADIUS, SHAPES, SIDE, Shapes, coverage
+from t2t_mm.problems.builtin_images import CLASSES, RADIUS, Shapes
+from t2t_mm.problems.shapes import COLOURS, SHAPES, SIDE, coverage
 
 
 @pytest.fixture(scope="module")

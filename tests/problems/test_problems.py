@@ -25,6 +25,8 @@ COMMANDS = {
     "speech_digit_strings": "to-english",
     "speech_captions": "to-english",
     "image_shapes": "to-label",
+    "image_captions_shapes": "to-english",
+    "speech_syllables": "to-syllables",
     "parsing_grammar": "to-parse",
     "translate_north_south": "to-south",
     "translate_south_north": "to-north",
