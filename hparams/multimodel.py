@@ -71,6 +71,6 @@ def multimodel_demo() -> HparamSet:
             attention_dropout=0.0,
             dropout=0.0,
         ),
-        training=TrainingHparams(learning_rate_warmup_steps=100),
+        training=TrainingHparams(learning_rate=0.3, learning_rate_warmup_steps=100),
         data=DataHparams(batch_size=1024, image_size=32, audio_halvings=2, audio_channels=16, waveform_halvings=9),
     )
