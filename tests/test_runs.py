@@ -99,7 +99,7 @@ def test_changed_rates_are_said_and_taken(run):
     run(problems=("name_ending",))
     said = []
     again = run(problems=("name_ending",), hparams=f"{TINY},learning_rate=0.5", report=said.append)
-    assert [line for line in said if "learning_rate is 1.0 there and 0.5 here" in line]
+    assert [line for line in said if "learning_rate is 0.3 there and 0.5 here" in line]
     assert again.config.hparams.training.learning_rate == 0.5
 
 
