@@ -42,8 +42,10 @@ setup(
     ],
     extras_require={
         "benchmarks": ["sacrebleu"],
+        "jax": ["jax"],
         "test": [
             "build",
+            "jax",
             "mypy",
             "pytest",
             "ruff",

@@ -23,7 +23,7 @@ def check_bounds(record: Any, bounds: Mapping[str, tuple[float, float]]) -> None
 
 @dataclass(frozen=True, kw_only=True)
 class DataHparams:
-    """How records become batches, and in what shape pictures and sounds come to their nets."""
+    """How records become batches, and what the modality nets are like."""
 
     batch_size: int = 2048  # body positions in a batch: rows x the longer of source positions and target tokens
     max_length: int = 256  # ids; longer training texts are left out, and counted
@@ -35,6 +35,7 @@ class DataHparams:
     audio_flatten: bool = False  # the paper's letter: every frequency a body position of its own, 80 for each of time
     audio_channels: int = 32  # of the narrowest block; the paper's first has 2
     waveform_halvings: int = 10  # of time, by the net that reads samples: 10 make a body position of 64 ms
+    shared_embedding_and_softmax_weights: bool = False  # text: W_S is W_E
 
     def __post_init__(self) -> None:
         check_bounds(self, dict.fromkeys(("batch_size", "max_length", "buckets"), (1, inf)) | {"image_size": (1, 4096)})
@@ -59,10 +60,13 @@ class TrainingHparams:
     problem_temperature: float = 1.0  # proportional: rate ~ (training examples)^(1 / temperature)
     problem_floor: float = 0.25  # adaptive: no problem falls below this share of the uniform rate
     problem_rates: str = ""  # fixed: "problem:rate problem:rate ..."
+    precision: str = "float32"  # of a training step's activations; bfloat16 is for accelerators
 
     def __post_init__(self) -> None:
         if self.optimizer != "adam":
             raise UnknownName("optimizer", self.optimizer, ["adam"])
+        if self.precision not in ("float32", "bfloat16"):
+            raise UnknownName("precision", self.precision, ["float32", "bfloat16"])
         positive = ("learning_rate", "clip_grad_norm", "learning_rate_warmup_steps")
         shares = ("label_smoothing", "adam_beta1", "adam_beta2", "problem_floor")
         check_bounds(self, dict.fromkeys(positive, (0, inf)) | dict.fromkeys(shares, (0, 1)))

@@ -95,6 +95,10 @@ def _table(module: str, objects: Mapping[str, str]) -> dict[str, str]:
     return {name: f"t2t_mm.{module}:{attribute}" for name, attribute in objects.items()}
 
 
+def _functions(module: str, names: str) -> dict[str, str]:
+    return _table(module, {name: name for name in names.split()})
+
+
 PROBLEMS: Registry[Any] = Registry(
     "problem",
     {
@@ -114,8 +118,8 @@ PROBLEMS: Registry[Any] = Registry(
         **_table("problems.coco", {"image_captions_coco": "ImageCaptionsCoco"}),
         **_table("problems.fsdd", {"speech_digits": "SpeechDigits", "speech_digit_strings": "SpeechDigitStrings"}),
         **_table("problems.spoken_captions", {"speech_captions": "SpeechCaptions"}),
-        **_table("problems.builtin_captions", {"image_captions_shapes": "ImageCaptionsShapes"}),
         **_table("problems.builtin_images", {"image_shapes": "ImageShapes"}),
+        **_table("problems.builtin_captions", {"image_captions_shapes": "ImageCaptionsShapes"}),
         **_table("problems.builtin_speech", {"speech_syllables": "SpeechSyllables"}),
         **_table("problems.builtin_parsing", {"parsing_grammar": "ParsingGrammar"}),
         **_table(
@@ -138,23 +142,25 @@ MODALITIES: Registry[Any] = Registry(
         **_table("modalities.audio", {"audio_spectral": "AudioSpectral", "audio_waveform": "AudioWaveform"}),
     },
 )
-MODELS: Registry[Any] = Registry("model", _table("models.multimodel.body", {"multimodel": "MultiModel"}))
+MODELS: Registry[Any] = Registry(
+    "model",
+    {
+        **_table("models.multimodel.body", {"multimodel": "MultiModel"}),
+        **_table("models.transformer.body", {"transformer": "Transformer"}),
+    },
+)
 HPARAM_SETS: Registry[Any] = Registry(
     "hparams_set",
-    _table(
-        "hparams.multimodel",
-        {
-            name: name
-            for name in (
-                "multimodel_paper",
-                "multimodel_paper_single",
-                "multimodel_base",
-                "multimodel_small",
-                "multimodel_tiny",
-                "multimodel_demo",
-            )
-        },
-    ),
+    {
+        **_functions(
+            "hparams.multimodel",
+            "multimodel_paper multimodel_paper_single multimodel_base multimodel_small multimodel_tiny multimodel_demo",
+        ),
+        **_functions(
+            "hparams.transformer",
+            "transformer_base transformer_big transformer_parsing transformer_small transformer_tiny",
+        ),
+    },
 )
 REGISTRIES: dict[str, Registry[Any]] = {
     "problems": PROBLEMS,

@@ -1,6 +1,7 @@
 """Imports flow one way. The tables below are the rule and the test."""
 
 import ast
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,7 +39,8 @@ BACKEND_KERNELS = {  # one function per backend, measured
     "t2t_mm/layers/depthwise.py",
     "t2t_mm/layers/dispatch.py",
     "t2t_mm/train/optimiser.py",
-    "t2t_mm/train/step.py",
+    "t2t_mm/train/step_jax.py",
+    "t2t_mm/train/step_tensorflow.py",
 }
 FILES = sorted(
     str(path.relative_to(ROOT))
@@ -116,6 +118,23 @@ def test_light_rooms_import_neither_tensorflow_nor_keras(command, name):
 def test_problems_and_hparam_sets_import_neither_tensorflow_nor_keras(command, file):
     module = f"t2t_mm.{file.removesuffix('.py').replace('/', '.')}".removesuffix(".__init__")
     assert_light(command("-c", f"import sys, {module}; print(*sys.modules)"))
+
+
+def test_on_jax_steps_and_decoding_need_nothing_that_keras_does_not(command, monkeypatch):
+    pytest.importorskip("jax")
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    rooms = "t2t_mm.models.multimodel.body, t2t_mm.train.step, t2t_mm.train.step_jax, t2t_mm.decoding.decoder"
+    known = "{name.partition('.')[0] for name in sys.modules}"
+    done = command("-c", f"import sys, keras; before = {known}; import {rooms}; print(*{known} - before)")
+    assert done.returncode == 0, done.stderr
+    assert set(done.stdout.split()) - sys.stdlib_module_names == {"t2t_mm"}
+
+
+def test_on_jax_whole_runs_import_no_tensorflow(command, monkeypatch):
+    pytest.importorskip("jax")
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    done = command("-c", "import sys, t2t_mm.bin.decoder, t2t_mm.runs; print('tensorflow' in sys.modules)")
+    assert done.stdout == "False\n", done.stdout + done.stderr
 
 
 def assert_light(done):

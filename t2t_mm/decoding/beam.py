@@ -9,6 +9,7 @@ from typing import Any
 from keras import ops
 
 from t2t_mm.data.vocabulary import EOS
+from t2t_mm.decoding.largest import largest
 from t2t_mm.decoding.one_path import log_probabilities
 
 NEVER = -float("inf")  # the log-probability and the score of a beam that does not exist
@@ -58,8 +59,8 @@ def beam_search(
         logits_RV, state = net.step(problem, state, x_R1D)
         symbols = logits_RV.shape[-1]
         longer_BKV = log_probs_BK[:, :, None] + ops.reshape(log_probabilities(logits_RV), (examples, beams, symbols))
-        longer_BC, choice_BC = ops.top_k(ops.reshape(longer_BKV, (examples, beams * symbols)), 2 * beams)
-        parent_BC, id_BC = choice_BC // symbols, ops.cast(choice_BC % symbols, "int32")
+        longer_BC, choice_BC = largest(ops.reshape(longer_BKV, (examples, beams * symbols)), 2 * beams)
+        parent_BC, id_BC = choice_BC // symbols, choice_BC % symbols
         candidate_BCT = ops.slice_update(_rows_of(alive_BKT, parent_BC), (0, 0, t), id_BC[:, :, None])
         ended_BC = ops.where(id_BC == EOS, longer_BC / length_penalty(t + 1, alpha), NEVER)
 
@@ -77,7 +78,7 @@ def beam_search(
         log_probs_BK = ops.where(at_limit_B[:, None], NEVER, log_probs_BK)
 
         parent_BK = ops.take_along_axis(parent_BC, kept_BK, axis=1)
-        rows_R = ops.reshape(ops.arange(examples)[:, None] * beams + ops.cast(parent_BK, "int32"), (-1,))
+        rows_R = ops.reshape(ops.arange(examples)[:, None] * beams + parent_BK, (-1,))
         last_R1 = ops.reshape(ops.take_along_axis(id_BC, kept_BK, axis=1), (-1, 1))
         x_R1D, state = net.embed(problem, last_R1), net.select(state, rows_R)
         return t + 1, alive_BKT, log_probs_BK, done_BKT, scores_BK, x_R1D, state

@@ -27,6 +27,11 @@ def for_all_shapes(function: Function, variables: Sequence[Any], specs: Mapping[
     return _jax(function, variables)
 
 
+def every_shape_is_compiled() -> bool:
+    """Whether `for_all_shapes`, too, costs seconds for each shape, so that few shapes are better than small ones."""
+    return keras.backend.backend() != "tensorflow"
+
+
 def _tensorflow_each(function: Function, variables: Sequence[Any]) -> Function:
     import tensorflow as tf
 

@@ -100,6 +100,9 @@ class Decoder:
                 f"Its length is {codec.measured(length)}; the model was trained on lengths up to "
                 f"{codec.measured(longest)}. Cut it into pieces."
             )
+        room = self.net.longest
+        if room is not None and (taken := codec.positions(length, self.hparams)) > room:
+            raise UserError(f"It takes {taken:,} positions; the model has {room:,}. Cut it into pieces.")
         return Item(stored, length, text, place)
 
     def answer(
@@ -130,12 +133,13 @@ class Decoder:
         inputs, targets = (self.codecs[problem][name] for name in ("inputs", "targets"))
 
         def limit(length: int) -> int:
-            return math.ceil(ROOM * self.target_ratios[problem] * length) + options.extra_length
+            ids = max(1, math.ceil(ROOM * self.target_ratios[problem] * length) + options.extra_length)
+            return ids if self.net.longest is None else min(ids, self.net.longest)
 
         length = self._padded(inputs, batch[0].length)
         limits_B = np.zeros(rows, np.int32)
-        limits_B[: len(batch)] = [max(1, limit(item.length)) for item in batch]
-        positions = -(-max(1, limit(length)) // STRIDE) * STRIDE
+        limits_B[: len(batch)] = [limit(item.length) for item in batch]
+        positions = -(-limit(length) // STRIDE) * STRIDE
         arrays, alpha = self._arrays(inputs, batch, rows, length), float(options.alpha)
         if options.sampling is None:
             found = self._programs.search(problem, inputs, arrays, limits_B, positions, options.beam_size, alpha)

@@ -48,9 +48,11 @@ class Programs:
         A single beam is greedy search. T is `positions`; a score is log-probability / length_penalty.
         """
 
-        def write(state: Any, x_R1D: Any, limits_B: Any) -> tuple[Any, Any]:
+        def write(memory: Seq, x_R1D: Any, limits_B: Any) -> tuple[Any, Any]:
             if beams > 1:
+                state = self._net.start_beams(problem, memory, positions, beams)
                 return beam_search(self._net, problem, state, x_R1D, limits_B, positions, beams, alpha)
+            state = self._net.start(problem, memory, positions)
             ids_BT, log_probs_B = greedy(self._net, problem, state, x_R1D, limits_B, positions)
             return ids_BT[:, None], _scores(ids_BT, log_probs_B, alpha)[:, None]
 
@@ -70,7 +72,8 @@ class Programs:
         """Ids int32[B, K, T] and scores float32[B, K] as `search` gives them, in the order of `keys_BK2`, uint32."""
         rows, samples, _ = keys_BK2.shape
 
-        def write(state: Any, x_R1D: Any, limits_B: Any, keys_R2: Any) -> tuple[Any, Any]:
+        def write(memory: Seq, x_R1D: Any, limits_B: Any, keys_R2: Any) -> tuple[Any, Any]:
+            state = self._net.start(problem, memory.repeated(samples), positions)  # a sample keeps its own past
             limits_R = ops.repeat(limits_B, samples)
             ids_RT, log_probs_R = sample(self._net, problem, state, x_R1D, limits_R, positions, keys_R2, sampling)
             scores_R = _scores(ids_RT, log_probs_R, alpha)
@@ -91,7 +94,7 @@ class Programs:
         positions: int,
         *per_row: Any,
     ) -> Any:
-        """What `write` makes of a state with `each` rows for every source, of the vectors to start from and `per_row`.
+        """What `write` makes of a memory, of the vectors that `each` rows for every source start from, and `per_row`.
 
         `key` says what `write` was made with, beside the problem's kind, `each` and `positions`.
         """
@@ -103,11 +106,7 @@ class Programs:
             return memory.values_BLD, memory.real_BL
 
         def program(values_BLD: Any, real_BL: Any, x_B1D: Any, *per_row: Any) -> Any:
-            values_RLD, real_RL, x_R1D = (
-                ops.repeat(x, each, axis=0) if each > 1 else x for x in (values_BLD, real_BL, x_B1D)
-            )
-            state = self._net.start(problem, Seq(values_RLD, real_RL, self._grids[kind]), positions)
-            return write(state, x_R1D, *per_row)
+            return write(Seq(values_BLD, real_BL, self._grids[kind]), ops.repeat(x_B1D, each, axis=0), *per_row)
 
         values_BLD, real_BL = self._open(("encode", kind), encode, inputs)(arrays)
         key = (*key, kind, each, positions)

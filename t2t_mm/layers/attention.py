@@ -1,6 +1,7 @@
 """Multi-head dot-product attention, and the attention block (arXiv 1706.05137, section 2.2).
 
-B examples, L target positions, S source positions, D channels, N heads of K channels each.
+B examples, L target positions, S source positions, D channels, N heads of K channels each. Position by position there
+are J beams of each example, R = B * J rows, whose keys and values stand at M = L * J places.
 """
 
 from typing import Any
@@ -13,6 +14,7 @@ from t2t_mm.layers.dropout import dropout
 from t2t_mm.layers.forward import Forward
 from t2t_mm.layers.norm import LayerNorm
 from t2t_mm.layers.part import Part
+from t2t_mm.layers.paths import visible
 from t2t_mm.layers.sequence import Seq
 from t2t_mm.layers.softmax import softmax
 from t2t_mm.layers.timing import add_timing, timing_signal
@@ -21,54 +23,69 @@ FAR_BELOW = -1e9  # the score of what may not be seen
 
 
 class SelfAttention(Part):
-    """Causal self-attention with one fused projection and an output projection, scores divided by sqrt(K)."""
+    """Self-attention with one fused projection and an output projection, scores divided by sqrt(K)."""
 
-    def __init__(self, *, heads: int, dropout: float, name: str) -> None:
+    def __init__(self, *, heads: int, dropout: float, causal: bool = True, gain: float = 1.0, name: str) -> None:
+        """`gain`: projections start as N(0, gain^2 / D)."""
         super().__init__(name=name)
-        self.heads, self.dropout = heads, dropout
+        self.heads, self.dropout, self.causal, self.gain = heads, dropout, causal, gain
 
     def build(self, width: int) -> None:
-        self.qkv_D3D = self.add_weight(shape=(width, 3 * width), initializer=_projection(width), name="qkv")
-        self.output_DD = self.add_weight(shape=(width, width), initializer=_projection(width), name="output")
+        start = _projection(width, self.gain)
+        self.qkv_D3D = self.add_weight(shape=(width, 3 * width), initializer=start, name="qkv")
+        self.output_DD = self.add_weight(shape=(width, width), initializer=start, name="output")
 
-    def call(self, x_BLD: Any, forward: Forward) -> Any:
-        """float[B, L, D] to float[B, L, D]; position t attends to positions 0 to t."""
+    def call(self, x_BLD: Any, forward: Forward, real_BL: Any = None) -> Any:
+        """float[B, L, D] to float[B, L, D]; position t attends to positions 0 to t, or if not causal to all real ones.
+
+        `real_BL` is needed by the latter; pads behind are out of sight of the former.
+        """
         q_BNLK, k_BNLK, v_BNLK = (_split(x, self.heads) for x in ops.split(ops.matmul(x_BLD, self.qkv_D3D), 3, axis=-1))
-        index_L = ops.arange(ops.shape(x_BLD)[1])
-        seen_LL = index_L[:, None] >= index_L[None, :]
-        weights_BNLL = _weights(q_BNLK, k_BNLK, seen_LL)
+        if self.causal:
+            index_L = ops.arange(ops.shape(x_BLD)[1])
+            seen = index_L[:, None] >= index_L[None, :]
+        else:
+            seen = real_BL[:, None, None, :]
+        weights_BNLL = _weights(q_BNLK, k_BNLK, seen)
         context_BLD = _read(weights_BNLL, v_BNLK, self.dropout, forward, self.path)
         return ops.matmul(context_BLD, self.output_DD)
 
-    def start(self, rows: Any, positions: int) -> tuple[Any, Any]:
-        """Empty keys and values, float[B, N, L, K] each."""
-        shape = (rows, self.heads, positions, self.output_DD.shape[0] // self.heads)
-        return ops.zeros(shape), ops.zeros(shape)
+    def start(self, examples: Any, positions: int, beams: int = 1) -> tuple[Any, Any]:
+        """Empty keys float[B, N, K, L * J] and values float[B, N, L * J, K] of J = `beams` rows for each example."""
+        room, width = positions * beams, self.output_DD.shape[0] // self.heads
+        return ops.zeros((examples, self.heads, width, room)), ops.zeros((examples, self.heads, room, width))
 
-    def step(self, cache: tuple[Any, Any], x_BD: Any, position: Any) -> tuple[Any, tuple[Any, Any]]:
-        """One position: (float[B, D], the next cache)."""
-        q_BN1K, k_BN1K, v_BN1K = (
-            _split(x[:, None], self.heads) for x in ops.split(ops.matmul(x_BD, self.qkv_D3D), 3, axis=-1)
+    def step(self, cache: tuple[Any, Any], x_RD: Any, position: Any, paths: Any = None) -> tuple[Any, tuple[Any, Any]]:
+        """One position of R = B * J rows: (float[R, D], the next cache).
+
+        `paths` (`layers/paths.py`) is needed for J > 1. A row then weighs what all rows of its example wrote, and sees
+        its own past alone: J times the products, but in matrices, and cheaper than moving keys and values.
+        """
+        beams = 1 if paths is None else paths.shape[2]
+        q_BNJK, k_BNJK, v_BNJK = (
+            _split(_by_example(x, beams), self.heads) for x in ops.split(ops.matmul(x_RD, self.qkv_D3D), 3, axis=-1)
         )
-        keys_BNLK = ops.slice_update(cache[0], (0, 0, position, 0), k_BN1K)
-        values_BNLK = ops.slice_update(cache[1], (0, 0, position, 0), v_BN1K)
-        seen_L = ops.arange(keys_BNLK.shape[2]) <= position
-        weights_BN1L = _weights(q_BN1K, keys_BNLK, seen_L)
-        context_B1D = _read(weights_BN1L, values_BNLK, 0.0, Forward(), self.path)
-        return ops.matmul(context_B1D[:, 0], self.output_DD), (keys_BNLK, values_BNLK)
+        keys_BNKM = ops.slice_update(cache[0], (0, 0, 0, position * beams), ops.transpose(k_BNJK, (0, 1, 3, 2)))
+        values_BNMK = ops.slice_update(cache[1], (0, 0, position * beams, 0), v_BNJK)
+        seen = ops.arange(keys_BNKM.shape[3]) <= position if paths is None else visible(paths, position)
+        weights_BNJM = _weights(q_BNJK, ops.transpose(keys_BNKM, (0, 1, 3, 2)), seen)
+        context_BJD = _read(weights_BNJM, values_BNMK, 0.0, Forward(), self.path)
+        return ops.matmul(ops.reshape(context_BJD, ops.shape(x_RD)), self.output_DD), (keys_BNKM, values_BNMK)
 
 
 class SourceAttention(Part):
     """Attention from the target to the source: keys and values by two separate pointwise convolutions of the source."""
 
-    def __init__(self, *, heads: int, dropout: float, name: str) -> None:
+    def __init__(self, *, heads: int, dropout: float, gain: float = 1.0, name: str) -> None:
+        """`gain`: projections start as N(0, gain^2 / D)."""
         super().__init__(name=name)
-        self.heads, self.dropout = heads, dropout
+        self.heads, self.dropout, self.gain = heads, dropout, gain
 
     def build(self, width: int) -> None:
-        self.query_DD = self.add_weight(shape=(width, width), initializer=_projection(width), name="query")
-        self.memory_D2D = self.add_weight(shape=(width, 2 * width), initializer=_projection(width), name="key_value")
-        self.output_DD = self.add_weight(shape=(width, width), initializer=_projection(width), name="output")
+        start = _projection(width, self.gain)
+        self.query_DD = self.add_weight(shape=(width, width), initializer=start, name="query")
+        self.memory_D2D = self.add_weight(shape=(width, 2 * width), initializer=start, name="key_value")
+        self.output_DD = self.add_weight(shape=(width, width), initializer=start, name="output")
 
     def memory(self, source: Seq) -> tuple[Any, Any, Any]:
         """Keys and values float[B, N, S, K], and which of them are real, bool[B, 1, 1, S]."""
@@ -126,30 +143,37 @@ class AttentionBlock(Part):
         q_BLD = self.self_norm(m_BLD + self.to_self(m_BLD, forward))
         return self.source_norm(q_BLD + self.to_source(q_BLD, self.to_source.memory(source), forward))
 
-    def start(self, source: Seq, positions: int) -> dict[str, Any]:
-        """The source's keys and values, and empty caches for `positions` positions."""
-        rows = ops.shape(source.values_BLD)[0]
+    def start(self, source: Seq, positions: int, beams: int = 1) -> dict[str, Any]:
+        """The source's keys and values, and empty caches for `positions` positions of `beams` rows an example."""
+        examples = ops.shape(source.values_BLD)[0]
         return {
             "memory": self.to_source.memory(source),
-            "mix": [layer.start(rows) for layer in self.mix],
-            "self": self.to_self.start(rows, positions),
+            "mix": [layer.start(examples * beams) for layer in self.mix],
+            "self": self.to_self.start(examples, positions, beams),
         }
 
-    def step(self, state: dict[str, Any], x_BD: Any, position: Any) -> tuple[Any, dict[str, Any]]:
-        """One position: (float[B, D], the next state)."""
-        m_BD = x_BD + timing_signal(ops.reshape(position, (1,)), x_BD.shape[-1])
+    def step(self, state: dict[str, Any], x_RD: Any, position: Any, paths: Any = None) -> tuple[Any, dict[str, Any]]:
+        """One position: (float[R, D], the next state). `paths` as in SelfAttention."""
+        beams = 1 if paths is None else paths.shape[2]
+        m_RD = x_RD + timing_signal(ops.reshape(position, (1,)), x_RD.shape[-1])
         mix = []
         for layer, cache in zip(self.mix, state["mix"], strict=True):
-            m_BD, cache = layer.step(cache, m_BD, position)
+            m_RD, cache = layer.step(cache, m_RD, position, paths)
             mix.append(cache)
-        said_BD, seen = self.to_self.step(state["self"], m_BD, position)
-        q_BD = self.self_norm(m_BD + said_BD)
-        said_B1D = self.to_source(q_BD[:, None], state["memory"], Forward())
-        return self.source_norm(q_BD + said_B1D[:, 0]), {"memory": state["memory"], "mix": mix, "self": seen}
+        said_RD, seen = self.to_self.step(state["self"], m_RD, position, paths)
+        q_RD = self.self_norm(m_RD + said_RD)
+        said_BJD = self.to_source(_by_example(q_RD, beams), state["memory"], Forward())
+        y_RD = self.source_norm(q_RD + ops.reshape(said_BJD, ops.shape(q_RD)))
+        return y_RD, {"memory": state["memory"], "mix": mix, "self": seen}
 
 
-def _projection(width: int) -> Any:
-    return keras.initializers.RandomNormal(stddev=width**-0.5)
+def _projection(width: int, gain: float) -> Any:
+    return keras.initializers.RandomNormal(stddev=gain * width**-0.5)
+
+
+def _by_example(x_RD: Any, beams: int) -> Any:
+    """float[B, J, D] of float[B * J, D]."""
+    return ops.reshape(x_RD, (-1, beams, x_RD.shape[-1]))
 
 
 def _split(x_BLD: Any, heads: int) -> Any:

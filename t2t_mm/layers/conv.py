@@ -13,6 +13,7 @@ from t2t_mm.layers.dropout import dropout
 from t2t_mm.layers.forward import Forward
 from t2t_mm.layers.norm import LayerNorm
 from t2t_mm.layers.part import Part
+from t2t_mm.layers.paths import rows_at
 from t2t_mm.layers.sequence import zero_pads
 
 TAPS = ((3, 1), (3, 1), (15, 1), (15, 8))  # (taps, dilation) of the four steps of a ConvBlock
@@ -52,17 +53,28 @@ class ConvStep(Part):
         return self.norm(ops.matmul(mixed_BLD, self.pointwise_DF))
 
     def start(self, rows: Any) -> Any:
-        """An empty cache float[S, B, D]: a ring of the last S = (K - 1) * dilation + 1 inputs; none yet are zero."""
-        return ops.zeros(((self.taps - 1) * self.dilation + 1, rows, self.taps_KD.shape[1]))
+        """An empty cache float[Z, K, B, D]: for each of Z = dilation phases a ring of its last K inputs, or zeros.
 
-    def step(self, cache_SBD: Any, x_BD: Any, position: Any) -> tuple[Any, Any]:
-        """Position `position` (int32[]) of a causal step: (float[B, F], the next cache)."""
-        slots = cache_SBD.shape[0]
-        cache_SBD = ops.slice_update(cache_SBD, (position % slots, 0, 0), ops.relu(x_BD)[None])
-        behind_K = (self.taps - 1 - ops.arange(self.taps)) * self.dilation
-        window_KBD = ops.take(cache_SBD, (position - behind_K) % slots, axis=0)
-        mixed_BD = ops.sum(window_KBD * self.taps_KD[:, None, :], axis=0)
-        return self.norm(ops.matmul(mixed_BD, self.pointwise_DF)), cache_SBD
+        So what a position needs stands together; the taps, fewer by B, are what is brought into the ring's order.
+        """
+        return ops.zeros((self.dilation, self.taps, rows, self.taps_KD.shape[1]))
+
+    def step(self, cache_ZKBD: Any, x_BD: Any, position: Any, paths: Any = None) -> tuple[Any, Any]:
+        """Position `position` (int32[]) of a causal step: (float[B, F], the next cache).
+
+        `paths` (`layers/paths.py`): where the rows' inputs stand, if not each row's in that row.
+        """
+        phase, slot = position % self.dilation, position // self.dilation % self.taps
+        cache_ZKBD = ops.slice_update(cache_ZKBD, (phase, slot, 0, 0), ops.relu(x_BD)[None, None])
+        ring_KBD = ops.take(cache_ZKBD, phase, axis=0)
+        age_K = (slot - ops.arange(self.taps, dtype="int32")) % self.taps  # in dilations, of what a slot holds
+        taps_KD = ops.take(ops.convert_to_tensor(self.taps_KD), self.taps - 1 - age_K, axis=0)
+        if paths is not None:
+            rows_KB = rows_at(paths, ops.maximum(position - age_K * self.dilation, 0))
+            place_KB = rows_KB + ops.arange(self.taps, dtype="int32")[:, None] * ring_KBD.shape[1]
+            ring_KBD = ops.take(ops.reshape(ring_KBD, (-1, ring_KBD.shape[2])), place_KB, axis=0)
+        mixed_BD = ops.sum(ring_KBD * taps_KD[:, None, :], axis=0)
+        return self.norm(ops.matmul(mixed_BD, self.pointwise_DF)), cache_ZKBD
 
 
 class ConvBlock(Part):
@@ -100,11 +112,11 @@ class ConvBlock(Part):
         """Empty caches of the four steps."""
         return [step.start(rows) for step in self.steps]
 
-    def step(self, caches: list[Any], x_BD: Any, position: Any) -> tuple[Any, list[Any]]:
-        """One position: (float[B, D], the next caches)."""
+    def step(self, caches: list[Any], x_BD: Any, position: Any, paths: Any = None) -> tuple[Any, list[Any]]:
+        """One position: (float[B, D], the next caches). `paths` as in ConvStep."""
         one, two, three, four = self.steps
-        hidden_BD, cache1 = one.step(caches[0], x_BD, position)
-        hidden_BD, cache2 = two.step(caches[1], hidden_BD, position)
-        hidden_BD, cache3 = three.step(caches[2], x_BD + hidden_BD, position)
-        hidden_BD, cache4 = four.step(caches[3], hidden_BD, position)
+        hidden_BD, cache1 = one.step(caches[0], x_BD, position, paths)
+        hidden_BD, cache2 = two.step(caches[1], hidden_BD, position, paths)
+        hidden_BD, cache3 = three.step(caches[2], x_BD + hidden_BD, position, paths)
+        hidden_BD, cache4 = four.step(caches[3], hidden_BD, position, paths)
         return x_BD + hidden_BD, [cache1, cache2, cache3, cache4]

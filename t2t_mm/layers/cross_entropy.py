@@ -14,15 +14,16 @@ def cross_entropy(x_ND: Any, table_VD: Any, labels_N: Any, smoothing: float) -> 
 
     Args:
         x_ND: float, vectors.
-        table_VD: float, the output layer's row for each of V symbols.
+        table_VD: float32, the output layer's row for each of V symbols; logits are computed in the type of `x_ND`.
         labels_N: int32 in [0, V).
         smoothing: the share of the target distribution spread evenly over all V symbols; 0 makes both results equal.
     """
-    logits_NV = ops.cast(ops.matmul(x_ND, ops.transpose(table_VD)), "float32")
+    logits_NV = ops.cast(ops.matmul(x_ND, ops.transpose(ops.cast(table_VD, x_ND.dtype))), "float32")
     normaliser_N = ops.logsumexp(logits_NV, axis=-1)
-    label_N = ops.cast(ops.sum(x_ND * ops.take(table_VD, labels_N, axis=0), axis=-1), "float32")
+    x_ND = ops.cast(x_ND, "float32")
+    label_N = ops.sum(x_ND * ops.take(table_VD, labels_N, axis=0), axis=-1)
     nats_N = normaliser_N - label_N
     if smoothing == 0.0:
         return nats_N, nats_N
-    mean_N = ops.cast(ops.matmul(x_ND, ops.mean(table_VD, axis=0)[:, None])[:, 0], "float32")
+    mean_N = ops.matmul(x_ND, ops.mean(table_VD, axis=0)[:, None])[:, 0]
     return normaliser_N - (1.0 - smoothing) * label_N - smoothing * mean_N, nats_N

@@ -3,19 +3,23 @@
 N tokens, D channels, E experts of which each token takes k, H hidden units in an expert, C slots an expert holds.
 """
 
+import math
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from t2t_mm.errors import UserError
-from t2t_mm.layers.dispatch import from_experts, route, to_experts
+from t2t_mm.layers.dispatch import Routes, from_experts, route, to_experts
 from t2t_mm.layers.forward import Forward
 from t2t_mm.layers.norm import LayerNorm
 from t2t_mm.layers.part import Part
 from t2t_mm.layers.softmax import softmax
 
 NOISE_FLOOR = 1e-2  # T2T adds it to the gate noise's scale
+WAVE = 2.0  # where shapes are static: slots an expert has at a time outside training, as a multiple of an equal share,
+FEW = 32  # and at least
 
 
 class Experts(Part):
@@ -36,8 +40,9 @@ class Experts(Part):
     def build(self, width: int) -> None:
         """Each expert starts as if it stood alone: variance by its own fan-in, not by that of the stack."""
         normal = keras.initializers.RandomNormal
-        self.gate_DE = self.add_weight(shape=(width, self.experts), initializer="zeros", name="gate")
-        self.gate_noise_DE = self.add_weight(shape=(width, self.experts), initializer="zeros", name="gate_noise")
+        gate = {"shape": (width, self.experts), "initializer": "zeros", "autocast": False}
+        self.gate_DE = self.add_weight(**gate, name="gate")
+        self.gate_noise_DE = self.add_weight(**gate, name="gate_noise")
         self.hidden_EDH = self.add_weight(
             shape=(self.experts, width, self.size), initializer=normal(stddev=(2.0 / width) ** 0.5), name="hidden"
         )
@@ -54,17 +59,15 @@ class Experts(Part):
         gates_Nk, expert_Nk = self._gate(x_ND, real_N, forward)
         if forward.watched is not None:
             forward.watched.load[self.path] = self._load(expert_Nk)
-        tokens = ops.shape(x_ND)[0]
         if forward.training:
-            share = tokens * self.per_token / self.experts
-            capacity = ops.cast(ops.ceil(self.capacity * ops.cast(share, "float32")), "int32")
-            capacity = ops.minimum(capacity, tokens) if keras.backend.backend() == "tensorflow" else int(capacity)
+            routes, out_ND = self._dispatch(x_ND, gates_Nk, expert_Nk, self._capacity(ops.shape(x_ND)[0]))
+            forward.reports[f"{self.path}/overflow"] = self._overflow(expert_Nk, routes)
         elif keras.backend.backend() == "tensorflow":
-            capacity = ops.max(ops.bincount(ops.reshape(expert_Nk, (-1,)), minlength=self.experts + 1)[: self.experts])
-            capacity = ops.maximum(ops.cast(capacity, "int32"), 1)
+            load_E = ops.bincount(ops.reshape(expert_Nk, (-1,)), minlength=self.experts + 1)[: self.experts]
+            most = ops.maximum(ops.cast(ops.max(load_E), "int32"), 1)
+            _, out_ND = self._dispatch(x_ND, gates_Nk, expert_Nk, most)
         else:
-            capacity = tokens
-        out_ND = self._dispatch(x_ND, gates_Nk, expert_Nk, capacity, forward)
+            out_ND = self._in_waves(x_ND, gates_Nk, expert_Nk)
         return self.norm(x_BLD + ops.reshape(out_ND, shape))
 
     def step(self, x_BD: Any) -> Any:
@@ -74,7 +77,7 @@ class Experts(Part):
         if rows * self.per_token <= self.experts:
             out_BD = ops.stack([self._few(x_BD[b], gates_Bk[b], expert_Bk[b]) for b in range(rows)])
         else:
-            out_BD = self._dispatch(x_BD, gates_Bk, expert_Bk, rows, Forward())
+            out_BD = self._in_waves(x_BD, gates_Bk, expert_Bk)
         return self.norm(x_BD + out_BD)
 
     def _few(self, x_D: Any, gates_k: Any, expert_k: Any) -> Any:
@@ -90,27 +93,55 @@ class Experts(Part):
             out_D = out_D + gates_k[j] * ops.sum(said_HD, axis=0)
         return out_D
 
-    def _dispatch(self, x_ND: Any, gates_Nk: Any, expert_Nk: Any, capacity: Any, forward: Forward) -> Any:
+    def _capacity(self, tokens: Any) -> Any:
+        """Slots of an expert in training: int, or int32[] where a graph is to serve every number of tokens."""
+        share = tokens * self.per_token / self.experts
+        if isinstance(tokens, int):
+            return min(int(np.ceil(np.float32(self.capacity) * np.float32(share))), tokens)
+        return ops.minimum(ops.cast(ops.ceil(self.capacity * ops.cast(share, "float32")), "int32"), tokens)
+
+    def _in_waves(self, x_ND: Any, gates_Nk: Any, expert_Nk: Any) -> Any:
+        """Every choice served though shapes are static: who finds no slot waits for the next wave; no gradient."""
+        tokens = x_ND.shape[0]
+        capacity = min(tokens, max(FEW, math.ceil(WAVE * tokens * self.per_token / self.experts)))
+
+        def serve(waiting_Nk: Any, out_ND: Any) -> tuple[Any, Any]:
+            routes, said_ND = self._dispatch(x_ND, gates_Nk, waiting_Nk, capacity)
+            seated_Nk = routes.slot_Nk < self.experts * capacity
+            return ops.where(seated_Nk, self.experts, waiting_Nk), out_ND + said_ND
+
+        def someone_waits(waiting_Nk: Any, out_ND: Any) -> Any:
+            return ops.any(waiting_Nk < self.experts)
+
+        waiting_Nk, out_ND = serve(expert_Nk, ops.zeros_like(x_ND))
+        if capacity < tokens:
+            _, out_ND = ops.while_loop(someone_waits, serve, (waiting_Nk, out_ND))
+        return out_ND
+
+    def _overflow(self, expert_Nk: Any, routes: Routes) -> Any:
+        """The share of choices that found no slot, float32[]."""
+        asked = ops.sum(ops.cast(expert_Nk < self.experts, "float32"))
+        seated = ops.sum(ops.cast(routes.slot_Nk < ops.shape(routes.pair_S)[0], "float32"))
+        return 1.0 - seated / ops.maximum(asked, 1.0)
+
+    def _dispatch(self, x_ND: Any, gates_Nk: Any, expert_Nk: Any, capacity: Any) -> tuple[Routes, Any]:
+        """Where each choice went, and what the experts say to each token, float[N, D]."""
         routes = route(expert_Nk, self.experts, capacity)
         slots_ECD = ops.reshape(to_experts(x_ND, routes, self.per_token), (self.experts, capacity, x_ND.shape[-1]))
         hidden_ECH = ops.relu(ops.matmul(slots_ECD, self.hidden_EDH))
         said_SD = ops.reshape(ops.matmul(hidden_ECH, self.output_EHD), (-1, x_ND.shape[-1]))
         said_NkD = from_experts(said_SD, routes)
-        if forward.training:
-            asked = ops.sum(ops.cast(expert_Nk < self.experts, "float32"))
-            seated = ops.sum(ops.cast(routes.slot_Nk < self.experts * capacity, "float32"))
-            forward.reports[f"{self.path}/overflow"] = 1.0 - seated / ops.maximum(asked, 1.0)
-        return ops.sum(said_NkD * gates_Nk[..., None], axis=1)
+        return routes, ops.sum(said_NkD * gates_Nk[..., None], axis=1)
 
     def _gate(self, x_ND: Any, real_N: Any, forward: Forward) -> tuple[Any, Any]:
         """Noisy top-k gating: (gates float[N, k] that sum to 1, experts int32[N, k]); zeros and E for pads."""
-        x_ND = ops.cast(x_ND, "float32")
-        clean_NE = ops.matmul(x_ND, ops.cast(self.gate_DE, "float32"))
+        dtype, x_ND = x_ND.dtype, ops.cast(x_ND, "float32")
+        clean_NE = ops.matmul(x_ND, self.gate_DE)
         real_N1 = ops.cast(real_N, "float32")[:, None]
         if forward.noise is None:
             top_Nk, expert_Nk = ops.top_k(clean_NE, self.per_token)
         else:
-            scale_NE = ops.softplus(ops.matmul(x_ND, ops.cast(self.gate_noise_DE, "float32"))) + NOISE_FLOOR
+            scale_NE = ops.softplus(ops.matmul(x_ND, self.gate_noise_DE)) + NOISE_FLOOR
             noisy_NE = clean_NE + scale_NE * forward.noise.normal(ops.shape(clean_NE), self.path)
             best_Nk, best_index_Nk = ops.top_k(noisy_NE, self.per_token + 1)
             top_Nk, expert_Nk = best_Nk[:, : self.per_token], best_index_Nk[:, : self.per_token]
@@ -125,7 +156,7 @@ class Experts(Part):
             importance_E = ops.segment_sum(ops.reshape(gates_Nk, (-1,)), flat_M, num_segments=self.experts)
             forward.penalties[self.path] = self.balance * (imbalance(importance_E) + imbalance(load_E))
             forward.reports[f"{self.path}/importance"] = importance_E
-        return ops.cast(gates_Nk, self.compute_dtype), expert_Nk
+        return ops.cast(gates_Nk, dtype), expert_Nk
 
     def _load(self, expert_Nk: Any) -> Any:
         """How many choices fell on each expert, pads left out: float32[E]."""

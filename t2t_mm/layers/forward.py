@@ -10,6 +10,7 @@ import zlib
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 from keras import ops
 
 
@@ -50,11 +51,12 @@ class Watched:
 class Forward:
     """One forward pass. Layers read `noise` (None outside training) and leave penalties and reports.
 
-    A pass may be watched; one that is not computes nothing for it.
+    A pass may be watched; one that is not computes nothing for it. `dtype` is what activations come in: layers keep
+    that of what they are given, so it is chosen where values enter. Norms, gates, softmaxes and losses are float32.
     """
 
-    def __init__(self, noise: Noise | None = None, watched: Watched | None = None) -> None:
-        self.noise, self.watched = noise, watched
+    def __init__(self, noise: Noise | None = None, watched: Watched | None = None, dtype: str = "float32") -> None:
+        self.noise, self.watched, self.dtype = noise, watched, dtype
         self.penalties: dict[str, Any] = {}  # by layer path: added to the objective, never to a reported loss
         self.reports: dict[str, Any] = {}  # by layer path: expert load and the like, for the log
 
@@ -65,7 +67,7 @@ class Forward:
 
 def u32(number: int) -> Any:
     """uint32[]: a constant."""
-    return ops.cast(ops.convert_to_tensor(number, dtype="int64"), "uint32")
+    return ops.convert_to_tensor(np.uint32(number))
 
 
 def mix(x: Any) -> Any:

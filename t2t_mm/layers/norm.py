@@ -20,8 +20,8 @@ class LayerNorm(Part):
 
     def build(self, width: int) -> None:
         start = keras.initializers.Constant(self.scale)
-        self.scale_D = self.add_weight(shape=(width,), initializer=start, name="scale")
-        self.shift_D = self.add_weight(shape=(width,), initializer="zeros", name="shift")
+        self.scale_D = self.add_weight(shape=(width,), initializer=start, autocast=False, name="scale")
+        self.shift_D = self.add_weight(shape=(width,), initializer="zeros", autocast=False, name="shift")
 
     def call(self, x: Any) -> Any:
         out = normalise(ops.cast(x, "float32"), self.scale_D.value, self.shift_D.value)

@@ -18,6 +18,11 @@ class Seq:
         """The same lengths and grid around other values."""
         return replace(self, values_BLD=values_BLD)
 
+    def repeated(self, times: int) -> "Seq":
+        """Each row `times` times, one after the other."""
+        values_BLD, real_BL = (ops.repeat(x, times, axis=0) for x in (self.values_BLD, self.real_BL))
+        return replace(self, values_BLD=values_BLD, real_BL=real_BL)
+
 
 def zero_pads(values_BLD: Any, real_BL: Any) -> Any:
     """`values_BLD` with every pad set to the zero vector, whatever it held (NaN excepted)."""

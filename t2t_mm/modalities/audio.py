@@ -50,7 +50,7 @@ class Audio(Modality):
 
     def bottom(self, arrays: Tensors, forward: Forward) -> Seq:
         """The arrays of a sound to Seq[B, ceil(T / 2^halvings), D], or 80 times as long when flattened."""
-        x_BTFC, lengths_B = self.picture(arrays), arrays["lengths"]
+        x_BTFC, lengths_B = ops.cast(self.picture(arrays), forward.dtype), arrays["lengths"]
         fill = -ops.shape(x_BTFC)[1] % 2**self.halvings
         x_BTFC = ops.pad(x_BTFC, [[0, 0], [0, fill], [0, 0], [0, 0]])
         real_BT = ops.arange(ops.shape(x_BTFC)[1])[None, :] < lengths_B[:, None]

@@ -33,7 +33,7 @@ class Image(Modality):
 
     def bottom(self, arrays: Tensors, forward: Forward) -> Seq:
         """{"pixels": uint8[B, H, W, 3]} to Seq[B, ceil(H / 16) * ceil(W / 16), D] with its grid."""
-        x = standardised(arrays["pixels"])
+        x = ops.cast(standardised(arrays["pixels"]), forward.dtype)
         for layer in self.flow:
             x = layer(x)
         height, width = x.shape[1], x.shape[2]

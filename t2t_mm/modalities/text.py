@@ -13,18 +13,21 @@ from t2t_mm.modalities.base import Loss, Modality, Tensors
 
 
 class Table(Part):
-    """One row of D channels for each of V symbols, N(0, 1 / D)."""
+    """One row of D channels for each of V symbols, N(0, 1 / D).
+
+    Float32 in mixed precision too: the gradient of a row adds up over all places where its symbol stands.
+    """
 
     def build(self, shape: tuple[int, int]) -> None:
         initializer = keras.initializers.RandomNormal(stddev=shape[1] ** -0.5)
-        self.rows_VD = self.add_weight(shape=shape, initializer=initializer, name="rows")
+        self.rows_VD = self.add_weight(shape=shape, initializer=initializer, autocast=False, name="rows")
 
     def call(self, ids: Any) -> Any:
         return ops.take(self.rows_VD, ids, axis=0)
 
 
 class Text(Modality):
-    """W_E for inputs and for shifted targets, W_S for outputs; the two are not tied.
+    """W_E for inputs and for shifted targets, W_S for outputs; with `shared_embedding_and_softmax_weights` W_S is W_E.
 
     Embeddings are scaled by sqrt(D) to unit variance; logits start with unit variance too, so the first loss is ln V.
     """
@@ -34,15 +37,18 @@ class Text(Modality):
     def build(self) -> None:
         shape = (self.port.size, self.hidden_size)
         self.embed = Table(name="embed")
-        self.score = Table(name="score")
         self.embed.build(shape)
-        self.score.build(shape)
+        if self.hparams.data.shared_embedding_and_softmax_weights:
+            self.score = self.embed
+        else:
+            self.score = Table(name="score")
+            self.score.build(shape)
 
     def bottom(self, arrays: Tensors, forward: Forward) -> Seq:
         """{"ids": int32[B, L], "lengths": int32[B]} to Seq[B, L, D]; a pad becomes the zero vector."""
         ids_BL = arrays["ids"]
         real_BL = ops.arange(ops.shape(ids_BL)[1])[None, :] < arrays["lengths"][:, None]
-        return Seq(zero_pads(self.vectors(ids_BL), real_BL), real_BL)
+        return Seq(zero_pads(ops.cast(self.vectors(ids_BL), forward.dtype), real_BL), real_BL)
 
     def targets_bottom(self, arrays: Tensors, forward: Forward) -> Seq:
         return self.bottom(arrays, forward)

@@ -15,7 +15,12 @@ class Body(Part, abc.ABC):
 
     A body is made from its hparams record, whose field `hidden_size` is D. `decode` is causal: output t sees targets
     0 to t only. `step` called on positions 0, 1, 2, ... equals `decode` on the whole, to 1e-4.
+
+    `longest` is the number of positions that a body can tell apart, of a source as of a target, or None where there is
+    no end to them. Whoever brings data to the body sees to it that nothing real stands behind; pads may.
     """
+
+    longest: int | None = None
 
     @abc.abstractmethod
     def encode(self, source: Seq, forward: Forward) -> Seq:
@@ -32,10 +37,20 @@ class Body(Part, abc.ABC):
     def start(self, memory: Seq, positions: int) -> State:
         """What `step` needs to generate up to `positions` positions for each row of `memory`."""
 
+    def start_beams(self, memory: Seq, positions: int, beams: int) -> State:
+        """As `start`, for `beams` rows that read the first row of `memory`, then as many that read the second, and on.
+
+        A body that holds a memory once for all its rows, or spares `select` the moving, has a version of its own.
+        """
+        return self.start(memory.repeated(beams), positions)
+
     @abc.abstractmethod
     def step(self, state: State, x_B1D: Any) -> tuple[Any, State]:
         """One position further: takes the embedded previous output, returns (y_B1D, next state)."""
 
     @abc.abstractmethod
     def select(self, state: State, rows_B: Any) -> State:
-        """The state in which row b goes on from row `rows_B[b]`, a row that reads the same memory."""
+        """The state in which row b goes on from row `rows_B[b]`, a row that reads the same row of the memory.
+
+        `state` comes from `start_beams`, by any number of steps and selections.
+        """

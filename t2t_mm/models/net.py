@@ -53,6 +53,11 @@ class Net(Part):
             self.modalities[key].build()
         self.command_table.build((len(self.commands), self.width))
 
+    @property
+    def longest(self) -> int | None:
+        """The number of positions that the body can tell apart; None where there is no end to them."""
+        return self.body.longest
+
     def tensors(self) -> dict[str, np.ndarray]:
         """Every weight by path, for a checkpoint; the table of commands as one row a name."""
         return split_commands({w.path: w.numpy() for w in self.trainable_variables}, self.commands)
@@ -80,7 +85,7 @@ class Net(Part):
         """Inputs through their modality net and the encoder. Without inputs, `rows` says how many rows there are."""
         port = self.signatures[problem].inputs
         if port is None:
-            source = Seq(ops.zeros((rows, 1, self.width)), ops.ones((rows, 1), "bool"))
+            source = Seq(ops.zeros((rows, 1, self.width), forward.dtype), ops.ones((rows, 1), "bool"))
         else:
             source = self.modalities[port.key].bottom(inputs or {}, forward)
         return self.body.encode(source, forward)
@@ -94,7 +99,7 @@ class Net(Part):
         if not self.generates(problem):
             return memory
         target = self._targets(problem).targets_bottom(targets, forward)
-        first_B1D = ops.broadcast_to(self._first(command), (rows, 1, self.width))
+        first_B1D = ops.broadcast_to(ops.cast(self._first(command), forward.dtype), (rows, 1, self.width))
         shifted_BLD = ops.concatenate([first_B1D, target.values_BLD[:, :-1]], axis=1)
         return self.body.decode(memory, target.with_values(shifted_BLD), forward)
 
@@ -115,8 +120,12 @@ class Net(Part):
         return self._targets(problem).top(memory)[:, 0]
 
     def start(self, problem: str, memory: Seq, positions: int) -> State:
-        """The body's state for generating up to `positions` positions."""
+        """The body's state for generating up to `positions` positions for each row of `memory`."""
         return self.body.start(memory, positions)
+
+    def start_beams(self, problem: str, memory: Seq, positions: int, beams: int) -> State:
+        """The same for `beams` rows that read the first row of `memory`, then as many that read the second, and on."""
+        return self.body.start_beams(memory, positions, beams)
 
     def first(self, problem: str, rows: int) -> Any:
         """float[B, 1, D]: the problem's command token."""
@@ -134,7 +143,7 @@ class Net(Part):
         return self._targets(problem).top(Seq(y_B1D, real_B1))[:, 0], state
 
     def select(self, state: State, rows_B: Any) -> State:
-        """The state in which row b goes on from row rows_B[b]."""
+        """The state, from `start_beams`, in which row b goes on from row rows_B[b], which reads the same memory."""
         return self.body.select(state, rows_B)
 
     def _targets(self, problem: str) -> Modality:

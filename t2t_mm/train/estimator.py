@@ -1,7 +1,9 @@
 """Train, evaluate, predict: one net on several ready problems, in one run directory."""
 
 import math
+import random
 import time
+from collections import deque
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 
 from t2t_mm.data.batch import Batch
 from t2t_mm.data.batches import Batches
@@ -28,9 +29,13 @@ from t2t_mm.train.log import TrainingLog
 from t2t_mm.train.mixing import Mixer, PlanRow, ProblemFacts, plan_rows
 from t2t_mm.train.optimiser import Adam
 from t2t_mm.train.report import Result, write_results
+from t2t_mm.train.room import check_room
 from t2t_mm.train.schedule import learning_rate
-from t2t_mm.train.step import Steps
+from t2t_mm.train.step import Stepped, Steps
 from t2t_mm.train.stopping import Stop, stoppable
+
+# Steps whose losses are not asked for yet: TensorFlow returns when a step is done, JAX while it is being computed.
+UNDER_WAY = {"tensorflow": 0, "jax": 1}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,18 +77,22 @@ class Estimator:
     ) -> None:
         """Make the net and take up the newest checkpoint in `output_dir`, if there is one.
 
-        Raises UserError for a split without examples or a checkpoint of another architecture.
+        Raises UserError for a split without examples, an example that takes more positions than the body has, or a
+        checkpoint of another architecture.
         """
-        keras.utils.set_random_seed(seed)  # initial weights alone; everything later is keyed by (seed, step, path)
+        random.seed(seed)  # Keras draws from it for initial weights; everything later is keyed by (seed, step, path)
         self.problems, self.hparams, self.output_dir, self.seed = dict(problems), hparams, output_dir, seed
         self.train_steps, self.habits = train_steps, habits or Habits()
         self.batches = {n: Batches(p, TRAIN, hparams.data, seed, training=True) for n, p in problems.items()}
         self.net = Net({name: problem.signature for name, problem in problems.items()}, hparams)
+        for ready in problems.values():
+            check_room(ready, self.net.longest, hparams.data)
         self.net.build()
         self.optimiser = Adam(self.net.trainable_variables, self.net.commands, hparams.training)
         specs = {n: {f: c.spec(hparams.data) for f, c in p.codecs.items()} for n, p in problems.items()}
         self.steps = Steps(self.net, self.optimiser, specs, hparams.training, seed)
         self.mixer = Mixer(self.facts(), hparams.training, seed)
+        self._unchecked: deque[tuple[int, str, tuple[str, ...], Stepped]] = deque()  # steps of unknown outcome
         self.step = 0
         self.positions = dict.fromkeys(problems, 0)
         newest = checkpoint.latest(output_dir)
@@ -148,7 +157,8 @@ class Estimator:
         return Looker(self.net, self.hparams.data)
 
     def save(self) -> Path:
-        """Write a checkpoint of the step that was taken last."""
+        """Write a checkpoint of the step that was taken last. Raises UserError if a loss was not finite."""
+        self._check_losses()
         state = {"step": self.step, "positions": self.positions, "mixing": self.mixer.state(), "seed": self.seed}
         tensors = self.net.tensors() | self.optimiser.tensors()
         return checkpoint.save(self.output_dir, self.step, tensors, state, self.habits.keep)
@@ -180,6 +190,7 @@ class Estimator:
                         self.save()
                         saved_at, saved_step = time.monotonic(), self.step
                     if evaluating and self.step < until and _due(self.step, self.habits.eval_every):
+                        self._check_losses()
                         self._tell(log, self.evaluate(permuted=False))
             finally:
                 for stream in streams.values():
@@ -207,16 +218,24 @@ class Estimator:
         batch = next(streams[name])
         waited = time.perf_counter() - started
         stepped = self.steps.train(batch, step, rate(step), self.problems[name].problem.loss_multiplier)
-        nats = float(stepped.nats)
-        if not math.isfinite(nats) or not np.isfinite(float(stepped.gradient_norm)):
-            raise UserError(
-                f"The loss of {name} is {nats} and its gradient's norm {float(stepped.gradient_norm)} at step {step}, "
-                f"on examples {', '.join(batch.ids[:5])}{' ...' if len(batch.ids) > 5 else ''}. The last checkpoint "
-                f"is {checkpoint.latest(self.output_dir) or 'none'}; a lower learning_rate or clip_grad_norm may help."
-            )
+        self._unchecked.append((step, name, batch.ids, stepped))
+        self._check_losses(but=UNDER_WAY[keras.backend.backend()])
         self.step, self.positions[name] = step, batch.position + 1
-        self.mixer.observe(name, nats)
-        log.step(step, name, nats, batch.targets, time.perf_counter() - started, waited, rate(step))
+        self.mixer.observe(name, stepped.nats)
+        log.step(step, name, stepped.nats, batch.targets, time.perf_counter() - started, waited, rate(step))
+
+    def _check_losses(self, but: int = 0) -> None:
+        """Raise UserError for a loss that is not finite, in the steps not yet checked but for the last `but`."""
+        while len(self._unchecked) > but:
+            step, name, ids, stepped = self._unchecked.popleft()
+            nats, norm = float(stepped.nats), float(stepped.gradient_norm)
+            if not math.isfinite(nats) or not math.isfinite(norm):
+                self._unchecked.clear()
+                raise UserError(
+                    f"The loss of {name} is {nats} and its gradient's norm {norm} at step {step}, on examples "
+                    f"{', '.join(ids[:5])}{' ...' if len(ids) > 5 else ''}. The last checkpoint is "
+                    f"{checkpoint.latest(self.output_dir) or 'none'}; a lower learning_rate or clip_grad_norm may help."
+                )
 
 
 def _due(step: int, every: int) -> bool:

@@ -1,4 +1,4 @@
-"""Adam, as one fused kernel a weight, with a step count for every net.
+"""Adam with a step count for every net.
 
 A net that first trains at step 1,000 of a joint run must not be treated as if its moments had settled, so the bias
 correction counts the steps that the net took part in.
@@ -9,6 +9,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from keras import ops
 
 from t2t_mm.hparam_set import TrainingHparams
 from t2t_mm.models.net import COMMANDS, join_commands, split_commands
@@ -40,46 +41,32 @@ class Adam:
         self.counts_U = keras.Variable(np.zeros(len(self.units), "float32"), trainable=False, name="steps")
 
     def apply(self, gradients: Mapping[str, Any], rate: Any, command: Any) -> None:
-        """Move the weights named in `gradients` (TensorFlow backend; called while tracing a step).
+        """Move the weights named in `gradients`; called while a step is traced.
 
         Args:
             gradients: float tensors by weight path; weights left out do not move, nor do their moments.
             rate: float32[], the learning rate.
             command: int32[], the row of the table of commands that this step used.
-        """
-        import tensorflow as tf
 
+        On JAX it is called inside a `keras.StatelessScope`, which then holds what moved.
+        """
         first_command = len(self.units) - len(self.commands)
         used = {unit_of(path) for path in gradients if path != COMMANDS}
-        here_U = tf.constant([unit in used for unit in self.units], "float32")
+        here_U = np.array([unit in used for unit in self.units], "float32")
         if COMMANDS in gradients:
-            here_U += tf.one_hot(first_command + command, len(self.units))
-        counts_U = self.counts_U.value.assign_add(here_U)
-        beta1, beta2, epsilon = self.hparams.adam_beta1, self.hparams.adam_beta2, self.hparams.adam_epsilon
+            here_U = here_U + ops.one_hot(first_command + command, len(self.units), dtype="float32")
+        counts_U = self.counts_U.assign(self.counts_U.value + here_U)
+        move = _move_fused if keras.backend.backend() == "tensorflow" else _move
         for path, gradient in gradients.items():
-            weight, m, v = (x.value for x in (self.weights[path], self.moments[f"{path}/m"], self.moments[f"{path}/v"]))
+            weight, m, v = self.weights[path], self.moments[f"{path}/m"], self.moments[f"{path}/v"]
             count = counts_U[first_command + command if path == COMMANDS else self.units.index(unit_of(path))]
             if path == COMMANDS:
-                g = tf.gather(gradient, command)
-                m_D = beta1 * tf.gather(m, command) + (1.0 - beta1) * g
-                v_D = beta2 * tf.gather(v, command) + (1.0 - beta2) * tf.square(g)
-                scale = rate * tf.sqrt(1.0 - beta2**count) / (1.0 - beta1**count)
-                moved_D = tf.gather(weight, command) - scale * m_D / (tf.sqrt(v_D) + epsilon)
-                for variable, value_D in ((m, m_D), (v, v_D), (weight, moved_D)):
-                    variable.scatter_nd_update(command[None, None], value_D[None])
+                weight_D, m_D, v_D, gradient_D = (ops.take(x, command, axis=0) for x in (weight, m, v, gradient))
+                moved_D = updated(weight_D, m_D, v_D, gradient_D, rate, count, self.hparams)
+                for variable, value_D in zip((weight, m, v), moved_D, strict=True):
+                    _write_row(variable, command, value_D)
             else:
-                tf.raw_ops.ResourceApplyAdam(
-                    var=weight.handle,
-                    m=m.handle,
-                    v=v.handle,
-                    beta1_power=beta1**count,
-                    beta2_power=beta2**count,
-                    lr=rate,
-                    beta1=beta1,
-                    beta2=beta2,
-                    epsilon=epsilon,
-                    grad=gradient,
-                )
+                move(weight, m, v, gradient, rate, count, self.hparams)
 
     def tensors(self) -> dict[str, np.ndarray]:
         """Moments by `<weight path>/<slot>` and counts by `steps/<unit>`, for a checkpoint."""
@@ -94,3 +81,46 @@ class Adam:
         for path, moment in self.moments.items():
             moment.assign(whole[path])
         self.counts_U.assign(np.concatenate([tensors[f"steps/{unit}"] for unit in self.units]))
+
+
+def updated(
+    weight: Any, m: Any, v: Any, gradient: Any, rate: Any, count: Any, hparams: TrainingHparams
+) -> tuple[Any, Any, Any]:
+    """What weight and moments become by step number `count`, float32[], of their net."""
+    beta1, beta2 = hparams.adam_beta1, hparams.adam_beta2
+    m = beta1 * m + (1.0 - beta1) * gradient
+    v = beta2 * v + (1.0 - beta2) * ops.square(gradient)
+    scale = rate * ops.sqrt(1.0 - beta2**count) / (1.0 - beta1**count)
+    return weight - scale * m / (ops.sqrt(v) + hparams.adam_epsilon), m, v
+
+
+def _move(weight: Any, m: Any, v: Any, gradient: Any, rate: Any, count: Any, hparams: TrainingHparams) -> None:
+    moved = updated(weight.value, m.value, v.value, gradient, rate, count, hparams)
+    for variable, value in zip((weight, m, v), moved, strict=True):
+        variable.assign(value)
+
+
+def _move_fused(weight: Any, m: Any, v: Any, gradient: Any, rate: Any, count: Any, hparams: TrainingHparams) -> None:
+    """The same as one kernel of TensorFlow's, in place."""
+    import tensorflow as tf
+
+    tf.raw_ops.ResourceApplyAdam(
+        var=weight.value.handle,
+        m=m.value.handle,
+        v=v.value.handle,
+        beta1_power=hparams.adam_beta1**count,
+        beta2_power=hparams.adam_beta2**count,
+        lr=rate,
+        beta1=hparams.adam_beta1,
+        beta2=hparams.adam_beta2,
+        epsilon=hparams.adam_epsilon,
+        grad=gradient,
+    )
+
+
+def _write_row(variable: Any, row: Any, value_D: Any) -> None:
+    """Set one row of `variable`, float32[R, D], in place where the backend can."""
+    if keras.backend.backend() == "tensorflow":
+        variable.value.scatter_nd_update(row[None, None], value_D[None])
+    else:
+        variable.assign(ops.slice_update(variable.value, (row, 0), value_D[None]))

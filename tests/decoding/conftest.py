@@ -17,6 +17,8 @@ LETTERS = "_.abc"
 class ChainNet(keras.layers.Layer):
     """Decodes by a table: probability[source, before, last, next]; what begins with "a" is source 0, and so on."""
 
+    longest = None
+
     def __init__(self, probability_SVVV):
         super().__init__()
         self.table = self.add_weight(shape=probability_SVVV.shape, initializer="zeros", name="table")
@@ -44,6 +46,9 @@ class ChainNet(keras.layers.Layer):
     def start(self, problem, memory, positions):
         source_B = ops.cast(memory.values_BLD[:, 0, 0], "int32")
         return {"source": source_B, "before": ops.zeros_like(source_B)}
+
+    def start_beams(self, problem, memory, positions, beams):
+        return self.start(problem, memory.repeated(beams), positions)
 
     def select(self, state, rows_B):
         return {"source": state["source"], "before": ops.take(state["before"], rows_B)}

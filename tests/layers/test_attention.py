@@ -71,6 +71,22 @@ def test_self_attention_is_the_formula_over_positions_up_to_its_own(heads, scram
         np.testing.assert_allclose(out_LD, expected_LD, atol=1e-5)
 
 
+def test_without_causality_every_position_looks_at_all_that_are_real(scrambled):
+    layer = scrambled(built(SelfAttention(heads=2, dropout=0.0, causal=False, name="self")))
+    x_BLD, lengths = drawn(2, 5, 4), (5, 3)
+    out_BLD = values(layer(tensor(x_BLD), Forward(), source_of(x_BLD, lengths).real_BL))
+    for b, length in enumerate(lengths):
+        q_LD, k_LD, v_LD = np.split(x_BLD[b] @ layer.qkv_D3D.numpy(), 3, axis=1)
+        context_LD = by_loops(q_LD, k_LD, v_LD, lambda t: np.arange(length), 2)  # noqa: B023
+        np.testing.assert_allclose(out_BLD[b], context_LD @ layer.output_DD.numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", [SelfAttention, SourceAttention])
+def test_projections_start_at_the_gain_over_the_root_of_the_width(kind):
+    for weight in built(kind(heads=1, dropout=0.0, gain=0.5, name="attention"), 64).trainable_variables:
+        assert np.std(weight.numpy()) == pytest.approx(0.5 / 8, rel=0.1)
+
+
 @pytest.mark.parametrize("heads", [1, 2])
 def test_source_attention_is_the_formula_over_what_is_real(heads, scrambled):
     layer = scrambled(built(SourceAttention(heads=heads, dropout=0.0, name="source")))

@@ -15,6 +15,14 @@ def test_other_values_keep_lengths_and_grid():
     assert seq.grid == (1, 3)
 
 
+def test_rows_are_repeated_one_after_the_other_with_lengths_and_grid():
+    values_BLD = np.arange(6.0).reshape(2, 3, 1)
+    seq = Seq(ops.convert_to_tensor(values_BLD), ops.convert_to_tensor(REAL_BL), grid=(1, 3)).repeated(2)
+    np.testing.assert_array_equal(ops.convert_to_numpy(seq.values_BLD), values_BLD[[0, 0, 1, 1]])
+    np.testing.assert_array_equal(ops.convert_to_numpy(seq.real_BL), REAL_BL[[0, 0, 1, 1]])
+    assert seq.grid == (1, 3)
+
+
 def test_pads_become_zero_whatever_they_held_and_the_rest_stays():
     noise_BLD = np.random.default_rng(0).normal(0, 1e6, (2, 3, 4)).astype("float32")
     out_BLD = ops.convert_to_numpy(zero_pads(ops.convert_to_tensor(noise_BLD), REAL_BL))

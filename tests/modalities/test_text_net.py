@@ -9,6 +9,7 @@ from t2t_mm.layers.forward import Forward
 from t2t_mm.layers.sequence import Seq
 from t2t_mm.modalities.text import Text
 from t2t_mm.problem import Port
+from t2t_mm.registry import HPARAM_SETS
 
 IDS_BL = np.array([[5, 3, 1, 0], [2, 1, 9, 10]], "int32")  # the second row's pads are noise
 LENGTHS_B = np.array([3, 2], "int32")
@@ -16,8 +17,9 @@ REAL_BL = np.array([[True, True, True, False], [True, True, False, False]])
 ARRAYS = {"ids": IDS_BL, "lengths": LENGTHS_B}
 
 
-def make(size=11, width=4):
-    net = Text(Port("text", "text_words", size), width, None, name="text_words")
+def make(size=11, width=4, tied=False):
+    hparams = HPARAM_SETS["multimodel_demo"]().with_values({"shared_embedding_and_softmax_weights": tied})
+    net = Text(Port("text", "text_words", size), width, hparams, name="text_words")
     net.build()
     return net
 
@@ -85,6 +87,22 @@ def test_the_first_loss_of_8192_words_is_about_ln_8192():
     ids_BL = np.random.default_rng(1).integers(8192, size=(1, 50), dtype="int32")
     loss = net.loss(Seq(ops.convert_to_tensor(body_BLD), None), {"ids": ids_BL, "lengths": np.array([50])}, 0.1)
     assert float(loss.nats) / 50 == pytest.approx(np.log(8192), rel=0.1)
+
+
+def test_a_shared_table_embeds_and_scores(scrambled):
+    net = scrambled(make(tied=True))
+    [rows] = net.trainable_variables
+    assert rows.path == "text_words/embed/rows"
+    vector_D = ops.convert_to_numpy(net.vectors(ops.convert_to_tensor([7])))[0]
+    np.testing.assert_allclose(vector_D, 2 * rows.numpy()[7], rtol=1e-6)
+    logits_V = ops.convert_to_numpy(net.top(Seq(ops.convert_to_tensor([[[1.0, 0, 0, 0]]]), None)))[0, 0]
+    np.testing.assert_allclose(logits_V, rows.numpy()[:, 0], rtol=1e-6)
+    body_BLD = drawn(2, 4, 4)
+    logits_BLV = body_BLD @ rows.numpy().T
+    log_probs_BLV = logits_BLV - np.log(np.exp(logits_BLV).sum(axis=-1, keepdims=True))
+    nats_BL = -np.take_along_axis(log_probs_BLV, IDS_BL[..., None], axis=-1)[..., 0]
+    loss = net.loss(Seq(ops.convert_to_tensor(body_BLD), None), ARRAYS, 0.0)
+    assert float(loss.nats) == pytest.approx(nats_BL[REAL_BL].sum(), rel=1e-5)
 
 
 def test_targets_of_text_go_through_the_decoder():

@@ -139,20 +139,34 @@ def test_step_equals_decode_beyond_the_reach_of_the_widest_convolution(attention
         np.testing.assert_allclose(values(out_B1D)[:, 0], whole_BLD[:, t], atol=1e-4)
 
 
-def test_a_selected_row_goes_on_where_the_other_stood(body):
-    one_source = seq(np.repeat(drawn(1, SOURCE, WIDTH), 3, axis=0))
-    target_BLD = drawn(3, TARGET, WIDTH, seed=1)
-    rows = [2, 0, 0]
-    memory = body.encode(one_source, Forward())
-    state = body.start(memory, TARGET)
-    for t in range(3):
-        _, state = body.step(state, ops.convert_to_tensor(target_BLD[:, t : t + 1]))
-    state = body.select(state, ops.convert_to_tensor(rows, "int32"))
-    spliced_BLD = np.concatenate([target_BLD[rows, :3], target_BLD[:, 3:]], axis=1)
-    whole_BLD = values(body.decode(memory, seq(spliced_BLD), Forward()))
-    for t in range(3, TARGET):
-        out_B1D, state = body.step(state, ops.convert_to_tensor(target_BLD[:, t : t + 1]))
-        np.testing.assert_allclose(values(out_B1D)[:, 0], whole_BLD[:, t], atol=1e-4)
+def test_beams_that_take_over_pasts_go_on_as_if_each_had_had_its_own(body):
+    follow_beams(body, 7, judged=range(7))
+
+
+def test_beams_do_so_beyond_the_reach_of_the_widest_convolution(scrambled):
+    body = made(replace(SMALL, mixing="blocks", experts=0), scrambled)
+    follow_beams(body, 130, judged=(50, 112, 113, 129))  # the ring of 15 taps at dilation 8 holds 113
+
+
+def follow_beams(body, length, judged):
+    """After every step each beam may take over any past of its example; `decode` on the spliced pasts is the judge."""
+    examples, beams, random = 2, 3, np.random.default_rng(0)
+    memory = body.encode(seq(drawn(examples, SOURCE, WIDTH), [5, 3]), Forward())
+    step, select = body.step, body.select
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        step, select = (tf.function(call, autograph=False) for call in (step, select))
+    state = body.start_beams(memory, length, beams)
+    past_RLD = np.zeros((examples * beams, 0, WIDTH), np.float32)
+    for t in range(length):
+        past_RLD = np.concatenate([past_RLD, drawn(examples * beams, 1, WIDTH, seed=t)], axis=1)
+        out_R1D, state = step(state, ops.convert_to_tensor(past_RLD[:, -1:]))
+        if t in judged:
+            whole_RLD = values(body.decode(memory.repeated(beams), seq(past_RLD), Forward()))
+            np.testing.assert_allclose(values(out_R1D)[:, 0], whole_RLD[:, t], atol=2e-4)
+        rows_R = (random.integers(beams, size=(examples, beams)) + beams * np.arange(examples)[:, None]).reshape(-1)
+        state, past_RLD = select(state, ops.convert_to_tensor(rows_R, "int32")), past_RLD[rows_R]
 
 
 def test_the_encoder_is_timing_then_blocks_around_experts_then_a_norm(scrambled):

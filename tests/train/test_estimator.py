@@ -20,8 +20,8 @@ from t2t_mm.registry import HPARAM_SETS
 from t2t_mm.train import checkpoint
 
 if keras.backend.backend() != "tensorflow":
-    pytest.skip("TensorFlow trains", allow_module_level=True)
-from t2t_mm.train.estimator import Estimator, Habits
+    pytest.skip("XLA would compile for an hour", allow_module_level=True)
+from t2t_mm.train.estimator import UNDER_WAY, Estimator, Habits
 
 TINY = (
     "hidden_size=8,encoder_blocks=1,mixer_blocks=0,decoder_blocks=1,experts=4,expert_size=6,attention_heads=2,"
@@ -96,6 +96,18 @@ def test_a_signal_saves_the_step_under_way_and_a_loss_that_is_not_finite_saves_n
     assert "model.ckpt-2.safetensors" in str(raised.value)
     assert checkpoint.steps(tmp_path) == [2]
     assert run.step == 2
+
+
+@pytest.mark.parametrize("train_steps", [1, 5])
+def test_where_steps_are_under_way_a_loss_that_is_not_finite_is_found_before_anything_is_saved(
+    estimator, tmp_path, monkeypatch, train_steps
+):
+    monkeypatch.setitem(UNDER_WAY, keras.backend.backend(), 1)
+    run = estimator("first", tmp_path, train_steps=train_steps, save_every=2)
+    run.net.trainable_variables[0].assign(np.full(run.net.trainable_variables[0].shape, np.nan))
+    with pytest.raises(UserError, match=r"The loss of first is nan .* at step 1, on examples train/\d+, .*is none"):
+        run.train()
+    assert run.step == 1 and not checkpoint.steps(tmp_path)
 
 
 def test_checkpoints_come_as_often_as_asked_and_as_many_are_kept(finished):

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-import keras
 from keras import ops
 
 from t2t_mm.layers.forward import Forward
+from t2t_mm.layers.paths import straight_paths, switch_paths
 from t2t_mm.layers.sequence import Seq
 from t2t_mm.models.body import Body, State
 from t2t_mm.models.multimodel.decoder import Decoder
@@ -38,40 +38,25 @@ class MultiModel(Body):
         return target.with_values(self.decoder(x_BLD, target.real_BL, memory, forward))
 
     def start(self, memory: Seq, positions: int) -> State:
-        return {
+        return self.start_beams(memory, positions, 1)
+
+    def start_beams(self, memory: Seq, positions: int, beams: int) -> State:
+        state = {
             "position": ops.zeros((), "int32"),
-            "mixer": self.mixer.start(memory, positions),
-            "decoder": self.decoder.start(memory, positions),
+            "mixer": self.mixer.start(memory, positions, beams),
+            "decoder": self.decoder.start(memory, positions, beams),
         }
+        if beams > 1:
+            state["paths"] = straight_paths(ops.shape(memory.values_BLD)[0], beams, positions)
+        return state
 
     def step(self, state: State, x_B1D: Any) -> tuple[Any, State]:
-        x_BD, mixer = self.mixer.step(state["mixer"], x_B1D[:, 0], state["position"])
-        y_BD, decoder = self.decoder.step(state["decoder"], x_BD, state["position"])
-        return y_BD[:, None], {"position": state["position"] + 1, "mixer": mixer, "decoder": decoder}
+        position, paths = state["position"], state.get("paths")
+        x_BD, mixer = self.mixer.step(state["mixer"], x_B1D[:, 0], position, paths)
+        y_BD, decoder = self.decoder.step(state["decoder"], x_BD, position, paths)
+        return y_BD[:, None], {**state, "position": position + 1, "mixer": mixer, "decoder": decoder}
 
     def select(self, state: State, rows_B: Any) -> State:
-        def caches(ring_SBD: Any) -> Any:
-            return ops.take(ring_SBD, rows_B, axis=1)
-
-        def attention(held: Any) -> Any:
-            if not isinstance(held, dict):  # without attention: read from the source alone
-                return held
-            mix = keras.tree.map_structure(caches, held["mix"])
-            seen = tuple(ops.take(side, rows_B, axis=0) for side in held["self"])
-            return {"memory": held["memory"], "mix": mix, "self": seen}
-
-        mixer, decoder = state["mixer"], state["decoder"]
-        return {
-            "position": state["position"],
-            "mixer": {
-                "source": attention(mixer["source"]),
-                "blocks": keras.tree.map_structure(caches, mixer["blocks"]),
-            },
-            "decoder": [
-                {
-                    "block": keras.tree.map_structure(caches, part["block"]),
-                    "attention": attention(part["attention"]),
-                }
-                for part in decoder
-            ],
-        }
+        if "paths" not in state:  # each row reads a memory of its own, and goes on from itself
+            return state
+        return {**state, "paths": switch_paths(state["paths"], rows_B, state["position"])}

@@ -37,23 +37,26 @@ class Decoder(Part):
                 x_BLD = x_BLD + attention(x_BLD, source, forward)
         return self.norm(x_BLD)
 
-    def start(self, source: Seq, positions: int) -> list[Any]:
-        rows = ops.shape(source.values_BLD)[0]
+    def start(self, source: Seq, positions: int, beams: int) -> list[Any]:
+        rows = ops.shape(source.values_BLD)[0] * beams
         return [
-            {"block": block.start(rows), "attention": () if attention is None else attention.start(source, positions)}
+            {
+                "block": block.start(rows),
+                "attention": () if attention is None else attention.start(source, positions, beams),
+            }
             for block, attention in zip(self.blocks, self.attentions, strict=True)
         ]
 
-    def step(self, states: list[Any], x_BD: Any, position: Any) -> tuple[Any, list[Any]]:
-        """One position: (float[B, D], the next states)."""
+    def step(self, states: list[Any], x_BD: Any, position: Any, paths: Any) -> tuple[Any, list[Any]]:
+        """One position: (float[B, D], the next states). `paths` as in SelfAttention."""
         following = []
         for i, (block, attention, state) in enumerate(zip(self.blocks, self.attentions, states, strict=True)):
             if i == len(self.blocks) // 2 and self.experts is not None:
                 x_BD = self.experts.step(x_BD)
-            x_BD, caches = block.step(state["block"], x_BD, position)
+            x_BD, caches = block.step(state["block"], x_BD, position, paths)
             read = state["attention"]
             if attention is not None:
-                said_BD, read = attention.step(read, x_BD, position)
+                said_BD, read = attention.step(read, x_BD, position, paths)
                 x_BD = x_BD + said_BD
             following.append({"block": caches, "attention": read})
         return self.norm(x_BD), following

@@ -38,22 +38,25 @@ class Mixer(Part):
             x_BLD = block(x_BLD, None, forward)
         return x_BLD
 
-    def start(self, source: Seq, positions: int) -> dict[str, Any]:
-        rows = ops.shape(source.values_BLD)[0]
-        read = aligned(source, positions) if self.attention is None else self.attention.start(source, positions)
+    def start(self, source: Seq, positions: int, beams: int) -> dict[str, Any]:
+        rows = ops.shape(source.values_BLD)[0] * beams
+        if self.attention is not None:
+            read = self.attention.start(source, positions, beams)
+        else:
+            read = ops.repeat(aligned(source, positions), beams, axis=0)
         return {"source": read, "blocks": [block.start(rows) for block in self.blocks]}
 
-    def step(self, state: dict[str, Any], x_BD: Any, position: Any) -> tuple[Any, dict[str, Any]]:
-        """One position: (float[B, D], the next state)."""
+    def step(self, state: dict[str, Any], x_BD: Any, position: Any, paths: Any) -> tuple[Any, dict[str, Any]]:
+        """One position: (float[B, D], the next state). `paths` as in SelfAttention."""
         read = state["source"]
         if self.attention is not None:
-            said_BD, read = self.attention.step(read, x_BD, position)
+            said_BD, read = self.attention.step(read, x_BD, position, paths)
         else:
             said_BD = ops.take(read, position, axis=1)
         x_BD = x_BD + said_BD
         caches = []
         for block, cache in zip(self.blocks, state["blocks"], strict=True):
-            x_BD, cache = block.step(cache, x_BD, position)
+            x_BD, cache = block.step(cache, x_BD, position, paths)
             caches.append(cache)
         return x_BD, {"source": read, "blocks": caches}
 

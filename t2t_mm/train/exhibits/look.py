@@ -13,7 +13,7 @@ from keras import ops
 from t2t_mm.data.batches import Batches
 from t2t_mm.data.ready import ReadyProblem
 from t2t_mm.data.vocabulary import EOS, PAD
-from t2t_mm.decoding.compiled import for_all_shapes
+from t2t_mm.decoding.compiled import every_shape_is_compiled, for_all_shapes
 from t2t_mm.hparam_set import DataHparams
 from t2t_mm.layers.forward import Forward, Watched
 from t2t_mm.layers.sequence import Seq
@@ -58,14 +58,17 @@ class Looker:
         """What the net makes of an example whose target is written id by id."""
         target, stored = ready.codecs["targets"], example.stored["targets"]
         room = int(ROOM * target.length(stored)) + EXTRA
+        room = min(room, self._net.longest or room)
         inputs = self._inputs(ready, example)
         ids: list[int] = []
         while True:
             so_far = np.array([*ids, PAD], np.int32)  # the pad is where the next id will stand: nothing reads it
-            logits_1V, watched = self._see(ready, {**inputs, "targets": target.batch([so_far], 1, len(so_far))})
+            length = room if every_shape_is_compiled() else len(so_far)
+            features = {**inputs, "targets": target.batch([so_far], 1, length)}
+            logits_1V, watched = self._see(ready, features, last=len(ids))
             ids.append(PAD + 1 + int(np.argmax(logits_1V[0, PAD + 1 :])))
             if ids[-1] == EOS or len(ids) == room:
-                attention = {layer: weights_1TS[0] for layer, weights_1TS in watched.attention.items()}
+                attention = {layer: weights_1TS[0, : len(ids)] for layer, weights_1TS in watched.attention.items()}
                 return Written(np.array(ids, np.int32), attention)
 
     def probabilities(self, ready: ReadyProblem, example: FixedExample) -> np.ndarray:
@@ -94,14 +97,14 @@ class Looker:
         codec, stored = ready.codecs["inputs"], example.stored["inputs"]
         return {"inputs": codec.batch([codec.load(stored, self.hparams, None)], 1, codec.length(stored))}
 
-    def _see(self, ready: ReadyProblem, features: Mapping[str, Arrays]) -> tuple[np.ndarray, Watched]:
-        """Logits float32[B, V] at the last target position, and what layers left, as arrays and by short names."""
+    def _see(self, ready: ReadyProblem, features: Mapping[str, Arrays], last: int = 0) -> tuple[np.ndarray, Watched]:
+        """Logits float32[B, V] at target position `last`, and what layers left, as arrays and by short names."""
         name, kind = ready.name, self._net.kind(ready.name)
         if kind not in self._compiled:
             specs = _flat({feature: codec.spec(self.hparams) for feature, codec in ready.codecs.items()})
-            specs |= {"command": ArraySpec("int32", ())}
+            specs |= {"command": ArraySpec("int32", ()), "last": ArraySpec("int32", ())}
             self._compiled[kind] = for_all_shapes(self._watch(name), self._net.variables, specs)
-        arrays = _flat(features) | {"command": np.int32(self._net.command(name))}
+        arrays = _flat(features) | {"command": np.int32(self._net.command(name)), "last": np.int32(last)}
         logits_BV, attention, load = self._compiled[kind](arrays)
         return ops.convert_to_numpy(logits_BV), Watched(_named(attention), _named(load))
 
@@ -117,7 +120,8 @@ class Looker:
             watched = Watched()
             judged = net.predict(problem, features, arrays["command"], Forward(watched=watched))
             if net.generates(problem):
-                last = Seq(judged.values_BLD[:, -1:], judged.real_BL[:, -1:])
+                at_1 = ops.reshape(arrays["last"], (1,))
+                last = Seq(ops.take(judged.values_BLD, at_1, axis=1), ops.take(judged.real_BL, at_1, axis=1))
                 logits_BV = net.modalities[net.signatures[problem].targets.key].top(last)[:, 0]
             else:
                 logits_BV = net.classify(problem, judged)

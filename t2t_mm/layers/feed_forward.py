@@ -1,0 +1,33 @@
+"""The position-wise feed-forward network (arXiv 1706.03762, section 3.3)."""
+
+from typing import Any
+
+from keras import ops
+
+from t2t_mm.layers.dropout import dropout
+from t2t_mm.layers.forward import Forward
+from t2t_mm.layers.part import Part
+
+
+class FeedForward(Part):
+    """max(0, x W1 + b1) W2 + b2, the same at every position; dropout on what ReLU lets through.
+
+    D channels in and out, F hidden. Glorot's uniform start, as in T2T; the paper names none.
+    """
+
+    def __init__(self, size: int, *, dropout: float, name: str) -> None:
+        """`size` is F."""
+        super().__init__(name=name)
+        self.size, self.dropout = size, dropout
+
+    def build(self, width: int) -> None:
+        self.in_DF = self.add_weight(shape=(width, self.size), initializer="glorot_uniform", name="in")
+        self.in_shift_F = self.add_weight(shape=(self.size,), initializer="zeros", name="in_shift")
+        self.out_FD = self.add_weight(shape=(self.size, width), initializer="glorot_uniform", name="out")
+        self.out_shift_D = self.add_weight(shape=(width,), initializer="zeros", name="out_shift")
+
+    def call(self, x: Any, forward: Forward) -> Any:
+        """float[..., D] to float[..., D]."""
+        hidden = ops.relu(ops.matmul(x, self.in_DF) + self.in_shift_F)
+        hidden = dropout(hidden, self.dropout, forward, self.path)
+        return ops.matmul(hidden, self.out_FD) + self.out_shift_D

@@ -1,0 +1,72 @@
+"""The contract of what makes programs of steps: one for each backend, told apart in step.py."""
+
+import abc
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import keras
+from keras import ops
+
+from t2t_mm.hparam_set import TrainingHparams
+from t2t_mm.layers.forward import Forward, Noise
+from t2t_mm.metrics.on_logits import METRICS
+from t2t_mm.models.net import Net
+from t2t_mm.problem import ArraySpec
+from t2t_mm.train.optimiser import Adam
+
+Specs = Mapping[str, Mapping[str, ArraySpec]]  # of a batch: by feature, then by array
+Program = Callable[..., Any]
+
+
+class Lowered(keras.layers.Layer):
+    """Calls a function in which weights read as the layer's type, but for those made with `autocast=False`.
+
+    The weights themselves and their gradients stay as they are. This is what Keras does around a layer's `call`.
+    """
+
+    def call(self, *, function: Callable[[], Any]) -> Any:
+        return function()
+
+
+class Compiler(abc.ABC):
+    """Makes programs of one net's steps. What a step computes stands here, how it is compiled in the backend's own."""
+
+    def __init__(self, net: Net, optimiser: Adam, hparams: TrainingHparams) -> None:
+        self.net, self.optimiser, self.hparams = net, optimiser, hparams
+        self.traced = 0  # steps, counted where they are traced
+
+    @abc.abstractmethod
+    def train(self, problem: str, specs: Specs) -> Program:
+        """A function of (features, command int32[], rate float32[], multiplier float32[], noise_seed uint32[]) that
+        moves what the problem's kind uses; gives (nats a target float32[], gradient norm float32[], reports).
+
+        Weights that the kind's loss does not depend on stay as they are to the last bit, as do their moments.
+        """
+
+    @abc.abstractmethod
+    def judge(self, problem: str, metrics: Sequence[str], specs: Specs) -> Program:
+        """A function of (features, command int32[]): the sums of each metric, float32[B, K] by its name."""
+
+    def objective(self, problem: str, features: Any, command: Any, multiplier: Any, noise_seed: Any) -> Any:
+        """(what training minimises, nats a target, reports)."""
+        precision, smoothing = self.hparams.precision, self.hparams.label_smoothing
+        forward = Forward(Noise(noise_seed), dtype=precision)
+        judged = partial(self.net.loss, problem, features, command, forward, smoothing)
+        loss = judged() if precision == "float32" else Lowered(dtype=f"mixed_{precision}")(function=judged)
+        count = ops.maximum(loss.count, 1.0)
+        objective = multiplier * loss.objective / count + sum(forward.penalties.values())
+        return objective, loss.nats / count, forward.reports
+
+    def sums(self, problem: str, metrics: Sequence[str], features: Any, command: Any) -> dict[str, Any]:
+        """What `judge` gives."""
+        logits_BTV, labels_BT, real_BT = self.net.judge(problem, features, command)
+        return {metric: METRICS[metric].sums(logits_BTV, labels_BT, real_BT) for metric in metrics}
+
+    def clipped(self, gradients: Mapping[str, Any], norm: Any) -> Mapping[str, Any]:
+        """`gradients`, whose global norm is `norm`, shrunk to `clip_grad_norm` if that is less."""
+        most = self.hparams.clip_grad_norm
+        if most <= 0:
+            return gradients
+        shrink = most / ops.maximum(norm, most)
+        return {path: gradient * shrink for path, gradient in gradients.items()}
