@@ -1,5 +1,6 @@
 import io
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -43,7 +44,7 @@ def reader(text, folder):
         "hear": {"inputs": Audio().open(folder), "targets": text},
         "write": {"targets": text},
     }
-    decoder = Decoder(None, codecs, DataHparams(max_length=40), dict.fromkeys(codecs, 1.0))
+    decoder = Decoder(SimpleNamespace(longest=None), codecs, DataHparams(max_length=40), dict.fromkeys(codecs, 1.0))
     return lambda problem=None: Reader(decoder, problem, folder, "Choose one.")
 
 
