@@ -1,0 +1,168 @@
+"""How fast a model decodes: greedy and beam search, and how the time of a position grows with its place.
+
+    python benchmarks/decoding.py --hparams_set=multimodel_tiny
+
+A text problem with made-up inputs and untrained weights, whose outputs never end, so that the figures depend on no
+corpus. Times are of whole calls as the decoder makes them, from ids to ids with encoding, but for the lines by
+position. A call is timed after its program was compiled; calls take turns, so that a busy moment hits all of them.
+Printed are medians, and ratios of calls in the same turn.
+"""
+
+import argparse
+import time
+from collections.abc import Callable
+from statistics import median
+from types import SimpleNamespace
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from t2t_mm.data.text import TextCodec
+from t2t_mm.data.vocabulary import EOS
+from t2t_mm.decoding.compiled import for_each_shape
+from t2t_mm.decoding.programs import Programs
+from t2t_mm.models.net import Net
+from t2t_mm.problem import Signature
+from t2t_mm.registry import HPARAM_SETS
+
+ALPHA = 0.6
+SQUARES = (512, 1024, 2048)  # sides of the matrices of the plain product
+EARLY, LATE, AROUND = 50, 400, 98  # the time of a position is the mean of so many around it
+SHORT, LONG = 128, 480  # positions that the programs have room for in which it is measured
+
+Call = Callable[[], Any]
+
+
+class Endless(Net):
+    """A net whose outputs go on to their limits."""
+
+    def step(self, problem: str, state: Any, x_B1D: Any) -> tuple[Any, Any]:
+        logits_BV, state = super().step(problem, state, x_B1D)
+        return ops.where(ops.arange(logits_BV.shape[-1]) == EOS, -float("inf"), logits_BV), state
+
+
+class Bench:
+    """A net with the programs that decode from it."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        keras.utils.set_random_seed(0)
+        vocabulary: Any = SimpleNamespace(size=options.vocabulary)  # ids are made up, so no pieces are needed
+        self.codec, self.source = TextCodec("made", vocabulary), options.source
+        hparams = HPARAM_SETS[options.hparams_set]().override(options.hparams)
+        self.net = Endless({"made": Signature(self.codec.port, self.codec.port, "generic")}, hparams)
+        self.net.build()
+        random = np.random.default_rng(0)
+        for weight in self.net.trainable_variables:
+            if weight.path.endswith("/gate"):  # which start at zero and would send all tokens to the same experts
+                weight.assign(random.normal(size=weight.shape) * weight.shape[0] ** -0.5)
+        self.programs = Programs(self.net, hparams.data)
+
+    def call(self, rows: int, beams: int, positions: int, ids: int) -> Call:
+        """Write `ids` ids for each of `rows` sources, in a program with room for `positions`."""
+        sources = np.random.default_rng(1).integers(2, self.codec.port.size, (rows, self.source), dtype=np.int32)
+        arrays, limits_B = self.codec.batch(list(sources), rows, self.source), np.full(rows, ids, np.int32)
+
+        def decode() -> None:
+            found = self.programs.search("made", self.codec, arrays, limits_B, positions, beams, ALPHA)
+            ids_BKT = ops.convert_to_numpy(found[0])
+            if np.count_nonzero(ids_BKT[:, 0]) != rows * ids:
+                raise SystemExit("An output ended before its limit: the times would be of fewer ids than said.")
+
+        return decode
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--hparams_set", default="multimodel_tiny")
+    parser.add_argument("--hparams", default="")
+    parser.add_argument("--vocabulary", type=int, default=8192)
+    parser.add_argument("--source", type=int, default=32, help="ids in a source")
+    parser.add_argument("--ids", type=int, default=48, help="written for each source")
+    parser.add_argument("--positions", type=int, default=96, help="that programs have room for, as for such sources")
+    parser.add_argument("--rows", type=int, default=32, help="sources in a batch")
+    parser.add_argument("--beams", type=int, default=4)
+    parser.add_argument("--turns", type=int, default=7)
+    parser.add_argument("--long", action=argparse.BooleanOptionalAction, default=True, help="time late positions too")
+    options = parser.parse_args()
+    bench, rows, ids, beams = Bench(options), options.rows, options.ids, options.beams
+    parameters = sum(int(np.prod(weight.shape)) for weight in bench.net.trainable_variables)
+    print(f"{options.hparams_set} {options.hparams}: {parameters:,} parameters, {keras.backend.backend()}")
+    print(f"{ids} ids from {options.source}, in programs of {options.positions} positions")
+    before = gemm_rate()
+
+    calls = {
+        "greedy, batch 1": bench.call(1, 1, options.positions, ids),
+        f"greedy, batch {rows}": bench.call(rows, 1, options.positions, ids),
+        f"beam {beams}, batch {rows}": bench.call(rows, beams, options.positions, ids),
+    }
+    compiling = {name: seconds(call) for name, call in calls.items()}
+    times = in_turns(calls, options.turns)
+    print(f"\n{'':24}{'first call':>12}{'a batch':>12}{'a position':>12}{'tokens/s':>12}")
+    for name, taken in times.items():
+        sources, a_batch = 1 if name.endswith(" 1") else rows, median(taken)
+        print(
+            f"{name:24}{compiling[name]:10.1f} s{a_batch * 1e3:9.1f} ms{a_batch / ids * 1e3:9.2f} ms"
+            f"{sources * ids / a_batch:12,.0f}"
+        )
+    _, greedy, beam = times.values()
+    ratio = median(b / g for b, g in zip(beam, greedy, strict=True))
+    print(f"{f'beam {beams} : greedy':24}{ratio:12.2f} times as long for a sentence", flush=True)
+    if options.long:
+        by_position(bench, 1, options.turns)
+        by_position(bench, rows, 3)
+    print(f"\na plain product of two matrices: {before:.0f} GFLOP/s before, {gemm_rate():.0f} after")
+
+
+def by_position(bench: Bench, rows: int, turns: int) -> None:
+    """Print the time of greedy search at an early and a late position, by the difference of two lengths."""
+    places = {
+        f"{EARLY}, room for {SHORT}": (SHORT, EARLY),
+        f"{EARLY}, room for {LONG}": (LONG, EARLY),
+        f"{LATE}, room for {LONG}": (LONG, LATE),
+    }
+    calls = {
+        (name, side): bench.call(rows, 1, room, at + side * AROUND // 2)
+        for name, (room, at) in places.items()
+        for side in (-1, 1)
+    }
+    times = in_turns(calls, turns + 1)
+    print(f"\ngreedy, batch {rows}, at position", flush=True)
+    first = 0.0
+    for name in places:
+        both = zip(times[name, 1], times[name, -1], strict=True)
+        taken = median((more - less) / AROUND for more, less in list(both)[1:])  # the first turn compiles
+        first = first or taken
+        print(f"{name:24}{taken * 1e3:33.2f} ms{taken / first:12.2f} times the first", flush=True)
+
+
+def in_turns(calls: dict[Any, Call], turns: int) -> dict[Any, list[float]]:
+    """Seconds of every call in every turn."""
+    times: dict[Any, list[float]] = {name: [] for name in calls}
+    for _ in range(turns):
+        for name, call in calls.items():
+            times[name].append(seconds(call))
+    return times
+
+
+def seconds(call: Call) -> float:
+    started = time.perf_counter()
+    call()
+    return time.perf_counter() - started
+
+
+def gemm_rate() -> float:
+    """GFLOP/s of the backend's plain float32 product, the best of a few sizes and tries."""
+    product = for_each_shape(lambda a, b: ops.matmul(a, b), [])
+    rates = []
+    for side in SQUARES:
+        a = ops.convert_to_tensor(np.random.default_rng(0).normal(size=(side, side)).astype("float32"))
+        ops.convert_to_numpy(product(a, a))
+        for _ in range(5):
+            rates.append(2 * side**3 / seconds(lambda a=a: ops.convert_to_numpy(product(a, a))) / 1e9)
+    return max(rates)
+
+
+if __name__ == "__main__":
+    main()
