@@ -27,12 +27,13 @@ def _native(x_BLD: Any, taps_KD: Any, dilation: int, before: int, after: int) ->
     import tensorflow as tf
 
     length, width = tf.shape(x_BLD)[1], x_BLD.shape[-1]
-    fill = -length % dilation  # whole rows of the picture; before + after are whole rows already
-    padded = tf.pad(x_BLD, [[0, 0], [before, after + fill], [0, 0]])
-    picture_BHWD = tf.reshape(padded, [tf.shape(x_BLD)[0], -1, dilation, width])
-    out_BHWD = tf.nn.depthwise_conv2d(picture_BHWD, taps_KD[:, None, :, None], [1, 1, 1, 1], "VALID")
+    filled = tf.pad(x_BLD, [[0, 0], [0, -length % dilation], [0, 0]]) if dilation > 1 else x_BLD  # whole rows
+    picture_BHWD = tf.reshape(filled, [tf.shape(x_BLD)[0], -1, dilation, width])
+    # The kernel pads as it reads: cheaper than a padded copy, whose gradient is one more.
+    around = [[0, 0], [before // dilation, after // dilation], [0, 0], [0, 0]]
+    out_BHWD = tf.nn.depthwise_conv2d(picture_BHWD, taps_KD[:, None, :, None], [1, 1, 1, 1], around)
     out_BLD = tf.reshape(out_BHWD, [tf.shape(x_BLD)[0], -1, width])
-    return tf.ensure_shape(out_BLD[:, :length], x_BLD.shape)
+    return tf.ensure_shape(out_BLD[:, :length] if dilation > 1 else out_BLD, x_BLD.shape)
 
 
 def shifted(x_BLD: Any, taps_KD: Any, dilation: int, before: int, after: int) -> Any:

@@ -30,17 +30,37 @@ class LayerNorm(Part):
 
 @ops.custom_gradient
 def normalise(x: Any, scale_D: Any, shift_D: Any) -> Any:
-    """The norm of float32[..., D], with its gradient in closed form: a quarter cheaper than tracing it back."""
-    centred = x - ops.mean(x, axis=-1, keepdims=True)
-    inverse = ops.rsqrt(ops.mean(ops.square(centred), axis=-1, keepdims=True) + EPSILON)
-    normal = centred * inverse
+    """The norm of float32[..., D], with its gradient in closed form: fewer passes over x than tracing it back."""
+    shape, width = ops.shape(x), x.shape[-1]
+    x_ND = ops.reshape(x, (-1, width))
+    even_D = ops.full((width,), 1.0 / width)
+    centred_ND = x_ND - _over_channels(x_ND, even_D)
+    inverse_N1 = ops.rsqrt(_over_channels(ops.square(centred_ND), even_D) + EPSILON)
+    normal_ND = centred_ND * inverse_N1
 
     def gradient(*args: Any, upstream: Any = None) -> tuple[Any, Any, Any]:
-        g = args[0] if upstream is None else upstream
-        scaled, along = g * scale_D, g * normal
-        slope = ops.mean(scaled * normal, axis=-1, keepdims=True)
-        dx = inverse * (scaled - ops.mean(scaled, axis=-1, keepdims=True) - normal * slope)
-        rows = tuple(range(len(x.shape) - 1))
-        return dx, ops.sum(along, axis=rows), ops.sum(g, axis=rows)
+        g_ND = ops.reshape(args[0] if upstream is None else upstream, (-1, width))
+        along_ND, share_D = g_ND * normal_ND, scale_D * (1.0 / width)
+        slope_N1, mean_N1 = _over_channels(along_ND, share_D), _over_channels(g_ND, share_D)
+        dx_ND = inverse_N1 * (g_ND * scale_D - mean_N1 - normal_ND * slope_N1)
+        return ops.reshape(dx_ND, shape), _over_rows(along_ND), _over_rows(g_ND)
 
-    return normal * scale_D + shift_D, gradient
+    return ops.reshape(normal_ND * scale_D + shift_D, shape), gradient
+
+
+def _over_channels(x_ND: Any, share_D: Any) -> Any:
+    """The channels of each row, each times its share: float32[N, 1].
+
+    TensorFlow's graphs leave passes unfused, and a product with one column is a third cheaper than its reductions; XLA
+    fuses the sum with what stands before it.
+    """
+    if keras.backend.backend() == "tensorflow":
+        return ops.matmul(x_ND, share_D[:, None])
+    return ops.sum(x_ND * share_D, axis=-1, keepdims=True)
+
+
+def _over_rows(x_ND: Any) -> Any:
+    """The sum of the rows, float32[D], in the same way."""
+    if keras.backend.backend() == "tensorflow":
+        return ops.matmul(ops.ones((1, ops.shape(x_ND)[0])), x_ND)[0]
+    return ops.sum(x_ND, axis=0)
