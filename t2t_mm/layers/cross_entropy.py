@@ -2,6 +2,8 @@
 
 -log p(y) = logsumexp(W x) - W_y . x, so the label's logit is the dot product of two rows; with label smoothing the mean
 logit is a dot product too. 1.4 to 1.9 times cheaper than gathering from [N, V] logits on TensorFlow's CPU kernels.
+The gradient of the logsumexp is written by hand: what scales the softmax's rows is a factor of the vectors, so that
+going back passes over [N, V] in its two products alone.
 """
 
 from typing import Any
@@ -18,8 +20,7 @@ def cross_entropy(x_ND: Any, table_VD: Any, labels_N: Any, smoothing: float) -> 
         labels_N: int32 in [0, V).
         smoothing: the share of the target distribution spread evenly over all V symbols; 0 makes both results equal.
     """
-    logits_NV = ops.cast(ops.matmul(x_ND, ops.transpose(ops.cast(table_VD, x_ND.dtype))), "float32")
-    normaliser_N = ops.logsumexp(logits_NV, axis=-1)
+    normaliser_N = log_normaliser(x_ND, ops.cast(table_VD, x_ND.dtype))
     x_ND = ops.cast(x_ND, "float32")
     label_N = ops.sum(x_ND * ops.take(table_VD, labels_N, axis=0), axis=-1)
     nats_N = normaliser_N - label_N
@@ -27,3 +28,19 @@ def cross_entropy(x_ND: Any, table_VD: Any, labels_N: Any, smoothing: float) -> 
         return nats_N, nats_N
     mean_N = ops.matmul(x_ND, ops.mean(table_VD, axis=0)[:, None])[:, 0]
     return normaliser_N - (1.0 - smoothing) * label_N - smoothing * mean_N, nats_N
+
+
+@ops.custom_gradient
+def log_normaliser(x_ND: Any, table_VD: Any) -> Any:
+    """logsumexp over V of the logits of each row, float32[N]; both are of the type that logits are computed in."""
+    logits_NV = ops.cast(ops.matmul(x_ND, ops.transpose(table_VD)), "float32")
+    top_N1 = ops.max(logits_NV, axis=-1, keepdims=True)
+    weights_NV = ops.exp(logits_NV - top_N1)
+    sum_N1 = ops.sum(weights_NV, axis=-1, keepdims=True)
+
+    def gradient(*args: Any, upstream: Any = None) -> tuple[Any, Any]:
+        share_N1 = ops.cast((args[0] if upstream is None else upstream)[:, None] / sum_N1, x_ND.dtype)
+        soft_NV = ops.cast(weights_NV, x_ND.dtype)
+        return ops.matmul(soft_NV, table_VD) * share_N1, ops.matmul(ops.transpose(soft_NV), x_ND * share_N1)
+
+    return (top_N1 + ops.log(sum_N1))[:, 0], gradient

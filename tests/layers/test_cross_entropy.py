@@ -1,5 +1,6 @@
 """Softmax cross-entropy, against the plain definition in double precision."""
 
+import keras
 import numpy as np
 import pytest
 from keras import ops
@@ -37,3 +38,25 @@ def test_it_is_the_cross_entropy_with_the_smoothed_label(smoothing):
 def test_large_logits_do_not_overflow():
     _, nats_N = run([[1000.0], [1000.0]], [[1.0], [0.0]], [0, 1], 0.1)
     np.testing.assert_allclose(nats_N, [0, 1000], atol=1e-3)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="differentiates with TensorFlow")
+def test_gradients_are_those_of_the_plain_definition():
+    import tensorflow as tf
+
+    x_ND, table_VD, labels_N = (
+        tf.constant(a, t) for a, t in zip(drawn(), ("float32", "float32", "int32"), strict=True)
+    )
+    target_NV = 0.9 * tf.one_hot(labels_N, 7) + 0.1 / 7
+    weight_N = tf.constant([1.0, 0.0, 2.0, -1.0, 0.5, 3.0])
+    results = []
+    for function in (
+        lambda: cross_entropy(x_ND, table_VD, labels_N, 0.1)[0],
+        lambda: -tf.reduce_sum(target_NV * tf.nn.log_softmax(x_ND @ tf.transpose(table_VD)), -1),
+    ):
+        with tf.GradientTape() as tape:
+            tape.watch([x_ND, table_VD])
+            loss = tf.reduce_sum(weight_N * function())
+        results.append([tf.convert_to_tensor(gradient) for gradient in tape.gradient(loss, [x_ND, table_VD])])
+    for mine, theirs in zip(*results, strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=1e-6)
