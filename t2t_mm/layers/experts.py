@@ -59,13 +59,10 @@ class Experts(Part):
         gates_Nk, expert_Nk = self._gate(x_ND, real_N, forward)
         if forward.watched is not None:
             forward.watched.load[self.path] = self._load(expert_Nk)
-        if forward.training:
-            routes, out_ND = self._dispatch(x_ND, gates_Nk, expert_Nk, self._capacity(ops.shape(x_ND)[0]))
-            forward.reports[f"{self.path}/overflow"] = self._overflow(expert_Nk, routes)
-        elif keras.backend.backend() == "tensorflow":
-            load_E = ops.bincount(ops.reshape(expert_Nk, (-1,)), minlength=self.experts + 1)[: self.experts]
-            most = ops.maximum(ops.cast(ops.max(load_E), "int32"), 1)
-            _, out_ND = self._dispatch(x_ND, gates_Nk, expert_Nk, most)
+        if forward.training or keras.backend.backend() == "tensorflow":
+            routes, out_ND = self._dispatch(x_ND, gates_Nk, expert_Nk, self._room(expert_Nk, forward.training))
+            if forward.training:
+                forward.reports[f"{self.path}/overflow"] = self._overflow(expert_Nk, routes)
         else:
             out_ND = self._in_waves(x_ND, gates_Nk, expert_Nk)
         return self.norm(x_BLD + ops.reshape(out_ND, shape))
@@ -93,12 +90,20 @@ class Experts(Part):
             out_D = out_D + gates_k[j] * ops.sum(said_HD, axis=0)
         return out_D
 
-    def _capacity(self, tokens: Any) -> Any:
-        """Slots of an expert in training: int, or int32[] where a graph is to serve every number of tokens."""
+    def _room(self, expert_Nk: Any, training: bool) -> Any:
+        """Slots of an expert: int, or int32[] where a graph is to serve every number of tokens.
+
+        There it is no more than the fullest expert needs, so that no product is computed for what all leave empty.
+        """
+        tokens = ops.shape(expert_Nk)[0]
         share = tokens * self.per_token / self.experts
-        if isinstance(tokens, int):
+        if keras.backend.backend() != "tensorflow":
             return min(int(np.ceil(np.float32(self.capacity) * np.float32(share))), tokens)
-        return ops.minimum(ops.cast(ops.ceil(self.capacity * ops.cast(share, "float32")), "int32"), tokens)
+        load_E = ops.bincount(ops.reshape(expert_Nk, (-1,)), minlength=self.experts + 1)[: self.experts]
+        fullest = ops.maximum(ops.cast(ops.max(load_E), "int32"), 1)
+        if not training:
+            return fullest
+        return ops.minimum(ops.cast(ops.ceil(self.capacity * ops.cast(share, "float32")), "int32"), fullest)
 
     def _in_waves(self, x_ND: Any, gates_Nk: Any, expert_Nk: Any) -> Any:
         """Every choice served though shapes are static: who finds no slot waits for the next wave; no gradient."""
