@@ -111,11 +111,23 @@ class AttentionBlock(Part):
     """
 
     def __init__(
-        self, *, heads: int, dropout: float, mixing: str, block_dropout: float, branch_scale: float, name: str
+        self,
+        *,
+        heads: int,
+        dropout: float,
+        mixing: str,
+        block_dropout: float,
+        branch_dropout: float,
+        branch_scale: float,
+        name: str,
     ) -> None:
-        """`mixing` is "steps" or "blocks"; the last two are the ConvBlocks' and matter to the latter alone."""
+        """`mixing` is "steps" or "blocks"; the ConvBlocks of the latter have `block_dropout` and `branch_scale`.
+
+        `branch_dropout` is theirs too, and that of what the block says, which is made to be added to its input.
+        """
         super().__init__(name=name)
         self.mixing, self.block_dropout, self.branch_scale = mixing, block_dropout, branch_scale
+        self.branch_dropout = branch_dropout
         self.to_self = SelfAttention(heads=heads, dropout=dropout, name="self")
         self.to_source = SourceAttention(heads=heads, dropout=dropout, name="source")
         self.self_norm = LayerNorm(name="self_norm")
@@ -129,7 +141,13 @@ class AttentionBlock(Part):
             ]
         else:
             self.mix = [
-                ConvBlock(dropout=self.block_dropout, branch_scale=self.branch_scale, causal=True, name=f"mix_{i}")
+                ConvBlock(
+                    dropout=self.block_dropout,
+                    branch_dropout=self.branch_dropout,
+                    branch_scale=self.branch_scale,
+                    causal=True,
+                    name=f"mix_{i}",
+                )
                 for i in (1, 2)
             ]
         for layer in [*self.mix, self.to_self, self.to_source, self.self_norm, self.source_norm]:
@@ -141,7 +159,8 @@ class AttentionBlock(Part):
         for layer in self.mix:
             m_BLD = layer(m_BLD, None, forward) if self.mixing == "blocks" else layer(m_BLD)
         q_BLD = self.self_norm(m_BLD + self.to_self(m_BLD, forward))
-        return self.source_norm(q_BLD + self.to_source(q_BLD, self.to_source.memory(source), forward))
+        said_BLD = self.source_norm(q_BLD + self.to_source(q_BLD, self.to_source.memory(source), forward))
+        return dropout(said_BLD, self.branch_dropout, forward, self.path)
 
     def start(self, source: Seq, positions: int, beams: int = 1) -> dict[str, Any]:
         """The source's keys and values, and empty caches for `positions` positions of `beams` rows an example."""

@@ -82,14 +82,25 @@ class ConvBlock(Part):
 
     hidden2 = x + step2(step1(x));  hidden4 = x + step4(step3(hidden2));  Dropout(hidden4).
 
+    `branch_dropout` drops from what joins a skip, and leaves the skip itself whole.
+
     `branch_scale`: steps 2 and 4, which join the skips, start with this scale. At 1, as norms usually start, each block
     adds as much of itself as there is of its input, and what a token was is lost in a deep stack before training has
     found out what to keep.
     """
 
-    def __init__(self, *, dropout: float, branch_scale: float = 1.0, causal: bool = False, name: str) -> None:
+    def __init__(
+        self,
+        *,
+        dropout: float,
+        branch_dropout: float = 0.0,
+        branch_scale: float = 1.0,
+        causal: bool = False,
+        name: str,
+    ) -> None:
         super().__init__(name=name)
-        self.dropout, self.branch_scale, self.causal = dropout, branch_scale, causal
+        self.dropout, self.branch_dropout = dropout, branch_dropout
+        self.branch_scale, self.causal = branch_scale, causal
 
     def build(self, width: int) -> None:
         scales = (1.0, self.branch_scale, 1.0, self.branch_scale)
@@ -104,8 +115,10 @@ class ConvBlock(Part):
         """float[B, L, D] to float[B, L, D]. A causal block needs no `real_BL`, as long as pads stand behind."""
         one, two, three, four = self.steps
         real_BL = None if self.causal else real_BL
-        hidden2_BLD = x_BLD + two(one(x_BLD, real_BL), real_BL)
-        hidden4_BLD = x_BLD + four(three(hidden2_BLD, real_BL), real_BL)
+        branch_BLD = two(one(x_BLD, real_BL), real_BL)
+        hidden2_BLD = x_BLD + dropout(branch_BLD, self.branch_dropout, forward, two.path)
+        branch_BLD = four(three(hidden2_BLD, real_BL), real_BL)
+        hidden4_BLD = x_BLD + dropout(branch_BLD, self.branch_dropout, forward, four.path)
         return dropout(hidden4_BLD, self.dropout, forward, self.path)
 
     def start(self, rows: Any) -> list[Any]:

@@ -46,8 +46,19 @@ def source_of(values_BSD, lengths):
 
 
 def block(mixing, scrambled):
-    layer = AttentionBlock(heads=2, dropout=0.0, mixing=mixing, block_dropout=0.0, branch_scale=1.0, name="attention")
-    return scrambled(built(layer))
+    return scrambled(built(attention_block(mixing)))
+
+
+def attention_block(mixing, branch_dropout=0.0):
+    return AttentionBlock(
+        heads=2,
+        dropout=0.0,
+        mixing=mixing,
+        block_dropout=0.0,
+        branch_dropout=branch_dropout,
+        branch_scale=1.0,
+        name="attention",
+    )
 
 
 def test_two_positions_by_hand():
@@ -178,3 +189,13 @@ def test_a_block_leaves_its_attention_to_the_source_alone(scrambled):
     layer, forward = block("steps", scrambled), Forward(watched=Watched())
     layer(tensor(drawn(2, 6, 4)), source_of(drawn(2, 3, 4, seed=1), (3, 2)), forward)
     assert list(forward.watched.attention) == [layer.to_source.path]
+
+
+@MIXING
+def test_branch_dropout_falls_on_what_the_block_says(mixing):
+    layer = built(attention_block(mixing, branch_dropout=0.5))
+    layer.source_norm.scale_D.assign([0] * 4)
+    layer.source_norm.shift_D.assign([3] * 4)
+    x, source = tensor(drawn(2, 9, 4)), source_of(drawn(2, 5, 4, seed=1), [5, 3])
+    assert (values(layer(x, source, Forward())) == 3).all()
+    assert set(values(layer(x, source, Forward(Noise(np.uint32(1))))).ravel()) == {0, 6}

@@ -107,6 +107,17 @@ def test_dropout_falls_once_on_all_that_leaves_a_block(scrambled):
     np.testing.assert_allclose(out_BLD[kept], 2 * whole_BLD[kept], rtol=1e-5)
 
 
+def test_branch_dropout_falls_on_what_is_added_and_leaves_the_skips_whole():
+    block = ConvBlock(dropout=0.0, branch_dropout=0.5, name="block")
+    block.build(4)
+    for step in (block.steps[1], block.steps[3]):  # each says 3 whatever it hears
+        step.norm.scale_D.assign([0] * 4)
+        step.norm.shift_D.assign([3] * 4)
+    x = ops.zeros((2, 9, 4))
+    assert (ops.convert_to_numpy(block(x, None, Forward())) == 3).all()
+    assert set(ops.convert_to_numpy(block(x, None, Forward(Noise(np.uint32(1))))).ravel()) == {0, 6}
+
+
 @pytest.mark.parametrize(("taps", "dilation"), [(3, 1), (15, 8), (5, 4)])
 def test_a_step_taken_position_by_position_equals_the_whole(taps, dilation, scrambled):
     length = 2 * ((taps - 1) * dilation + 1) + 3  # goes round the ring twice

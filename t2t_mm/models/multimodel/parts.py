@@ -9,7 +9,13 @@ from t2t_mm.models.multimodel.hparams import MultiModelHparams
 def make_blocks(hparams: MultiModelHparams, count: int, *, causal: bool) -> list[ConvBlock]:
     """`count` ConvBlocks, named block_1 and on."""
     return [
-        ConvBlock(dropout=hparams.dropout, branch_scale=hparams.branch_scale, causal=causal, name=f"block_{i}")
+        ConvBlock(
+            dropout=hparams.dropout,
+            branch_dropout=hparams.branch_dropout,
+            branch_scale=hparams.branch_scale,
+            causal=causal,
+            name=f"block_{i}",
+        )
         for i in range(1, count + 1)
     ]
 
@@ -37,6 +43,7 @@ def make_attention(hparams: MultiModelHparams, name: str) -> AttentionBlock | No
         dropout=hparams.attention_dropout,
         mixing=hparams.mixing,
         block_dropout=hparams.dropout,
+        branch_dropout=hparams.branch_dropout,
         branch_scale=hparams.branch_scale,
         name=name,
     )
