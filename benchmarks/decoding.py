@@ -9,30 +9,26 @@ Printed are medians, and ratios of calls in the same turn.
 """
 
 import argparse
-import time
-from collections.abc import Callable
 from statistics import median
 from types import SimpleNamespace
 from typing import Any
 
 import keras
 import numpy as np
+from clock import Call, gemm_rate, in_turns, seconds
 from keras import ops
+from made_text import parameters, spread_gates
 
 from t2t_mm.data.text import TextCodec
 from t2t_mm.data.vocabulary import EOS
-from t2t_mm.decoding.compiled import for_each_shape
 from t2t_mm.decoding.programs import Programs
 from t2t_mm.models.net import Net
 from t2t_mm.problem import Signature
 from t2t_mm.registry import HPARAM_SETS
 
 ALPHA = 0.6
-SQUARES = (512, 1024, 2048)  # sides of the matrices of the plain product
 EARLY, LATE, AROUND = 50, 400, 98  # the time of a position is the mean of so many around it
 SHORT, LONG = 128, 480  # positions that the programs have room for in which it is measured
-
-Call = Callable[[], Any]
 
 
 class Endless(Net):
@@ -53,10 +49,7 @@ class Bench:
         hparams = HPARAM_SETS[options.hparams_set]().override(options.hparams)
         self.net = Endless({"made": Signature(self.codec.port, self.codec.port, "generic")}, hparams)
         self.net.build()
-        random = np.random.default_rng(0)
-        for weight in self.net.trainable_variables:
-            if weight.path.endswith("/gate"):  # which start at zero and would send all tokens to the same experts
-                weight.assign(random.normal(size=weight.shape) * weight.shape[0] ** -0.5)
+        spread_gates(self.net)
         self.programs = Programs(self.net, hparams.data)
 
     def call(self, rows: int, beams: int, positions: int, ids: int) -> Call:
@@ -87,8 +80,7 @@ def main() -> None:
     parser.add_argument("--long", action=argparse.BooleanOptionalAction, default=True, help="time late positions too")
     options = parser.parse_args()
     bench, rows, ids, beams = Bench(options), options.rows, options.ids, options.beams
-    parameters = sum(int(np.prod(weight.shape)) for weight in bench.net.trainable_variables)
-    print(f"{options.hparams_set} {options.hparams}: {parameters:,} parameters, {keras.backend.backend()}")
+    print(f"{options.hparams_set} {options.hparams}: {parameters(bench.net):,} parameters, {keras.backend.backend()}")
     print(f"{ids} ids from {options.source}, in programs of {options.positions} positions")
     before = gemm_rate()
 
@@ -135,33 +127,6 @@ def by_position(bench: Bench, rows: int, turns: int) -> None:
         taken = median((more - less) / AROUND for more, less in list(both)[1:])  # the first turn compiles
         first = first or taken
         print(f"{name:24}{taken * 1e3:33.2f} ms{taken / first:12.2f} times the first", flush=True)
-
-
-def in_turns(calls: dict[Any, Call], turns: int) -> dict[Any, list[float]]:
-    """Seconds of every call in every turn."""
-    times: dict[Any, list[float]] = {name: [] for name in calls}
-    for _ in range(turns):
-        for name, call in calls.items():
-            times[name].append(seconds(call))
-    return times
-
-
-def seconds(call: Call) -> float:
-    started = time.perf_counter()
-    call()
-    return time.perf_counter() - started
-
-
-def gemm_rate() -> float:
-    """GFLOP/s of the backend's plain float32 product, the best of a few sizes and tries."""
-    product = for_each_shape(lambda a, b: ops.matmul(a, b), [])
-    rates = []
-    for side in SQUARES:
-        a = ops.convert_to_tensor(np.random.default_rng(0).normal(size=(side, side)).astype("float32"))
-        ops.convert_to_numpy(product(a, a))
-        for _ in range(5):
-            rates.append(2 * side**3 / seconds(lambda a=a: ops.convert_to_numpy(product(a, a))) / 1e9)
-    return max(rates)
 
 
 if __name__ == "__main__":

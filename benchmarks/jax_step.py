@@ -12,7 +12,6 @@ them stands what a plain product of two square matrices reaches in the same proc
 import argparse
 import os
 import platform
-import random
 import statistics
 import time
 from collections.abc import Callable
@@ -23,22 +22,19 @@ import jax
 import jax.numpy as jnp
 import keras
 import numpy as np
+from made_text import SPECS, forward_flops, made_batch, made_net, parameters
 
-from t2t_mm.data.batch import Batch
 from t2t_mm.decoding.compiled import for_each_shape
 from t2t_mm.decoding.greedy import greedy
 from t2t_mm.hparam_set import HparamSet
 from t2t_mm.layers.forward import Forward
-from t2t_mm.models.net import Net
-from t2t_mm.problem import ArraySpec, Port, Signature
 from t2t_mm.registry import HPARAM_SETS
-from t2t_mm.train.optimiser import Adam
+from t2t_mm.train.optimiser import Optimiser
 from t2t_mm.train.step import Steps
 
 EOS = 1
 RATE = 1e-4
 SQUARE = {"cpu": 1024, "gpu": 8192, "tpu": 8192}  # sides of the matrices of the plain product
-SPEC = {"ids": ArraySpec("int32", (None, None)), "lengths": ArraySpec("int32", (None,))}
 
 
 def main() -> None:
@@ -65,17 +61,16 @@ def main() -> None:
 
 def train(hparams: HparamSet, options: argparse.Namespace) -> None:
     """Time the training step and print its figures."""
-    net = made(hparams, options.vocabulary)
-    adam = Adam(net.trainable_variables, net.commands, hparams.training)
-    steps = Steps(net, adam, {"text": {"inputs": SPEC, "targets": SPEC}}, hparams.training, seed=0)
-    given = [batch(options.rows, options.length, options.vocabulary, seed) for seed in range(4)]
+    net = made_net(hparams, options.vocabulary)
+    adam = Optimiser(net.trainable_variables, net.commands, hparams.training)
+    steps = Steps(net, adam, {"text": SPECS}, hparams.training, seed=0)
+    given = [made_batch(options.rows, options.length, options.vocabulary, seed) for seed in range(4)]
     first, taken, handed = timed(lambda i: steps.train(given[i % 4], i, RATE, 1.0).nats, options.steps)
     tokens = options.rows * options.length
     useful = 3 * forward_flops(net, hparams, options.rows, options.length)
     precision = hparams.training.precision
-    parameters = sum(int(np.prod(weight.shape)) for weight in net.trainable_variables)
     print(
-        f"train {options.hparams_set} ({parameters:,} parameters) {options.rows}x{options.length} {precision}: "
+        f"train {options.hparams_set} ({parameters(net):,} parameters) {options.rows}x{options.length} {precision}: "
         f"first call {first:.1f} s, step {1e3 * taken:.2f} ms (host {1e3 * handed:.2f} ms), "
         f"{tokens / taken:,.0f} target tokens/s, {useful / taken / 1e12:.3f} of "
         f"{square_product(precision) / 1e12:.3f} TFLOP/s",
@@ -85,7 +80,7 @@ def train(hparams: HparamSet, options: argparse.Namespace) -> None:
 
 def decode(hparams: HparamSet, rows: int, options: argparse.Namespace) -> None:
     """Time greedy decoding of full length, its encoder with it, and print its figures."""
-    net = made(hparams, options.vocabulary)
+    net = made_net(hparams, options.vocabulary)
     for weight in net.trainable_variables:
         if weight.path == "net/text_words/score/rows":  # the end mark never scores highest
             weight.assign(np.where(np.arange(options.vocabulary)[:, None] == EOS, 0.0, weight.numpy()))
@@ -95,7 +90,7 @@ def decode(hparams: HparamSet, rows: int, options: argparse.Namespace) -> None:
         return greedy(net, "text", state, x_B1D, limits_B, options.positions)[0]
 
     program = for_each_shape(write, net.variables)
-    arrays = batch(rows, options.length, options.vocabulary, 0).arrays["inputs"]
+    arrays = made_batch(rows, options.length, options.vocabulary, 0).arrays["inputs"]
     arguments = arrays, net.first("text", rows), np.full(rows, options.positions, "int32")
     first, taken, _ = timed(lambda i: program(*arguments), 3)
     written = int((np.asarray(program(*arguments)) != 0).sum())
@@ -119,49 +114,6 @@ def timed(call: Callable[[int], Any], count: int) -> tuple[float, float, float]:
         jax.block_until_ready(result)
         taken.append((time.perf_counter() - started) / count)
     return first, statistics.median(taken), statistics.median(handed)
-
-
-def made(hparams: HparamSet, vocabulary: int) -> Net:
-    random.seed(0)
-    words = Port("text", "text_words", vocabulary)
-    net = Net({"text": Signature(words, words, "to-german")}, hparams)
-    net.build()
-    rng = np.random.default_rng(0)
-    for weight in net.trainable_variables:
-        if weight.name == "gate":  # as in a trained net, tokens go to different experts
-            weight.assign(rng.normal(0, weight.shape[0] ** -0.5, weight.shape))
-    return net
-
-
-def batch(rows: int, length: int, vocabulary: int, seed: int) -> Batch:
-    rng = np.random.default_rng(seed)
-
-    def text() -> dict[str, np.ndarray]:
-        ids_BL = rng.integers(3, vocabulary, (rows, length), dtype="int32")
-        return {"ids": ids_BL, "lengths": np.full(rows, length, "int32")}
-
-    return Batch("text", 0, tuple(str(row) for row in range(rows)), {"inputs": text(), "targets": text()})
-
-
-def forward_flops(net: Net, hparams: HparamSet, rows: int, length: int) -> float:
-    """Of the matrix products of one forward pass.
-
-    Source and target are of one length, so each weight serves rows * length positions, and those of experts their share
-    of them. Looking back, attention needs half the square of scores.
-    """
-    named = hparams.flat()
-    share = named.get("experts_per_token", 0) / max(1, named.get("experts", 0))
-    scores = "embed" if named["shared_embedding_and_softmax_weights"] else "score"
-    flops = 0.0
-    for weight in net.trainable_variables:
-        *above, layer, name = weight.path.split("/")
-        if len(weight.shape) < 2 or (name == "rows" and layer != scores):
-            continue  # scales and shifts are no products, embeddings are looked up
-        flops += 2.0 * np.prod(weight.shape) * rows * length * (share if len(weight.shape) == 3 else 1)
-        square = 4.0 * rows * length * length * weight.shape[0]
-        if name in ("qkv", "key_value"):
-            flops += square / 2 if name == "qkv" and "encoder" not in above else square
-    return flops
 
 
 def square_product(precision: str) -> float:

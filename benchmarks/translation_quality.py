@@ -10,6 +10,7 @@ target character, one end mark a sentence counted as a character; then the corpu
 import argparse
 import resource
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -55,15 +56,15 @@ def main() -> None:
         f"{options.hparams_set} {options.hparams}: {parameters:,} parameters; {characters:,} dev characters", flush=True
     )
 
-    marks = [float(mark) for mark in options.at.split(",") if float(mark) <= options.minutes]
-    first, spent, chunk = estimator.step, 0.0, 100
-    while spent < options.minutes * 60 and estimator.step < options.train_steps:
-        started = time.perf_counter()
-        estimator.train(min(estimator.step + chunk, options.train_steps))
-        spent += time.perf_counter() - started
-        if marks and spent >= marks[0] * 60:
+    marks = [float(mark) for mark in options.at.split(",") if float(mark) <= options.minutes] or [options.minutes]
+    first, spent, rate = estimator.step, 0.0, 1.0
+    for mark in sorted({*marks, options.minutes}):
+        while (left := mark * 60 - spent) > 1 / rate and estimator.step < options.train_steps:
+            until = min(estimator.step + max(1, round(left * rate)), options.train_steps)
+            spent += timed(lambda until=until: estimator.train(until))
+            rate = (estimator.step - first) / spent
+        if mark in marks and mark < options.minutes:
             show_loss(estimator, ready, characters, spent)
-            marks.pop(0)
     show_loss(estimator, ready, characters, spent)
     seen = (
         (estimator.step - first) / len(estimator.batches[options.problem]) * estimator.batches[options.problem].tokens
@@ -77,6 +78,13 @@ def main() -> None:
     for example, output in list(zip(dev, outputs, strict=True))[:3]:
         print(f"  {example.values['inputs']}\n    -> {output}")
     print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
+
+
+def timed(call: Callable[[], object]) -> float:
+    """Seconds that `call` takes."""
+    started = time.perf_counter()
+    call()
+    return time.perf_counter() - started
 
 
 def show_loss(estimator: Estimator, ready: ReadyProblem, characters: int, spent: float) -> None:

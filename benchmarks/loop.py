@@ -1,0 +1,111 @@
+"""What training costs around its compiled steps: waiting for input, the loop itself, tracing, memory.
+
+    python benchmarks/loop.py --problems=builtin --data_dir=data --steps=500
+
+Trains a new run of the problems through the estimator, as t2t-mm-trainer does, without evaluations or checkpoints. Data
+that is missing is made first. A step's first call of its kind traces the graph: those calls are counted apart. Memory
+is the process's peak beyond what it held once TensorFlow had computed something.
+"""
+
+import argparse
+import resource
+import tempfile
+import time
+from collections import defaultdict
+from pathlib import Path
+from statistics import median
+from typing import Any
+from unittest.mock import patch
+
+import tensorflow as tf
+from clock import peak_memory
+
+from t2t_mm.bin.options import problem_names
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--problems", default="builtin")
+    parser.add_argument("--hparams_set", default="multimodel_tiny")
+    parser.add_argument("--hparams", default="")
+    parser.add_argument("--data_dir", type=Path, required=True)
+    parser.add_argument("--tmp_dir", type=Path, default=Path("corpora"))
+    parser.add_argument("--steps", type=int, default=500)
+    options = parser.parse_args()
+
+    float(tf.function(lambda x: tf.reduce_sum(x @ x))(tf.ones((64, 64))))
+    start = resident()
+    from t2t_mm import runs
+    from t2t_mm.train.log import TrainingLog
+    from t2t_mm.train.step_tensorflow import TensorFlowCompiler
+
+    inside: list[float] = []  # seconds in the compiled function, of each step
+    whole: list[tuple[str, float, float]] = []  # (problem, seconds, of which waited) of each step
+    compiled, noted = TensorFlowCompiler.train, TrainingLog.step
+
+    def timed(self: Any, problem: str, specs: Any) -> Any:
+        program = compiled(self, problem, specs)
+
+        def call(*given: Any) -> Any:
+            before, started = self.traced, time.perf_counter()
+            said = program(*given)
+            taken = time.perf_counter() - started
+            inside.append(taken if self.traced == before else -taken)  # below zero: it traced
+            return said
+
+        return call
+
+    def note(
+        self: Any, step: int, problem: str, loss: Any, tokens: int, seconds: float, waited: float, *rest: Any
+    ) -> None:
+        whole.append((problem, seconds, waited))
+        noted(self, step, problem, loss, tokens, seconds, waited, *rest)
+
+    with tempfile.TemporaryDirectory() as folder:
+        run = runs.run(
+            problems=problem_names(options.problems),
+            hparams_set=options.hparams_set,
+            hparams=options.hparams,
+            data_dir=options.data_dir,
+            tmp_dir=options.tmp_dir,
+            output_dir=Path(folder) / "run",
+            train_steps=options.steps,
+            save_checkpoints_secs=0,
+        )
+        with patch.object(TensorFlowCompiler, "train", timed), patch.object(TrainingLog, "step", note):
+            run.estimator.train()
+    show(inside, whole)
+    peak = peak_memory()
+    print(
+        f"memory: {start / 1e9:.2f} GB when TensorFlow had started, {peak / 1e9:.2f} GB at the peak: "
+        f"{(peak - start) / 1e9:.2f} GB beyond"
+    )
+
+
+def show(inside: list[float], whole: list[tuple[str, float, float]]) -> None:
+    """Print the table of problems, and the sums."""
+    by_problem: dict[str, list[tuple[float, float, float]]] = defaultdict(list)
+    for taken, (problem, seconds, waited) in zip(inside, whole, strict=True):
+        if taken > 0:
+            by_problem[problem].append((taken, seconds, waited))
+    print(f"{'':28}{'steps':>7}{'compiled step':>16}{'waiting':>10}{'loop over compiled':>21}")
+    for problem, rows in by_problem.items():
+        compiled, seconds, waited = (sum(row[i] for row in rows) for i in range(3))
+        print(
+            f"{problem:28}{len(rows):7}{median(row[0] for row in rows) * 1e3:13.1f} ms{waited / seconds:10.2%}"
+            f"{seconds / compiled:21.3f}"
+        )
+    rows = [row for found in by_problem.values() for row in found]
+    compiled, seconds, waited = (sum(row[i] for row in rows) for i in range(3))
+    print(f"{'all':28}{len(rows):7}{'':16}{waited / seconds:10.2%}{seconds / compiled:21.3f}")
+    tracing = [-taken for taken in inside if taken < 0]
+    print(f"tracing: {len(tracing)} kinds of step, {sum(tracing):.1f} s in the first {len(inside)} steps")
+
+
+def resident() -> int:
+    """Bytes of memory that the process holds."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+
+if __name__ == "__main__":
+    main()

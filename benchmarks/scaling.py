@@ -1,0 +1,101 @@
+"""What a step costs when there is more of everything: more problems registered, more experts.
+
+    python benchmarks/scaling.py --hparams_set=multimodel_tiny --rows=16
+
+A made-up text problem takes the steps. First it is alone, then one of eight that read and write text, pictures and
+sounds; then it has 60 experts, then 240 with the same number for each token. Steps of the two nets that are compared
+take turns in one process; memory is that of a process of its own for each net, after three steps.
+"""
+
+import argparse
+import subprocess
+import sys
+from statistics import median
+
+import numpy as np
+from clock import Call, gemm_rate, in_turns, peak_memory
+from made_text import SPECS, made_batch, parameters, spread_gates
+
+from t2t_mm.hparam_set import HparamSet
+from t2t_mm.models.net import Net
+from t2t_mm.problem import Port, Signature
+from t2t_mm.registry import HPARAM_SETS
+from t2t_mm.train.optimiser import Optimiser
+from t2t_mm.train.step import Steps
+
+WORDS, PICTURE, SOUND = Port("text", "text_words", 8192), Port("image", "image", 0), Port("audio_spectral", "sound", 0)
+CLASSES = Port("label", "label_things", 10)
+EIGHT = {
+    "text": Signature(WORDS, WORDS, "to-german"),
+    "back": Signature(WORDS, WORDS, "to-english"),
+    "third": Signature(WORDS, WORDS, "to-french"),
+    "fourth": Signature(WORDS, WORDS, "from-french"),
+    "parsing": Signature(WORDS, WORDS, "to-trees"),
+    "pictures": Signature(PICTURE, CLASSES, "to-class"),
+    "captions": Signature(PICTURE, WORDS, "to-caption"),
+    "speech": Signature(SOUND, WORDS, "to-transcript"),
+}
+RATE = 1e-4
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--hparams_set", default="multimodel_tiny")
+    parser.add_argument("--hparams", default="")
+    parser.add_argument("--rows", type=int, default=32)
+    parser.add_argument("--length", type=int, default=32, help="ids in a source and in a target")
+    parser.add_argument("--turns", type=int, default=15)
+    parser.add_argument("--memory_of", help="how a process of its own is asked for a net's memory")
+    options = parser.parse_args()
+    nets = {
+        "one registered": (1, None),
+        "eight registered": (8, None),
+        "60 experts": (1, 60),
+        "240 experts": (1, 240),
+    }
+    if options.memory_of:
+        problems, experts = nets[options.memory_of]
+        _, step = stepping(problems, settings(options, experts), options)
+        for _ in range(3):
+            step()
+        print(peak_memory() / 2**30)
+        return
+    print(f"{options.hparams_set} {options.hparams}, {options.rows} x {options.length} target tokens")
+    print(f"a plain product: {gemm_rate():.0f} GFLOP/s\n")
+    print(f"{'':18}{'parameters':>14}{'a step':>12}{'times the first':>17}{'memory of the process':>24}")
+    for pair in (("one registered", "eight registered"), ("60 experts", "240 experts")):
+        made = {name: stepping(nets[name][0], settings(options, nets[name][1]), options) for name in pair}
+        calls: dict[str, Call] = {name: step for name, (_, step) in made.items()}
+        in_turns(calls, 2)
+        times = in_turns(calls, options.turns)
+        for name, (net, _) in made.items():
+            ratio = median(b / a for a, b in zip(times[pair[0]], times[name], strict=True))
+            taken, memory = median(times[name]) * 1e3, memory_of(name)
+            print(f"{name:18}{parameters(net):14,}{taken:9.1f} ms{ratio:17.2f}{memory:20.2f} GiB", flush=True)
+
+
+def settings(options: argparse.Namespace, experts: int | None) -> HparamSet:
+    hparams = HPARAM_SETS[options.hparams_set]().override(options.hparams)
+    return hparams if experts is None else hparams.with_values({"experts": experts})
+
+
+def stepping(problems: int, hparams: HparamSet, options: argparse.Namespace) -> tuple[Net, Call]:
+    """A net for so many problems, and a step of it on the first."""
+    net = Net(dict(list(EIGHT.items())[:problems]), hparams)
+    net.build()
+    spread_gates(net)
+    optimiser = Optimiser(net.trainable_variables, net.commands, hparams.training)
+    steps = Steps(net, optimiser, {"text": SPECS}, hparams.training, seed=0)
+    batch = made_batch(options.rows, options.length, WORDS.size, 0)
+    counter = iter(range(10**9))
+    return net, lambda: float(np.asarray(steps.train(batch, next(counter), RATE, 1.0).nats))
+
+
+def memory_of(name: str) -> float:
+    """Peak GiB of a process that takes steps of the net `name`."""
+    asked = subprocess.run([sys.executable, *sys.argv, f"--memory_of={name}"], capture_output=True, text=True)
+    return float(asked.stdout)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,223 @@
+"""How much of the machine a training step uses: useful FLOP/s beside a plain product's, and each part beside its floor.
+
+    python benchmarks/step.py --hparams_set=multimodel_tiny --rows=16
+
+A made-up text problem with full rows. Useful FLOPs are those of the matrix products of the model's equations, three
+times the forward ones, an expert's for the tokens it is meant for and not for the room it has. Each part is also taken
+out of the net and timed alone, forwards and backwards, beside its floor:
+
+    ConvBlock       the same without its depthwise convolutions
+    attention block the products of its mixing, projections, scores and contexts alone
+    experts         the batched products alone, for an equal share of the tokens each
+    output layer    the three products with the table of symbols alone
+    update          the optimiser, for a gradient of every weight (its floor is what the memory's bandwidth allows)
+
+Whole step, parts and plain products take turns, so that a busy moment hits all of them; printed are medians.
+"""
+
+import argparse
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from clock import Call, gemm_rate, in_turns, seconds
+from made_text import SPECS, forward_flops, made_batch, made_net, parameters
+
+from t2t_mm.layers.cross_entropy import cross_entropy
+from t2t_mm.layers.forward import Forward, Noise
+from t2t_mm.layers.sequence import Seq
+from t2t_mm.models.multimodel.body import MultiModel
+from t2t_mm.models.net import Net
+from t2t_mm.registry import HPARAM_SETS
+from t2t_mm.train.optimiser import Optimiser
+from t2t_mm.train.step import Steps
+
+RATE = 1e-4
+
+
+@dataclass(frozen=True)
+class Part:
+    """One kind of part: how many of it a step goes through, it alone and its floor, forwards and backwards."""
+
+    name: str
+    count: int
+    alone: Call
+    floor: Call
+    flops: float  # useful, of one, forwards and backwards; 0 where it is not about products
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--hparams_set", default="multimodel_tiny")
+    parser.add_argument("--hparams", default="")
+    parser.add_argument("--vocabulary", type=int, default=8192)
+    parser.add_argument("--rows", type=int, default=16)
+    parser.add_argument("--length", type=int, default=32, help="ids in a source and in a target")
+    parser.add_argument("--turns", type=int, default=15)
+    options = parser.parse_args()
+    hparams = HPARAM_SETS[options.hparams_set]().override(options.hparams)
+    rows, length = options.rows, options.length
+
+    net = made_net(hparams, options.vocabulary)
+    optimiser = Optimiser(net.trainable_variables, net.commands, hparams.training)
+    steps = Steps(net, optimiser, {"text": SPECS}, hparams.training, seed=0)
+    given = [made_batch(rows, length, options.vocabulary, seed) for seed in range(4)]
+    counter = iter(range(10**9))
+
+    def step() -> None:
+        index = next(counter)
+        float(steps.train(given[index % 4], index, RATE, 1.0).nats)
+
+    parts = parts_of(net, optimiser, rows, length)
+    calls: dict[Any, Call] = {"step": step}
+    calls |= {(part.name, side): getattr(part, side) for part in parts for side in ("alone", "floor")}
+    first = seconds(step)
+    for call in calls.values():
+        call()
+    before = gemm_rate()
+    times = {name: median(taken) for name, taken in in_turns(calls, options.turns).items()}
+    gemm = (before + gemm_rate()) / 2
+
+    useful = 3 * forward_flops(net, hparams, rows, length)
+    taken = times["step"]
+    print(f"{options.hparams_set} {options.hparams}: {parameters(net):,} parameters; {rows} x {length} target tokens")
+    print(
+        f"a step {taken * 1e3:.1f} ms (first call {first:.1f} s), {rows * length / taken:,.0f} target tokens/s, "
+        f"{useful / 1e9:.1f} useful GFLOP: {useful / taken / 1e9:.0f} GFLOP/s, "
+        f"{useful / taken / 1e9 / gemm:.2f} of a plain product's {gemm:.0f}"
+    )
+    print(f"\n{'':16}{'count':>6}{'one':>12}{'its floor':>12}{'over floor':>12}{'GFLOP/s':>10}{'share of step':>15}")
+    for part in parts:
+        one, floor = times[part.name, "alone"], times[part.name, "floor"]
+        rate = f"{part.flops / one / 1e9:10.0f}" if part.flops else f"{'':10}"
+        print(
+            f"{part.name:16}{part.count:6}{one * 1e3:9.2f} ms{floor * 1e3:9.2f} ms{one / floor:12.2f}{rate}"
+            f"{part.count * one / taken:15.2f}"
+        )
+    floors = sum(part.count * times[part.name, "floor"] for part in parts)
+    print(f"{'sum of floors':16}{'':6}{'':12}{floors * 1e3:9.2f} ms; the step takes {taken / floors:.2f} times as long")
+    update = next(times[part.name, "alone"] for part in parts if part.name == "update")
+    print(f"update: {update / parameters(net) * 1e9:.2f} ns a parameter")
+
+
+def parts_of(net: Net, optimiser: Optimiser, rows: int, length: int) -> list[Part]:
+    """The parts that a step of a text problem goes through, taken out of `net`."""
+    body = net.body
+    if not isinstance(body, MultiModel):
+        raise SystemExit(f"This takes a MultiModel apart; received the hparam set of a {type(body).__name__}.")
+    width, tokens = net.width, rows * length
+    x_BLD = tf.constant(np.random.default_rng(0).normal(size=(rows, length, width)), "float32")
+    real_BL = tf.ones((rows, length), "bool")
+    source = Seq(x_BLD, real_BL)
+    encoder, mixer, decoder = body.encoder, body.mixer, body.decoder
+    causal = [*mixer.blocks, *decoder.blocks]
+    attentions = [block for block in (mixer.attention, *decoder.attentions) if block is not None]
+    parts = [
+        conv_part("ConvBlock", encoder.blocks, lambda block: block(x_BLD, real_BL, noisy()), x_BLD),
+        conv_part("causal ConvBlock", causal, lambda block: block(x_BLD, None, noisy()), x_BLD),
+    ]
+    if attentions:
+        one = attentions[0]
+        weights = [weight.value for weight in one.trainable_variables]
+        matrices = [weight for weight in weights if weight.shape[0] == width and len(weight.shape) == 2]
+        heads = one.to_self.heads
+        scores = tf.zeros((rows, heads, length, width // heads))
+
+        def products() -> Any:
+            said = [tf.matmul(x_BLD, matrix) for matrix in matrices]
+            read = [tf.matmul(tf.matmul(scores, scores, transpose_b=True), scores) for _ in range(2)]
+            return [*said, *read]
+
+        flops = sum(6.0 * tokens * int(np.prod(matrix.shape)) for matrix in matrices) + 18.0 * tokens * length * width
+        alone = differentiated(lambda: one(x_BLD, source, noisy()), [x_BLD, *weights])
+        floor = differentiated(products, [x_BLD, scores, *matrices])
+        parts.append(Part("attention block", len(attentions), alone, floor, flops))
+    experts = [layer for layer in (encoder.experts, decoder.experts) if layer is not None]
+    if experts:
+        layer = experts[0]
+        share = -(-tokens * layer.per_token // layer.experts)
+        slots = tf.constant(np.random.default_rng(0).normal(size=(layer.experts, share, width)), "float32")
+        hidden_EDH, output_EHD = layer.hidden_EDH.value, layer.output_EHD.value
+        weights = [weight.value for weight in layer.trainable_variables]
+        alone = differentiated(lambda: layer(x_BLD, real_BL, noisy()), [x_BLD, *weights])
+        floor = differentiated(
+            lambda: tf.matmul(tf.matmul(slots, hidden_EDH), output_EHD), [slots, hidden_EDH, output_EHD]
+        )
+        flops = 12.0 * tokens * layer.per_token * width * layer.size
+        parts.append(Part("experts", len(experts), alone, floor, flops))
+    table = net.modalities["text_words"].score.rows_VD.value
+    labels = tf.constant(np.random.default_rng(0).integers(3, table.shape[0], tokens), "int32")
+    x_ND = tf.reshape(x_BLD, (tokens, width))
+    alone = differentiated(lambda: cross_entropy(x_ND, tf.convert_to_tensor(table), labels, 0.1)[0], [x_ND, table])
+    floor = differentiated(lambda: tf.matmul(x_ND, table, transpose_b=True), [x_ND, table])
+    parts.append(Part("output layer", 1, alone, floor, 6.0 * tokens * int(np.prod(table.shape))))
+    parts.append(update_part(net, optimiser))
+    return parts
+
+
+def conv_part(name: str, blocks: Sequence[Any], run: Callable[[Any], Any], x_BLD: Any) -> Part:
+    """ConvBlocks of one kind; the floor is the same block without depthwise convolutions."""
+    block = blocks[0]
+    weights = [weight.value for weight in block.trainable_variables]
+
+    def pointwise() -> Any:
+        def step(layer: Any, x: Any) -> Any:
+            return layer.norm(tf.matmul(tf.nn.relu(x), layer.pointwise_DF))
+
+        one, two, three, four = block.steps
+        hidden2 = x_BLD + step(two, step(one, x_BLD))
+        return x_BLD + step(four, step(three, hidden2))
+
+    left = [weight for weight in weights if len(weight.shape) == 1 or weight.shape[0] == x_BLD.shape[-1]]
+    tokens = x_BLD.shape[0] * x_BLD.shape[1]
+    flops = 6.0 * tokens * sum(int(np.prod(layer.pointwise_DF.shape)) for layer in block.steps)
+    alone = differentiated(lambda: run(block), [x_BLD, *weights])
+    return Part(name, len(blocks), alone, differentiated(pointwise, [x_BLD, *left]), flops)
+
+
+def update_part(net: Net, optimiser: Optimiser) -> Part:
+    """The optimiser on a gradient of every weight; the floor is a copy of as many bytes as it moves."""
+    gradients = {weight.path: tf.fill(weight.shape, 1e-3) for weight in net.trainable_variables}
+    buffers = [tf.Variable(tf.zeros(weight.shape)) for weight in net.trainable_variables]
+
+    @tf.function(autograph=False)
+    def apply() -> None:
+        optimiser.apply(gradients, tf.constant(RATE), tf.constant(0))
+
+    @tf.function(autograph=False)
+    def stream() -> None:  # weight, two moments: each is read and written once, and the gradient is read
+        for buffer in buffers:
+            for _ in range(3):
+                buffer.assign_add(gradients_by_shape[buffer.shape])
+
+    gradients_by_shape = {gradient.shape: gradient for gradient in gradients.values()}
+    return Part("update", 1, apply, stream, 0.0)
+
+
+def differentiated(function: Callable[[], Any], read: Sequence[Any]) -> Call:
+    """`function` forwards and backwards, to what it reads, in a graph as a training step is one."""
+
+    @tf.function(autograph=False)
+    def run() -> Any:
+        with tf.GradientTape() as tape:
+            tape.watch(read)
+            out = function()
+        outs = out if isinstance(out, list) else [out]
+        upstream = [tf.ones_like(each) for each in outs]
+        return [tf.convert_to_tensor(g) for g in tape.gradient(outs, read, upstream) if g is not None]
+
+    def call() -> None:
+        run()[0].numpy()
+
+    return call
+
+
+def noisy() -> Forward:
+    return Forward(Noise(np.uint32(1)))
+
+
+if __name__ == "__main__":
+    main()
