@@ -27,11 +27,13 @@ setup(
         "gin-config",
         "grain",
         "importlib_resources",  # tensorflow-datasets 4.9 imports it when it builds and does not ask for it
+        "jiwer",  # word and character error rates
         "keras>=3.8",  # the first with integer bit operations, which the random numbers are made of
         "msgpack",
         "numpy",
         "pillow",
         "rich",
+        "sacrebleu",  # BLEU and chrF as papers report them
         "safetensors",
         "scipy",  # resamples sounds
         "sentencepiece",
@@ -41,7 +43,6 @@ setup(
         "tensorflow-datasets",
     ],
     extras_require={
-        "benchmarks": ["sacrebleu"],
         "jax": ["jax"],
         "test": [
             "build",
@@ -57,6 +58,8 @@ setup(
             "t2t-mm-trainer = t2t_mm.bin.trainer:main",
             "t2t-mm-decoder = t2t_mm.bin.decoder:main",
             "t2t-mm-datagen = t2t_mm.bin.datagen:main",
+            "t2t-mm-eval = t2t_mm.bin.evaluator:main",
+            "t2t-mm-avg-checkpoints = t2t_mm.bin.avg_checkpoints:main",
         ]
     },
 )

@@ -2,8 +2,10 @@
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
+from t2t_mm import plugins
 from t2t_mm.bin.command import run_command
 from t2t_mm.bin.flags import DATAGEN
 from t2t_mm.bin.options import datagen_options, problem_names
@@ -12,14 +14,34 @@ from t2t_mm.registry import PROBLEMS
 
 @run_command(DATAGEN)
 def main(argv: Sequence[str]) -> None:
-    """Generate --problems, then print examples of the one named by --inspect."""
+    """Generate --problems, compare them with their checksums if asked, print examples of the one named by --inspect."""
     options = datagen_options(argv)
     from t2t_mm.data.generate import generate  # brings NumPy and Pillow, which --help can do without
 
     problems = {name: PROBLEMS[name] for name in options.problems}
-    generate(problems, options.data_dir, options.tmp_dir, seed=options.random_seed, download=True, report=_say)
+    generate(
+        problems,
+        options.data_dir,
+        options.tmp_dir,
+        seed=options.random_seed,
+        download=True,
+        max_cases=options.max_cases,
+        num_shards=options.num_shards,
+        processes=options.num_concurrent_processes,
+        start=partial(plugins.load, options.t2t_usr_dir),
+        report=_say,
+    )
+    for name in options.problems if options.verify else ():
+        _verify(name, options.data_dir)
     for name in problem_names(options.inspect or ""):
         _inspect(name, options.data_dir)
+
+
+def _verify(name: str, data_dir: Path) -> None:
+    from t2t_mm.data.records import Manifest, verify
+
+    files = verify(data_dir / name, Manifest.read(data_dir / name))
+    _say(f"{name}: {files} files are what was written, by their checksums.")
 
 
 def _inspect(name: str, data_dir: Path) -> None:

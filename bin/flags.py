@@ -1,4 +1,4 @@
-"""The flags of the three commands: T2T's names and meanings, the everyday ones first."""
+"""The flags of the five commands: T2T's names and meanings, the everyday ones first."""
 
 import argparse
 from collections.abc import Callable
@@ -10,7 +10,8 @@ from t2t_mm.errors import UnknownName
 
 Add = Callable[..., Any]  # the `add_argument` of a group
 
-TRAINER, DECODER, DATAGEN = "t2t-mm-trainer", "t2t-mm-decoder", "t2t-mm-datagen"
+TRAINER, DECODER, DATAGEN, EVALUATOR = "t2t-mm-trainer", "t2t-mm-decoder", "t2t-mm-datagen", "t2t-mm-eval"
+AVERAGER = "t2t-mm-avg-checkpoints"
 SCHEDULES = {
     "train_and_evaluate": "train_and_evaluate",
     "local_run": "train_and_evaluate",
@@ -46,9 +47,16 @@ def trainer_parser() -> Parser:
     _number(add, "--save_checkpoints_steps", 0, "steps between checkpoints; 0: go by the clock alone")
     _number(add, "--save_checkpoints_secs", 600, "seconds between checkpoints; 0: go by the steps alone")
     _number(add, "--keep_checkpoint_max", 20, "how many of the newest stay; 0: all")
+    _path(add, "--warm_start_from", "a new run begins with what fits of this run's, or checkpoint's, weights")
     _number(add, "--random_seed", None, "equal seeds, equal runs; default: the run's own, 0 for a new run")
     schedules = f"one of {', '.join(SCHEDULES)}; the first three are the same"
     add("--schedule", metavar="NAME", type=_schedule, default="train_and_evaluate", help=schedules)
+    add = parser.group("the best checkpoint, and when to stop")
+    aim = "keep the best checkpoint too: problem/metric:weight, the higher the better; several by ',' make a mean"
+    add("--best_metric", "--eval_early_stopping_metric", metavar="METRIC", default="", help=aim)
+    _number(add, "--eval_early_stopping_steps", 0, "without a better one end training; 0: never")
+    least = "by which a better one is greater; default 0"
+    add("--eval_early_stopping_metric_delta", metavar="X", type=float, default=0.0, help=least)
     add = parser.group("whole runs from gin files")
     _texts(add, "--gin_file", "FILE", "bindings; may be repeated")
     _texts(add, "--gin_param", "BINDING", "one binding, such as 'run.train_steps = 100'; may be repeated")
@@ -78,10 +86,8 @@ def decoder_parser() -> Parser:
     add("--decode_output_format", choices=("text", "jsonl"), help=named)
     _truth(add, "--decode_interactive", help="answer each line as it is typed")
     add = parser.group("how to decode")
-    _number(add, "--beam_size", 4, "1 is greedy", "--decode_beam_size", least=1)
-    add("--alpha", "--decode_alpha", metavar="X", type=float, default=0.6, help="length penalty; default 0.6")
+    _search(add)
     _truth(add, "--return_beams", "--decode_return_beams", help="all beams of a line with their scores, best first")
-    _number(add, "--decode_extra_length", 50, "outputs beyond the input's length")
     _number(add, "--decode_batch_size", 32, "lines at a time", least=1)
     _path(add, "--checkpoint_path", "default: the run's newest")
     add = parser.group("how to draw answers, instead of searching for the likeliest")
@@ -101,6 +107,45 @@ def decoder_parser() -> Parser:
     return _finish(parser)
 
 
+def averager_parser() -> Parser:
+    """Flags of t2t-mm-avg-checkpoints."""
+    parser = Parser(
+        AVERAGER,
+        "Write a checkpoint whose weights are the mean of several checkpoints of one run.",
+        "t2t-mm-avg-checkpoints --output_dir=RUN --num_last_checkpoints=5",
+    )
+    add = parser.group("what to average")
+    _path(add, "--output_dir", "the training run")
+    _number(add, "--num_last_checkpoints", None, "the newest of the run; default 5", least=1)
+    add("--checkpoints", metavar="NAMES", default="", help="these instead: files or steps of the run, joined by ','")
+    add = parser.group("where to write")
+    _path(add, "--output_path", "default: averaged.safetensors in the run; it decodes with --checkpoint_path")
+    return _finish(parser)
+
+
+def evaluator_parser() -> Parser:
+    """Flags of t2t-mm-eval."""
+    parser = Parser(
+        EVALUATOR,
+        "Decode the dev sets of a trained model's problems and print one table of how good it is; or compare runs.",
+        "t2t-mm-eval --output_dir=RUN --problems=parsing_wsj --beam_size=4",
+    )
+    add = parser.group("what to judge")
+    _path(add, "--output_dir", "the training run")
+    compared = "the first run minus each other one, on the problems that both learnt"
+    add("--compare", metavar="RUN", nargs="+", type=lambda text: Path(text).expanduser(), default=[], help=compared)
+    some = "names joined by '-' or ','; * stands for any letters; default: all of the run's"
+    add("--problems", "--problem", metavar="NAMES", default="", help=some)
+    _data_dir(add)
+    add("--split", choices=("dev", "test"), default="dev", help="default dev")
+    _number(add, "--eval_examples", -1, "of each problem, spread over the split; -1: all")
+    _path(add, "--checkpoint_path", "default: the run's newest", "--checkpoint")
+    add = parser.group("how to decode")
+    _search(add)
+    _number(add, "--decode_batch_size", 32, "examples at a time", least=1)
+    return _finish(parser)
+
+
 def datagen_parser() -> Parser:
     """Flags of t2t-mm-datagen."""
     parser = Parser(
@@ -111,17 +156,30 @@ def datagen_parser() -> Parser:
     add = parser.group("what to make")
     _problems(add)
     _text(add, "--inspect", "NAME", "print three examples of a generated problem, as the model will see them")
+    _number(add, "--max_cases", 0, "examples of each split at most, the first ones; 0: all")
+    _truth(add, "--verify", help="compare all files of --problems with the checksums in their manifests")
     add = parser.group("where things lie")
     _data_dir(add)
     _tmp_dir(add)
-    add = parser.group("repeatability")
+    add = parser.group("how it is made")
+    _number(add, "--num_shards", 0, "files of a training split; 0: by its size, 4 to 128")
+    _number(add, "--num_concurrent_processes", 1, "that make records; what comes out is the same", least=1)
     _number(add, "--random_seed", 0, "equal seeds, equal records")
     return _finish(parser)
 
 
 def _problems(add: Add) -> None:
-    names = "names joined by '-' or ','; * stands for any letters; 'builtin' for eight problems that need no corpus"
+    names = (
+        "names joined by '-' or ','; * stands for any letters; 'builtin' for eight problems that need no corpus, "
+        "'paper' for the eight of arXiv 1706.05137"
+    )
     add("--problems", "--problem", metavar="NAMES", default="", help=names)
+
+
+def _search(add: Add) -> None:
+    _number(add, "--beam_size", 4, "1 is greedy", "--decode_beam_size", least=1)
+    add("--alpha", "--decode_alpha", metavar="X", type=float, default=0.6, help="length penalty; default 0.6")
+    _number(add, "--decode_extra_length", 50, "outputs beyond the input's length")
 
 
 def _data_dir(add: Add) -> None:
@@ -151,8 +209,8 @@ def _texts(add: Add, flag: str, value: str, help: str) -> None:
     add(flag, metavar=value, action="append", default=[], help=help)
 
 
-def _path(add: Add, flag: str, help: str, default: Path | None = None) -> None:
-    add(flag, metavar="PATH", type=lambda text: Path(text).expanduser(), default=default, help=help)
+def _path(add: Add, flag: str, help: str, *aliases: str, default: Path | None = None) -> None:
+    add(flag, *aliases, metavar="PATH", type=lambda text: Path(text).expanduser(), default=default, help=help)
 
 
 def _number(add: Add, flag: str, default: int | None, help: str, *aliases: str, least: int = 0) -> None:

@@ -11,7 +11,17 @@ from pathlib import Path
 
 from t2t_mm import plugins
 from t2t_mm.bin.command import Parser
-from t2t_mm.bin.flags import DATAGEN, TRAINER, datagen_parser, decoder_parser, trainer_parser
+from t2t_mm.bin.flags import (
+    AVERAGER,
+    DATAGEN,
+    EVALUATOR,
+    TRAINER,
+    averager_parser,
+    datagen_parser,
+    decoder_parser,
+    evaluator_parser,
+    trainer_parser,
+)
 from t2t_mm.bin.registry_help import registry_help
 from t2t_mm.bin.t2t_flags import remedy
 from t2t_mm.errors import UnknownName, UserError, did_you_mean
@@ -30,6 +40,16 @@ RUNS = {  # names for --problems that stand for several
         "image_shapes",
         "image_captions_shapes",
         "speech_syllables",
+    ),
+    "paper": (  # arXiv 1706.05137
+        "speech_wsj",
+        "image_imagenet",
+        "image_captions_coco",
+        "parsing_wsj",
+        "translate_ende_wmt14",
+        "translate_deen_wmt14",
+        "translate_enfr_wmt14",
+        "translate_fren_wmt14",
     ),
 }
 
@@ -71,10 +91,7 @@ def decoder_options(argv: Sequence[str]) -> argparse.Namespace:
     """
     options = _parse(decoder_parser(), argv)
     if options.output_dir is None:
-        runs = ", ".join(str(path.parent) for path in sorted(home().glob("runs/*/config.json")))
-        raise UserError(
-            f"--output_dir is missing: the folder of a training run. Runs below {home()}: {runs or 'none'}."
-        )
+        raise _no_run()
     if options.decode_from_file is None and not options.decode_interactive:
         raise UserError("There is nothing to decode: give --decode_from_file=<file> or --decode_interactive.")
     _check_ends(options)
@@ -87,6 +104,46 @@ def decoder_options(argv: Sequence[str]) -> argparse.Namespace:
         named = options.decode_to_file is not None and options.decode_to_file.suffix == ".jsonl"
         options.decode_output_format = "jsonl" if named else "text"
     return options
+
+
+def evaluator_options(argv: Sequence[str]) -> argparse.Namespace:
+    """The flags of t2t-mm-eval. `data_dir` is set, and either `output_dir` or two runs or more in `compare`."""
+    options = _parse(evaluator_parser(), argv)
+    if options.compare:
+        if options.output_dir is not None or options.checkpoint_path is not None:
+            raise UserError(
+                "--compare judges the newest checkpoints of the runs that it names; leave out --output_dir and "
+                "--checkpoint_path."
+            )
+        if len(options.compare) == 1:
+            raise UserError(f"--compare={options.compare[0]} names one run; give two or more: --compare RUN1 RUN2.")
+    elif options.output_dir is None:
+        raise _no_run()
+    if options.eval_examples == 0:
+        raise UserError("--eval_examples=0 judges nothing; -1 takes all examples.")
+    _default(options, EVALUATOR, "data_dir", home() / "data")
+    return options
+
+
+def averager_options(argv: Sequence[str]) -> argparse.Namespace:
+    """The flags of t2t-mm-avg-checkpoints. `checkpoints` is a tuple of names, empty for the newest of the run."""
+    options = _parse(averager_parser(), argv)
+    options.checkpoints = tuple(filter(None, re.split(r"[,\s]+", options.checkpoints)))
+    if options.checkpoints and options.num_last_checkpoints is not None:
+        raise UserError("Give --checkpoints or --num_last_checkpoints, not both.")
+    options.num_last_checkpoints = options.num_last_checkpoints or 5
+    if options.output_dir is None:
+        if not options.checkpoints:
+            raise _no_run()
+        _default(options, AVERAGER, "output_dir", Path(options.checkpoints[0]).expanduser().absolute().parent)
+    if options.output_path is None:
+        options.output_path = options.output_dir / "averaged.safetensors"
+    return options
+
+
+def _no_run() -> UserError:
+    runs = ", ".join(str(path.parent) for path in sorted(home().glob("runs/*/config.json")))
+    return UserError(f"--output_dir is missing: the folder of a training run. Runs below {home()}: {runs or 'none'}.")
 
 
 def _check_ends(options: argparse.Namespace) -> None:
@@ -153,7 +210,7 @@ def _about(flag: str, parser: Parser) -> str:
     """What to say to someone who gave `flag`, which `parser` does not know."""
     if not flag.startswith("-"):
         return f"Received {flag!r}, which belongs to no flag; values are given as --flag=value."
-    for other in (trainer_parser(), decoder_parser(), datagen_parser()):
+    for other in (trainer_parser(), decoder_parser(), datagen_parser(), evaluator_parser(), averager_parser()):
         if flag in other.flags():
             return f"{flag} is a flag of {other.prog}."
     if replaced := remedy(flag.lstrip("-")):

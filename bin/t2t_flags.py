@@ -4,7 +4,6 @@ from fnmatch import fnmatchcase
 
 ONE_PROCESS = "training runs in one process on the devices that Keras' backend finds"
 DEVICES = "the backend uses the devices it finds; CUDA_VISIBLE_DEVICES chooses among them"
-EARLY_STOPPING = "a run ends at --train_steps; every evaluation is in log.jsonl of --output_dir"
 PLACE_OF_CORPORA = "problems look for their corpora below --tmp_dir"
 CHECKPOINTS = "--keep_checkpoint_max says how many checkpoints stay"
 LOGGING = "progress is printed and written to log.jsonl of --output_dir as it comes"
@@ -14,15 +13,14 @@ REPLACED = {
     "autotune_*": "there is no search over ranges; give the values with --hparams",
     "hparams_range": "there is no search over ranges; give the values with --hparams",
     "hp_*": "write --hparams=name=value,name=value",
-    "eval_early_stopping_*": EARLY_STOPPING,
+    "eval_early_stopping_metric_minimize": "give what should fall a weight below 0: --best_metric=problem/metric:-1",
     "eval_print": "every evaluation is printed",
-    "eval_run_autoregressive": "decode with t2t-mm-decoder",
+    "eval_run_autoregressive": "t2t-mm-eval judges what a trained model decodes",
     "eval_throttle_seconds": "--local_eval_frequency says after how many steps to evaluate",
     "eval_timeout_mins": "--local_eval_frequency says after how many steps to evaluate",
-    "eval_use_test_set": "evaluation reads the dev split of every problem",
+    "eval_use_test_set": "the trainer evaluates on dev sets; t2t-mm-eval takes --split=test",
     "keep_checkpoint_every_n_hours": CHECKPOINTS,
     "keep_timestamp": CHECKPOINTS,
-    "warm_start_from": "a run goes on from the newest checkpoint in its own --output_dir",
     "export_saved_model": "a run directory is all that t2t-mm-decoder needs",
     "iterations_per_loop": LOGGING,
     "log_step_count_steps": LOGGING,
@@ -43,7 +41,7 @@ REPLACED = {
     # decoding
     "decode_hparams": "its values are flags of t2t-mm-decoder, such as --beam_size, --alpha, --return_beams",
     "decode_problem_id": "t2t-mm-decoder takes --problem=<name>",
-    "decode_reference": "score the decoded file with sacrebleu",
+    "decode_reference": "t2t-mm-eval judges what a model decodes of its dev and test sets",
     "decode_in_memory": "t2t-mm-decoder reads a file part by part and keeps what it has answered",
     "decode_use_last_position_only": "decoding keeps what it has computed and always works on the last position only",
     "decode_save_images": "t2t-mm-decoder writes one line of text for each line it reads",
@@ -51,10 +49,7 @@ REPLACED = {
     # making data
     "exclude_problems": "list the problems that you want in --problems",
     "only_list": "t2t-mm-datagen --registry_help=problems lists them",
-    "max_cases": "a problem takes all that lies below --tmp_dir; put a part of the corpus there",
-    "num_shards": "the number of files follows from the data",
-    "num_concurrent_processes": "run t2t-mm-datagen once for all problems that share a vocabulary",
-    "task_id*": "run t2t-mm-datagen once for all problems that share a vocabulary",
+    "task_id*": "t2t-mm-datagen shares its work among --num_concurrent_processes",
     **dict.fromkeys(("timit_paths", "parsing_path", "ende_bpe_path"), PLACE_OF_CORPORA),
 }
 

@@ -2,12 +2,15 @@
 
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 from t2t_mm.bin.command import hushed, run_command
 from t2t_mm.bin.flags import TRAINER, trainer_parser
 from t2t_mm.bin.options import problem_names, trainer_options
 from t2t_mm.errors import UserError
+from t2t_mm.train.lock import only_process
 
 EXAMPLES = 2  # decoded examples a problem, shown at the end
 PASSED_ON = (
@@ -26,6 +29,10 @@ PASSED_ON = (
     "save_checkpoints_secs",
     "keep_checkpoint_max",
     "random_seed",
+    "warm_start_from",
+    "best_metric",
+    "eval_early_stopping_steps",
+    "eval_early_stopping_metric_delta",
 )
 
 
@@ -47,8 +54,10 @@ def main(argv: Sequence[str]) -> None:
     }
     if arguments.get("output_dir") is None:
         raise UserError("--output_dir is missing: where should the run lie?")
-    ready = runs.run(**arguments, plugins=options.plugins, command_line=(TRAINER, *argv))
-    code = follow(ready, options.schedule, options.dry_run)
+    trains = options.schedule != "evaluate" and not options.dry_run
+    with only_process(Path(arguments["output_dir"])) if trains else nullcontext():
+        ready = runs.run(**arguments, plugins=options.plugins, command_line=(TRAINER, *argv))
+        code = follow(ready, options.schedule, options.dry_run)
     if code:
         raise SystemExit(code)
 
@@ -71,7 +80,7 @@ def follow(ready: Any, schedule: str, dry_run: bool) -> int:
     if dry_run:
         return 0
     if schedule == "evaluate":
-        if estimator.step == 0:
+        if not estimator.began:
             raise UserError(f"There is no checkpoint in {estimator.output_dir} to evaluate.")
         results = estimator.evaluate()
     else:
@@ -83,8 +92,10 @@ def follow(ready: Any, schedule: str, dry_run: bool) -> int:
         results = outcome.results
     if results:
         results_table(estimator.step, results).show(screen)
-        for name, problem in estimator.problems.items():
-            for sample in samples(estimator.decoder, problem, EXAMPLES):
+        with estimator.averaged():
+            shown = {name: samples(estimator.decoder, one, EXAMPLES) for name, one in estimator.problems.items()}
+        for name, few in shown.items():
+            for sample in few:
                 screen.print(f"\n{name} {sample.id}", markup=False, highlight=False)
                 for what, text in (("input", sample.inputs), ("output", sample.output), ("right", sample.target)):
                     screen.print(f"  {what:7}{text}", markup=False, highlight=False, soft_wrap=True)

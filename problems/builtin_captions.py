@@ -81,6 +81,7 @@ class ImageCaptionsShapes(Problem):
     inputs = Image()
     targets = References("builtin")
     command = "to-english"
+    decoded_metrics = ("cider", "bleu_4", "exact_match")
     ceiling = (
         "0.693 nats and 1 wrong token in two captions, half of the captions exact, one of the two right ones always: "
         "which of the shapes a caption begins with is a toss-up, and since the two shapes differ, it is settled by the "

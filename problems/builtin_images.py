@@ -58,6 +58,7 @@ class ImageShapes(Problem):
     command = "to-label"
     batch_size_multiplier = 0.25  # small pictures take few positions, and few examples a step are enough
     metrics = ("neg_log_perplexity", "accuracy", "accuracy_top5")
+    decoded_metrics = ("top_1", "top_5")
     ceiling = (
         "accuracy 1.00, 0.00 nats: without noise, pictures of two classes are at least 220 grey levels apart "
         "(Euclidean: a circle against a square, both of the least size, 3.2, times the faintest tint on grey, 70), "

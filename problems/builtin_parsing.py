@@ -116,4 +116,5 @@ class ParsingGrammar(Problem):
     inputs = Text("builtin")
     targets = Tree("builtin")
     command = "to-parse"
+    decoded_metrics = ("bracket_f1", "bracket_f1_right_tags", "exact_match", "well_formed")
     ceiling = "all trees exact, 0.00 nats: no sentence of the grammar has two trees"

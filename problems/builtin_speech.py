@@ -192,6 +192,7 @@ class SpeechSyllables(Problem):
     inputs = Audio()
     targets = Text("builtin")
     command = "to-syllables"
+    decoded_metrics = ("wer", "cer", "exact_match")
     batch_size_multiplier = 0.5  # sounds cost more than other positions, and few a step are enough
     ceiling = (
         "all transcripts exact, 0.00 nats: whoever speaks, no two syllables sound alike. Speakers' formants differ by "

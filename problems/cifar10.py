@@ -30,9 +30,17 @@ class ImageCifar10(Problem):
         ImageFolder("cifar10", homepage=HOMEPAGE),
         ImageFolder("cifar10/cifar10_train.zip"),
         ImageFolder("cifar10/CIFAR-10-images-master.zip"),
-        Tfds("cifar10", inputs=Encoded("image"), targets=ClassName("label"), name="id", dev="test"),
+        Tfds(
+            "cifar10",
+            inputs=Encoded("image"),
+            targets=ClassName("label"),
+            name="id",
+            dev="test",
+            download=170_052_171,
+        ),
     )
     inputs = Image()
     targets = Label(classes="cifar10")
     command = "to-label"
     metrics = ("neg_log_perplexity", "accuracy", "accuracy_top5")
+    decoded_metrics = ("top_1", "top_5")

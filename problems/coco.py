@@ -40,8 +40,10 @@ class ImageCaptionsCoco(Problem):
             train="train+restval",
             dev="val",
             test="test",
+            download=40_378_880_879,
         ),
     )
     inputs = Image()
     targets = References()
     command = "to-english"
+    decoded_metrics = ("cider", "bleu_4")

@@ -32,3 +32,4 @@ class ImageCaptionsFlickr8k(Problem):
     inputs = Image()
     targets = References()
     command = "to-english"
+    decoded_metrics = ("cider", "bleu_4")

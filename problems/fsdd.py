@@ -35,6 +35,7 @@ class SpeechDigits(Problem):
     inputs = Audio()
     targets = Text()
     command = "to-english"
+    decoded_metrics = ("wer", "cer")
     batch_size_multiplier = 0.25  # a clip takes six positions, and few clips a step are enough
 
 
@@ -46,3 +47,4 @@ class SpeechDigitStrings(Problem):
     inputs = Audio()
     targets = Text()
     command = "to-english"
+    decoded_metrics = ("wer", "cer")

@@ -43,3 +43,4 @@ class ImageImagenet(Problem):
     targets = Label(classes="imagenet")
     command = "to-label"
     metrics = ("neg_log_perplexity", "accuracy", "accuracy_top5")
+    decoded_metrics = ("top_1", "top_5")

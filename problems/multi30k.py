@@ -24,6 +24,7 @@ class Multi30k(Problem):
     """A description in one language to the same in another, in subwords that all languages share."""
 
     inputs = targets = Text()
+    decoded_metrics = ("bleu", "chrf")
 
 
 @PROBLEMS.register

@@ -26,3 +26,4 @@ class SpeechCaptions(Problem):
     inputs = Audio()
     targets = Text()
     command = "to-english"
+    decoded_metrics = ("wer", "cer")

@@ -21,6 +21,9 @@ def check_bounds(record: Any, bounds: Mapping[str, tuple[float, float]]) -> None
             raise UserError(f"hparam {name} must be {limit}; received {value}.")
 
 
+SPEC_AUGMENT = ("none", "LB", "LD", "SM", "SS", "conformer")  # policies of data/spec_augment.py
+
+
 @dataclass(frozen=True, kw_only=True)
 class DataHparams:
     """How records become batches, and what the modality nets are like."""
@@ -29,33 +32,52 @@ class DataHparams:
     max_length: int = 256  # ids; longer training texts are left out, and counted
     buckets: int = 8  # shapes of batch a problem has at most
     image_size: int = 64  # pixels, both sides
+    image_patch: int = 16  # pixels, both sides: the square that a body position sees; 16 alone in an entry flow
     image_augment: bool = True  # random crop and mirror image in training
     audio_seconds: float = 25.0  # longer training sounds are left out, and counted
     audio_halvings: int = 3  # of time, by the net that reads spectra: 3 make a body position of eight frames, 80 ms
     audio_flatten: bool = False  # the paper's letter: every frequency a body position of its own, 80 for each of time
     audio_channels: int = 32  # of the narrowest block; the paper's first has 2
+    spec_augment: str = "none"  # warps and masks training spectra: LB, LD, SM, SS (arXiv 1904.08779) or conformer
     waveform_halvings: int = 10  # of time, by the net that reads samples: 10 make a body position of 64 ms
     shared_embedding_and_softmax_weights: bool = False  # text: W_S is W_E
 
     def __post_init__(self) -> None:
-        check_bounds(self, dict.fromkeys(("batch_size", "max_length", "buckets"), (1, inf)) | {"image_size": (1, 4096)})
+        check_bounds(self, dict.fromkeys(("batch_size", "max_length", "buckets"), (1, inf)))
+        check_bounds(self, dict.fromkeys(("image_size", "image_patch"), (1, 4096)))
         check_bounds(self, {"audio_seconds": (0.01, inf), "audio_channels": (1, inf)})
         check_bounds(self, dict.fromkeys(("audio_halvings", "waveform_halvings"), (0, 16)))
+        if self.spec_augment not in SPEC_AUGMENT:
+            raise UnknownName("spec_augment policy", self.spec_augment, SPEC_AUGMENT)
+
+
+OPTIMIZERS = ("adam", "adam_w", "adafactor", "momentum")  # one rule each in train/optimisers
+NOT_FINITE = ("stop", "skip", "rollback")  # see train/policy.py
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingHparams:
     """How the weights move. Defaults: T2T's, where it has them."""
 
-    optimizer: str = "adam"
+    optimizer: str = "adam"  # adam, adam_w, adafactor or momentum
     learning_rate: float = 1.0  # times the schedule; T2T's 0.1 counts the same, since its Adam multiplied by 10
     learning_rate_schedule: str = "noam"
     learning_rate_warmup_steps: int = 4000
     adam_beta1: float = 0.85
     adam_beta2: float = 0.997
     adam_epsilon: float = 1e-6
+    adafactor_memory_exponent: float = 0.8
+    adafactor_clipping_threshold: float = 1.0
+    adafactor_multiply_by_parameter_scale: bool = True
+    momentum: float = 0.9
+    momentum_nesterov: bool = False
+    weight_decay: float = 0.0  # in the loss, times sum(weight^2) / 2; with adam_w decoupled, times learning rate
+    ema_decay: float = 0.0  # of averaged weights, which evaluation and decoding then use; 0: none
+    accumulate_batches: int = 1  # of its problem that a step takes; T2T's optimizer_multistep_accumulate_steps
+    freeze: str = ""  # parts that do not train: "body/encoder text_*"
     clip_grad_norm: float = 2.0  # global norm over the weights in use; 0 does not clip
     label_smoothing: float = 0.1
+    not_finite: str = "stop"  # what a loss or gradient that is not finite does: stop, skip or rollback
     problem_choice: str = "uniform"  # uniform, proportional, adaptive or fixed
     problem_temperature: float = 1.0  # proportional: rate ~ (training examples)^(1 / temperature)
     problem_floor: float = 0.25  # adaptive: no problem falls below this share of the uniform rate
@@ -63,13 +85,17 @@ class TrainingHparams:
     precision: str = "float32"  # of a training step's activations; bfloat16 is for accelerators
 
     def __post_init__(self) -> None:
-        if self.optimizer != "adam":
-            raise UnknownName("optimizer", self.optimizer, ["adam"])
+        if self.optimizer not in OPTIMIZERS:
+            raise UnknownName("optimizer", self.optimizer, OPTIMIZERS)
+        if self.not_finite not in NOT_FINITE:
+            raise UnknownName("not_finite", self.not_finite, NOT_FINITE)
         if self.precision not in ("float32", "bfloat16"):
             raise UnknownName("precision", self.precision, ["float32", "bfloat16"])
-        positive = ("learning_rate", "clip_grad_norm", "learning_rate_warmup_steps")
-        shares = ("label_smoothing", "adam_beta1", "adam_beta2", "problem_floor")
+        positive = ("learning_rate", "clip_grad_norm", "learning_rate_warmup_steps", "weight_decay")
+        shares = ("label_smoothing", "adam_beta1", "adam_beta2", "momentum", "ema_decay", "problem_floor")
         check_bounds(self, dict.fromkeys(positive, (0, inf)) | dict.fromkeys(shares, (0, 1)))
+        adafactor = {"adafactor_memory_exponent": (0, 1), "adafactor_clipping_threshold": (1e-6, inf)}
+        check_bounds(self, adafactor | {"accumulate_batches": (1, inf)})
 
 
 RECORDS = ("body", "training", "data")

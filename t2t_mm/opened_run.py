@@ -1,10 +1,14 @@
 """A trained run, opened from its directory alone: its net with the weights of a checkpoint, ready to decode."""
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from t2t_mm import rundir
-from t2t_mm.data.ready import open_codecs, signature
+from t2t_mm.data.ready import ReadyProblem, open_codecs, open_problem, signature
+from t2t_mm.data.records import files_of
 from t2t_mm.decoding.decoder import Decoder
 from t2t_mm.errors import UserError
 from t2t_mm.fingerprint import fingerprint
@@ -25,23 +29,49 @@ class OpenedRun:
 
 
 def open_run(output_dir: Path, checkpoint_path: Path | None = None) -> OpenedRun:
-    """The run in `output_dir` with the weights of `checkpoint_path`, or of its newest checkpoint.
+    """The run in `output_dir` with the weights of `checkpoint_path`, or of its newest checkpoint that is whole.
 
-    Plugins of the run are loaded; neither data nor corpora are needed.
+    Where averages of the weights were kept, these. Broken checkpoints are told on standard error and left. Plugins of
+    the run are loaded; neither data nor corpora are needed.
 
     Raises:
         UserError: there is no run or no checkpoint, a file was changed since the training, or a problem is no longer
             what it was.
     """
     config = rundir.load(output_dir)
-    path = find_checkpoint(output_dir, checkpoint_path)
+    path, tensors = _checkpoint(output_dir, checkpoint_path)
     codecs = {name: _codecs(name, config, output_dir) for name in config.problems}
     net = Net(config.problems, config.hparams)
     net.build()
-    tensors, _ = checkpoint.load(path)
-    checkpoint.check_shapes(path, tensors, net.tensors(), nothing_else=False)
-    net.restore(tensors)
+    weights = checkpoint.weights_of(tensors)
+    checkpoint.check_shapes(path, weights, net.tensors(), nothing_else=False)
+    net.restore(weights)
     return OpenedRun(config, path, Decoder(net, codecs, config.hparams.data, config.target_ratios))
+
+
+def ready_problem(run: OpenedRun, name: str, data_dir: Path) -> ReadyProblem:
+    """The records of one of the run's problems, as generated below `data_dir`.
+
+    Raises UserError when they are not there, or stand on other vocabularies or classes than the run.
+    """
+    ready = open_problem(name, PROBLEMS[name], data_dir)
+    for file in files_of(ready.problem):
+        here, there = ready.manifest.fingerprints.get(file, "none"), run.config.files.get(file, "none")
+        if here != there:
+            raise UserError(
+                f"{data_dir / name} stands on another {file} than {run.checkpoint.parent}: fingerprint {here[:12]} "
+                f"there, {there[:12]} in the run. Pass the --data_dir that the run was trained on."
+            )
+    return ready
+
+
+def _checkpoint(output_dir: Path, asked: Path | None) -> tuple[Path, dict[str, np.ndarray]]:
+    path = find_checkpoint(output_dir, asked)
+    if asked is None:
+        newest = checkpoint.load_newest(output_dir, lambda line: print(line, file=sys.stderr), set_aside=False)
+        if newest is not None:
+            return newest[0], newest[1]
+    return path, checkpoint.load(path)[0]
 
 
 def find_checkpoint(output_dir: Path, asked: Path | None = None) -> Path:

@@ -8,6 +8,7 @@ Codec, which turns raw values into stored bytes, stored bytes into arrays, and a
 import abc
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -46,6 +47,14 @@ class Source(abc.ABC):
         Raises UserError naming file and line (or item) for content that cannot be read.
         """
 
+    def count(self, split: str, tmp_dir: Path) -> int:
+        """How many examples `examples` gives. Sources that know it without reading their files say so."""
+        return sum(1 for _ in self.examples(split, tmp_dir))
+
+    def examples_from(self, split: str, tmp_dir: Path, start: int) -> Iterator[Example]:
+        """The examples but the first `start`. Sources that can pass over these faster than by reading them do so."""
+        return islice(self.examples(split, tmp_dir), start, None)
+
     @abc.abstractmethod
     def present(self, tmp_dir: Path) -> bool:
         """Whether the corpus (or the folder it would be in) is there, so that nothing need be downloaded."""
@@ -53,6 +62,14 @@ class Source(abc.ABC):
     def classes(self, tmp_dir: Path) -> tuple[str, ...]:
         """The class names of all splits in order, where the source knows them without reading its examples, else ()."""
         return ()
+
+    def notes(self, tmp_dir: Path) -> tuple[str, ...]:
+        """What a user should know of the corpus below `tmp_dir` before it is read, such as parts that are not there."""
+        return ()
+
+    def download_bytes(self, tmp_dir: Path) -> int:
+        """How many bytes `fetch` would download; 0 when it would download nothing."""
+        return 0
 
     def fetch(self, tmp_dir: Path) -> None:  # noqa: B027  most corpora are got by hand
         """Download the corpus to below `tmp_dir` if it can be. Called only when the user asked for it.
@@ -151,6 +168,10 @@ class Codec(abc.ABC):
         `source` is the raw input that the output answers, where the caller has it: a tree takes its words from it.
         """
 
+    def well_formed(self, output: np.ndarray, source: Any = None) -> bool:
+        """Whether `show` shows just what was put out, and need not repair it."""
+        return True
+
 
 class Feature(abc.ABC):
     """One named value of an example, before its files exist.
@@ -159,6 +180,7 @@ class Feature(abc.ABC):
     """
 
     symbols: tuple[str, ...] = ()  # strings that a vocabulary keeps whole, as one id each: the labels of trees
+    decoded_metrics: ClassVar[tuple[str, ...]] = ()  # that suit such targets, where a problem names none
 
     @abc.abstractmethod
     def sample(self, value: Any) -> str:
@@ -192,6 +214,7 @@ class Problem:
     targets: ClassVar[Feature]
     command: ClassVar[str] = "generic"  # the token that starts decoding; problems with the same kind of output share it
     metrics: ClassVar[tuple[str, ...]] = ("neg_log_perplexity", "accuracy", "accuracy_per_sequence")
+    decoded_metrics: ClassVar[tuple[str, ...]] = ()  # judge what is decoded; none named: those that suit the targets
     loss_multiplier: ClassVar[float] = 1.0
     batch_size_multiplier: ClassVar[float] = 1.0
     ceiling: ClassVar[str] = ""  # for made-up problems: the best that can be reached, and why
@@ -201,3 +224,8 @@ class Problem:
         """The features by name, inputs first."""
         named = {"inputs": cls.inputs, "targets": cls.targets}
         return {name: feature for name, feature in named.items() if feature is not None}
+
+    @classmethod
+    def judged_by(cls) -> tuple[str, ...]:
+        """The metrics of decoded output, by their registered names: its own, or those that suit its targets."""
+        return cls.decoded_metrics or cls.targets.decoded_metrics

@@ -1,4 +1,4 @@
-"""The four registries: what can be asked for by name.
+"""The five registries: what can be asked for by name.
 
 What ships with the package stands in literal tables below, name to "module:object", so that listing names imports
 neither Keras nor TensorFlow; an entry is imported when it is first looked up. Plugins add theirs by `register`.
@@ -111,8 +111,30 @@ PROBLEMS: Registry[Any] = Registry(
                 "translate_fren_multi30k": "TranslateFrenMulti30k",
             },
         ),
+        **_table(
+            "problems.wmt14",
+            {
+                "translate_ende_wmt14": "TranslateEndeWmt14",
+                "translate_deen_wmt14": "TranslateDeenWmt14",
+                "translate_enfr_wmt14": "TranslateEnfrWmt14",
+                "translate_fren_wmt14": "TranslateFrenWmt14",
+            },
+        ),
         **_table("problems.wsj_parsing", {"parsing_wsj": "ParsingWsj"}),
+        **_table("problems.wsj_speech", {"speech_wsj": "SpeechWsj"}),
+        **_table("problems.librispeech", {"speech_librispeech": "SpeechLibrispeech"}),
         **_table("problems.cifar10", {"image_cifar10": "ImageCifar10"}),
+        **_table(
+            "problems.mnist",
+            {
+                "sequential_mnist": "SequentialMnist",
+                "permuted_mnist": "PermutedMnist",
+                "sequential_mnist_rows": "SequentialMnistRows",
+            },
+        ),
+        **_table("problems.ptb_characters", {"lm_ptb_char": "LmPtbChar"}),
+        **_table("problems.text8", {"lm_text8": "LmText8"}),
+        **_table("problems.cnn_questions", {"qa_cnn": "QaCnn", "qa_cnn_short": "QaCnnShort"}),
         **_table("problems.imagenet", {"image_imagenet": "ImageImagenet"}),
         **_table("problems.flickr8k", {"image_captions_flickr8k": "ImageCaptionsFlickr8k"}),
         **_table("problems.coco", {"image_captions_coco": "ImageCaptionsCoco"}),
@@ -137,9 +159,16 @@ MODALITIES: Registry[Any] = Registry(
     "modality",
     {
         **_table("modalities.text", {"text": "Text"}),
+        **_table("modalities.text_ctc", {"text_or_ctc": "text_or_ctc"}),
         **_table("modalities.image", {"image": "Image"}),
+        **_table("modalities.image_patches", {"image_patches": "ImagePatches"}),
         **_table("modalities.label", {"label": "Label"}),
+        **_table("modalities.label_last", {"label_last": "LabelLast"}),
+        **_table("modalities.scan", {"scan": "Scan", "scan_plain": "ScanPlain"}),
+        **_table("modalities.passage", {"passage": "Passage", "passage_asked": "PassageAsked"}),
+        **_table("modalities.label_token", {"label_token": "LabelToken"}),
         **_table("modalities.audio", {"audio_spectral": "AudioSpectral", "audio_waveform": "AudioWaveform"}),
+        **_table("modalities.audio_subsampling", {"audio_subsampling": "AudioSubsampling"}),
     },
 )
 MODELS: Registry[Any] = Registry(
@@ -147,6 +176,9 @@ MODELS: Registry[Any] = Registry(
     {
         **_table("models.multimodel.body", {"multimodel": "MultiModel"}),
         **_table("models.transformer.body", {"transformer": "Transformer"}),
+        **_table("models.bn_lstm.body", {"bn_lstm": "BnLstm"}),
+        **_table("models.conformer.body", {"conformer": "Conformer"}),
+        **_table("models.vit.body", {"vit": "Vit"}),
     },
 )
 HPARAM_SETS: Registry[Any] = Registry(
@@ -160,6 +192,28 @@ HPARAM_SETS: Registry[Any] = Registry(
             "hparams.transformer",
             "transformer_base transformer_big transformer_parsing transformer_small transformer_tiny",
         ),
+        **_functions(
+            "hparams.bn_lstm",
+            "bn_lstm_mnist bn_lstm_pmnist bn_lstm_rows bn_lstm_ptb bn_lstm_text8 bn_lstm_tiny bn_lstm_attentive "
+            "bn_lstm_attentive_both bn_lstm_attentive_full",
+        ),
+        **_functions("hparams.conformer", "conformer_s conformer_m conformer_l conformer_tiny"),
+        **_functions("hparams.vit", "vit_b16 vit_l16 vit_h14 vit_tiny"),
+    },
+)
+DECODED_METRICS: Registry[Any] = Registry(
+    "decoded metric",
+    {
+        **_table("metrics.on_text.sacre", {"bleu": "Bleu", "chrf": "Chrf", "bleu_4": "CaptionBleu"}),
+        **_table("metrics.on_text.cider", {"cider": "Cider"}),
+        **_table("metrics.on_text.error_rates", {"wer": "WordErrorRate", "cer": "CharacterErrorRate"}),
+        **_table(
+            "metrics.on_text.brackets", {"bracket_f1": "BracketF1", "bracket_f1_right_tags": "BracketF1RightTags"}
+        ),
+        **_table(
+            "metrics.on_text.matches",
+            {"exact_match": "ExactMatch", "well_formed": "WellFormed", "top_1": "Top1", "top_5": "Top5"},
+        ),
     },
 )
 REGISTRIES: dict[str, Registry[Any]] = {
@@ -167,4 +221,5 @@ REGISTRIES: dict[str, Registry[Any]] = {
     "modalities": MODALITIES,
     "models": MODELS,
     "hparams_sets": HPARAM_SETS,
+    "decoded_metrics": DECODED_METRICS,
 }

@@ -107,6 +107,11 @@ def read_plugins(output_dir: Path) -> list[Plugin]:
         raise UserError(f"{output_dir / CONFIG} cannot be read as a run of this version: {_said(error)}.") from error
 
 
+def read_files(output_dir: Path) -> dict[str, str]:
+    """The fingerprints of the vocabularies and class lists of the run in `output_dir`. Raises UserError as `load`."""
+    return dict(_read(output_dir).get("files", {}))
+
+
 def check_same(saved: RunConfig, wanted: RunConfig, output_dir: Path) -> list[str]:
     """Whether `wanted` may go on where the run `saved` in `output_dir` stopped.
 

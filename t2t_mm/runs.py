@@ -21,8 +21,10 @@ from t2t_mm.data.records import files_of
 from t2t_mm.errors import UserError
 from t2t_mm.fingerprint import fingerprint
 from t2t_mm.hparam_set import DataHparams, HparamSet, TrainingHparams
+from t2t_mm.models.ports import net_name
 from t2t_mm.plugins import Plugin, used
 from t2t_mm.registry import HPARAM_SETS, MODALITIES, MODELS, PROBLEMS
+from t2t_mm.train import warm_start
 from t2t_mm.train.estimator import Estimator, Habits
 from t2t_mm.whole_file import whole_file
 
@@ -59,6 +61,10 @@ def run(
     save_checkpoints_secs: float = 600,
     keep_checkpoint_max: int = 20,
     random_seed: int | None = None,
+    warm_start_from: Path | str | None = None,
+    best_metric: str = "",
+    eval_early_stopping_steps: int = 0,
+    eval_early_stopping_metric_delta: float = 0.0,
     plugins: Sequence[Plugin] = (),
     command_line: Sequence[str] = (),
     report: Report = say,
@@ -76,8 +82,11 @@ def run(
         generate_data: allow what downloads a corpus.
         The rest are the trainer's flags of the same names.
 
-    Raises UserError for a corpus that is missing, or a run in `output_dir` that is another one.
+    Raises UserError for a corpus that is missing, a run in `output_dir` that is another one, or a metric or a run to
+    begin from that does not exist.
     """
+    if eval_early_stopping_steps and not best_metric:
+        raise UserError("--eval_early_stopping_steps asks for what is to get better: give --best_metric too.")
     earlier = rundir.load(output_dir) if (output_dir / rundir.CONFIG).is_file() else None
     problems = tuple(problems) or tuple(earlier.problems if earlier else ())
     if earlier and set(problems) == set(earlier.problems):
@@ -117,12 +126,43 @@ def run(
             save_every=save_checkpoints_steps,
             save_seconds=save_checkpoints_secs,
             keep=keep_checkpoint_max,
+            best_metric=best_metric,
+            best_delta=eval_early_stopping_metric_delta,
+            patience=eval_early_stopping_steps,
         ),
+        report=report,
     )
+    if warm_start_from is not None:
+        begin_warm(estimator, Path(warm_start_from), config.files, report)
     rundir.save(config, output_dir)
     with whole_file(output_dir / "operative_config.gin") as partial:
         partial.write_text(gin.config_str(), encoding="utf-8")
     return Run(config, estimator)
+
+
+def begin_warm(estimator: Estimator, source: Path, files: Mapping[str, str], report: Report) -> None:
+    """Give a run that has no checkpoint yet the weights that fit of another one; `report` is told which.
+
+    Nets of words or classes whose file is another one there than in `files` (fingerprints) begin anew. Raises UserError
+    when `source` holds no checkpoint, or nothing of it fits.
+    """
+    if estimator.began:
+        report("The run goes on from its own checkpoint; --warm_start_from is for a new one.")
+        return
+    path, tensors = warm_start.read(source)
+    there: Mapping[str, str] = {}
+    if (path.parent / rundir.CONFIG).is_file():
+        there = rundir.read_files(path.parent)
+    else:
+        report(f"There is no {rundir.CONFIG} beside {path}: whether its vocabularies are these is not checked.")
+    others = {
+        problem.codecs[name].port.key
+        for problem in estimator.problems.values()
+        for name, feature in problem.problem.features().items()
+        if any(file in there and there[file] != files.get(file) for file in feature.files())
+    }
+    for line in warm_start.warm_start(estimator.net, estimator.optimiser, tensors, others).lines(path):
+        report(line)
 
 
 def make_data(
@@ -146,7 +186,7 @@ def _addresses(ready: Mapping[str, ReadyProblem], settings: HparamSet, hparams_s
     modalities = {port.modality for one in signatures for port in (one.inputs, one.targets) if port is not None}
     return [
         *(PROBLEMS.address(name) for name in ready),
-        *(MODALITIES.address(name) for name in modalities),
+        *(MODALITIES.address(net_name(settings.model, modality)) for modality in modalities),
         *(HPARAM_SETS.address(name) for name in [hparams_set] if name is not None),
         MODELS.address(settings.model),
         type(settings.body).__module__,

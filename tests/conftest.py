@@ -30,7 +30,8 @@ def command(tmp_path: Path) -> Command:
     package = str(Path(t2t_mm.__file__).parents[1])
 
     def run(name: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        program = ["-m", f"t2t_mm.bin.{name}"] if name in ("trainer", "decoder", "datagen") else [name]
+        own = ("trainer", "decoder", "datagen", "evaluator", "avg_checkpoints")
+        program = ["-m", f"t2t_mm.bin.{name}"] if name in own else [name]
         return subprocess.run(
             [sys.executable, *program, *arguments],
             cwd=tmp_path,

@@ -39,6 +39,7 @@ BACKEND_KERNELS = {  # one function per backend, measured
     "t2t_mm/layers/depthwise.py",
     "t2t_mm/layers/dispatch.py",
     "t2t_mm/train/optimiser.py",
+    "t2t_mm/train/optimisers/adam.py",
     "t2t_mm/train/step_jax.py",
     "t2t_mm/train/step_tensorflow.py",
 }

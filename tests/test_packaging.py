@@ -80,7 +80,8 @@ def test_the_commands_lead_to_functions_that_exist(wheel):
     entries = configparser.ConfigParser()
     entries.read_string(wheel.read(f"{NAME}.dist-info/entry_points.txt").decode())
     commands = dict(entries["console_scripts"])
-    assert set(commands) == {"t2t-mm-trainer", "t2t-mm-decoder", "t2t-mm-datagen"}
+    names = ("trainer", "decoder", "datagen", "eval", "avg-checkpoints")
+    assert set(commands) == {f"t2t-mm-{name}" for name in names}
     for target in commands.values():
         module, _, function = target.partition(":")
         tree = ast.parse(wheel.read(f"{module.replace('.', '/')}.py"))

@@ -10,6 +10,7 @@ import numpy as np
 from t2t_mm.data.log_mel import BINS, STEP, frames_in, log_mel
 from t2t_mm.data.named_file import read_named
 from t2t_mm.data.sound import RATE, Sound, as_wav, decoded
+from t2t_mm.data.spec_augment import POLICIES, spec_augment
 from t2t_mm.errors import UserError
 from t2t_mm.hparam_set import DataHparams
 from t2t_mm.problem import Arrays, ArraySpec, Codec, Feature, Port
@@ -81,8 +82,11 @@ class SpectralCodec(AudioCodec):
     port = Port("audio_spectral", "audio_spectral", 0)
 
     def load(self, stored: bytes, hparams: DataHparams, augment: np.random.Generator | None) -> np.ndarray:
-        """float32[T, 80]."""
-        return log_mel(np.frombuffer(stored, "<i2"))
+        """float32[T, 80]; in training warped and masked by the policy of `hparams`, if it names one."""
+        frames_TF = log_mel(np.frombuffer(stored, "<i2"))
+        if augment is None or hparams.spec_augment == "none":
+            return frames_TF
+        return spec_augment(frames_TF, POLICIES[hparams.spec_augment], augment)
 
     def batch(self, values: Sequence[np.ndarray], rows: int, length: int) -> Arrays:
         frames_BTF, lengths_B = _stacked(values, (rows, length, BINS))

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from functools import partial
 from typing import Any
 
@@ -29,11 +29,21 @@ class Batches:
     once, with each of its right answers in a row of its own, in one order for all seeds; it is shuffled too, so that
     the first few batches are like the rest and no batch holds one class alone.
 
+    `only` names the examples to take, by their places in the split; None takes all.
+
     `examples` and `tokens` count an epoch's examples and the total length of their targets; `dropped` counts the
     examples left out for their length. Raises UserError when there is no such split or nothing is left of it.
     """
 
-    def __init__(self, ready: ReadyProblem, split: str, hparams: DataHparams, seed: int, training: bool) -> None:
+    def __init__(
+        self,
+        ready: ReadyProblem,
+        split: str,
+        hparams: DataHparams,
+        seed: int,
+        training: bool,
+        only: Sequence[int] | None = None,
+    ) -> None:
         if split not in ready.manifest.splits:
             raise UnknownName(f"split of {ready.name}", split, ready.manifest.splits)
         self.ready, self.split, self.hparams, self.seed, self.training = ready, split, hparams, seed, training
@@ -41,7 +51,8 @@ class Batches:
         lengths_NF = self._reader.lengths_NF
         longest_F = np.array([codec.longest(hparams) for codec in ready.codecs.values()])
         short_N = (lengths_NF <= longest_F).all(axis=1) if training else np.ones(len(lengths_NF), bool)
-        kept = np.flatnonzero(short_N)
+        asked_N = short_N if only is None else short_N & np.isin(np.arange(len(lengths_NF)), only)
+        kept = np.flatnonzero(asked_N)
         self.limits = " or ".join(
             f"{name} of {codec.measured(codec.longest(hparams))}" for name, codec in ready.codecs.items()
         )
@@ -52,7 +63,7 @@ class Batches:
             )
         self.examples = len(kept)
         self.tokens = int(lengths_NF[kept, list(ready.codecs).index("targets")].sum())
-        self.dropped = len(lengths_NF) - len(kept)
+        self.dropped = int(np.count_nonzero(~short_N))
         self.plan = Plan(
             lengths_NF,
             [partial(codec.positions, hparams=hparams) for codec in ready.codecs.values()],

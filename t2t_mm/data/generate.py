@@ -1,36 +1,31 @@
 """Raw examples to records: vocabularies first, then one problem after another."""
 
-import os
-import time
+import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from t2t_mm.data.label import Label
 from t2t_mm.data.ready import ReadyProblem, open_codecs
-from t2t_mm.data.records import (
-    MANIFEST,
-    Manifest,
-    Split,
-    SplitReader,
-    SplitWriter,
-    check_fingerprints,
-    complete_or_absent,
-    files_of,
-)
-from t2t_mm.data.references import is_blank
+from t2t_mm.data.records import MANIFEST, Manifest, Shard, Split, SplitReader, check_fingerprints, files_of
+from t2t_mm.data.shards import shard_name
+from t2t_mm.data.unfinished import Unfinished, one_at_a_time, sweep_finished, unfinished
+from t2t_mm.data.workers import jobs_of, make
 from t2t_mm.errors import UserError
 from t2t_mm.fingerprint import fingerprint
 from t2t_mm.hparam_set import DataHparams
-from t2t_mm.problem import DEV, TRAIN, Codec, Example, Feature, Problem
+from t2t_mm.problem import DEV, TRAIN, Codec, Feature, Problem
+from t2t_mm.whole_file import sweep
 
-SHARDS = {TRAIN: 4}  # files of a split; 1 of any other
-LONGEST = 2**14  # ids or frames; an example with a longer feature is left out of every split: no batch could hold it
-SECONDS_BETWEEN_REPORTS = 10.0
+SHARDS = 4, 128  # files of a training split, at least and at most; one of any other
+EXAMPLES_A_SHARD = 10_000  # between these
 
 Report = Callable[[str], None]
+Splits = dict[str, tuple[int, int]]  # examples and shards of each
 
 
 def generate(
@@ -40,33 +35,95 @@ def generate(
     *,
     seed: int = 0,
     download: bool = False,
+    max_cases: int = 0,
+    num_shards: int = 0,
+    processes: int = 1,
+    start: Callable[[], object] | None = None,
     report: Report = print,
 ) -> None:
     """Write the records of `problems` below `data_dir`, making the vocabularies and lists of classes that are missing.
 
-    What is there already is left as it is, with a line that says so. A corpus that is not below `tmp_dir` is fetched if
-    `download` allows it. Nothing half-written stays behind. Raises UserError for a corpus that is missing or can't be
-    read, data that stands on another vocabulary, or a full disk.
+    What is there already is left as it is, with a line that says so. What an equal call began that was killed is gone
+    on with: what comes out has the same bytes, in whatever number of processes. A corpus that is not below `tmp_dir`
+    is fetched if `download` allows it.
+
+    Args:
+        max_cases: examples of each split that are taken at most, the first ones; 0: all.
+        num_shards: files of a training split; 0: by its size.
+        processes: how many make records; called in each but this one, before it does anything, is `start`.
+
+    Raises UserError for a corpus that is missing or can't be read, data that stands on another vocabulary, a full disk,
+    or another process at the same work. Then nothing half-written stays behind.
     """
-    missing = {}
-    for name, problem in problems.items():
-        if generated(name, problem, data_dir):
-            report(f"{name}: is there already, in {data_dir / name}.")
-        else:
-            missing[name] = problem
-            if download and not problem.source.present(tmp_dir):
-                problem.source.fetch(tmp_dir)
-            problem.source.splits(tmp_dir)  # a corpus that is not there stops the call before anything is written
+    missing = _missing(problems, data_dir, tmp_dir, download, report)
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
-        _prepare(missing, data_dir, tmp_dir, seed, report)
+        with one_at_a_time(data_dir):
+            sweep(data_dir)
+            _prepare(missing, data_dir, tmp_dir, max_cases, seed, report)
     except OSError as error:
         raise UserError(f"The vocabularies and lists of classes can't be made: {error}.") from None
     for name, problem in missing.items():
-        beside = data_dir / f"{name}.partial-{os.getpid()}"
-        with complete_or_absent(data_dir / name, beside) as folder:
-            manifest = _write(name, problem, data_dir, folder, tmp_dir, seed, report)
-            manifest.write(folder)
+        splits = _splits(problem, tmp_dir, max_cases, num_shards)
+        fingerprints = {file: fingerprint(data_dir / file) for file in files_of(problem)}
+        codecs = open_codecs(problem, data_dir)
+        try:
+            with unfinished(data_dir / name, _plan(name, problem, splits, fingerprints, seed)) as here:
+                jobs = jobs_of(problem, data_dir, tmp_dir, here, splits, processes)
+                if here.went_on:
+                    left, of = sum(len(job.shards) for job in jobs), sum(shards for _, shards in splits.values())
+                    report(f"{name}: {of - left} of its {of} files were there; going on.")
+                make(jobs, processes, start, name, report)
+                written, counts = _joined(here, splits, codecs)
+                for split in splits:
+                    _check(name, split, written[split], tmp_dir)
+                    report(_summary(name, split, written[split], codecs))
+                base = baseline(counts[TRAIN], counts[DEV])
+                Manifest(name, tuple(codecs), written, fingerprints, base, seed, max_cases).write(here.records)
+        except BrokenProcessPool:
+            raise UserError(
+                f"A process that made {name} was killed, most often for want of memory. The same command goes on from "
+                f"the files that are finished; give it a smaller --num_concurrent_processes."
+            ) from None
+
+
+def _plan(
+    name: str, problem: type[Problem], splits: Splits, fingerprints: Mapping[str, str], seed: int
+) -> dict[str, Any]:
+    """All that the bytes depend on: what a call began, one with an equal plan may go on with."""
+    features = {  # without the place in memory that the repr of a plain object tells
+        feature: re.sub(r" at 0x[0-9a-f]+", "", repr(carried)) for feature, carried in problem.features().items()
+    }
+    return {
+        "problem": f"{name}, {problem.__module__}:{problem.__qualname__}",
+        "features": features,
+        "splits": splits,
+        "fingerprints": fingerprints,
+        "seed": seed,
+    }
+
+
+def _missing(
+    problems: Mapping[str, type[Problem]], data_dir: Path, tmp_dir: Path, download: bool, report: Report
+) -> dict[str, type[Problem]]:
+    """Those that are not generated yet, once the corpora of all of them are there."""
+    missing = {}
+    for name, problem in problems.items():
+        if generated(name, problem, data_dir):
+            cases = Manifest.read(data_dir / name).max_cases
+            part = f" (of --max_cases={cases})" if cases else ""
+            report(f"{name}: is there already, in {data_dir / name}{part}.")
+            continue
+        missing[name] = problem
+        if download and not problem.source.present(tmp_dir):
+            if size := problem.source.download_bytes(tmp_dir):
+                report(f"{name}: its corpus is downloaded to {tmp_dir}, {size / 1e9:,.2f} GB.")
+            problem.source.fetch(tmp_dir)
+        problem.source.splits(tmp_dir)  # a corpus that is not there stops the call before anything is written
+    for name, problem in missing.items():
+        for note in problem.source.notes(tmp_dir):
+            report(f"{name}: {note}")
+    return missing
 
 
 def generated(name: str, problem: type[Problem], data_dir: Path) -> bool:
@@ -79,10 +136,24 @@ def generated(name: str, problem: type[Problem], data_dir: Path) -> bool:
             f"{folder} is in the way: it holds no {MANIFEST}, so t2t-mm-datagen did not make it. Move it away."
         )
     check_fingerprints(Manifest.read(folder), problem, data_dir)
+    sweep_finished(folder)
     return True
 
 
-def _prepare(problems: Mapping[str, type[Problem]], data_dir: Path, tmp_dir: Path, seed: int, report: Report) -> None:
+def _splits(problem: type[Problem], tmp_dir: Path, max_cases: int, num_shards: int) -> Splits:
+    """How many examples and shards each split has, the training split first."""
+    splits: Splits = {}
+    for split in sorted(problem.source.splits(tmp_dir), key=lambda split: split != TRAIN):
+        examples = problem.source.count(split, tmp_dir)
+        examples = min(examples, max_cases) if max_cases else examples
+        by_size = min(max(examples // EXAMPLES_A_SHARD, SHARDS[0]), SHARDS[1])
+        splits[split] = examples, (num_shards or by_size) if split == TRAIN else 1
+    return splits
+
+
+def _prepare(
+    problems: Mapping[str, type[Problem]], data_dir: Path, tmp_dir: Path, max_cases: int, seed: int, report: Report
+) -> None:
     """Make every file that the features stand on, once, from the training examples of all problems that share it."""
     users: dict[tuple[str, ...], dict[str, list[str]]] = {}  # files to problem to names of features
     for name, problem in problems.items():
@@ -92,64 +163,52 @@ def _prepare(problems: Mapping[str, type[Problem]], data_dir: Path, tmp_dir: Pat
     for names_by_problem in users.values():
         alike = [problems[name].features()[feature] for name, names in names_by_problem.items() for feature in names]
         samples = {
-            name: _samples(problems[name], {feature: problems[name].features()[feature] for feature in names}, tmp_dir)
+            name: _samples(
+                problems[name], {feature: problems[name].features()[feature] for feature in names}, tmp_dir, max_cases
+            )
             for name, names in names_by_problem.items()
         }
         alike[0].prepare(data_dir, alike, samples, seed, report)
 
 
-def _samples(problem: type[Problem], features: Mapping[str, Feature], tmp_dir: Path) -> Iterator[str]:
+def _samples(problem: type[Problem], features: Mapping[str, Feature], tmp_dir: Path, max_cases: int) -> Iterator[str]:
     if all(isinstance(feature, Label) for feature in features.values()):
         if classes := problem.source.classes(tmp_dir):
             yield from classes  # spares reading every picture for the name of its class
             return
-    for example in problem.source.examples(TRAIN, tmp_dir):
+    for example in islice(problem.source.examples(TRAIN, tmp_dir), max_cases or None):
         for name, feature in features.items():
             yield from feature.sample(example.values[name]).splitlines()
 
 
-def _write(
-    name: str, problem: type[Problem], data_dir: Path, folder: Path, tmp_dir: Path, seed: int, report: Report
-) -> Manifest:
-    codecs = open_codecs(problem, data_dir)
-    splits: dict[str, Split] = {}
-    counts: dict[str, np.ndarray] = {}  # of target symbols, by split
-    for split in sorted(problem.source.splits(tmp_dir), key=lambda split: split != TRAIN):
-        progress = _Progress(f"{name} {split}", report)
-        writer = SplitWriter(folder, split, tuple(codecs), SHARDS.get(split, 1))
+def _joined(
+    here: Unfinished, splits: Splits, codecs: Mapping[str, Codec]
+) -> tuple[dict[str, Split], dict[str, np.ndarray]]:
+    """What the shards of each split hold together, and how often each symbol of the targets occurs in it."""
+    joined, counts = {}, {}
+    for split, (_, of) in splits.items():
+        shards: list[Shard] = []
+        dropped: dict[str, int] = {}
+        tokens_F = np.zeros(len(codecs), np.int64)
         counts[split] = np.zeros(codecs["targets"].port.size, np.int64)
-        try:
-            for example in problem.source.examples(split, tmp_dir):
-                _add(writer, codecs, example, counts[split])
-                progress.count(writer.examples)
-        except BaseException:
-            writer.abandon()
-            raise
-        splits[split] = writer.close()
-        if not splits[split].examples:
-            dropped = f"; {_reasons(splits[split])}" if splits[split].dropped else ""
-            raise UserError(f"The split {split!r} of {name} is empty below {tmp_dir}{dropped}.")
-        report(_summary(name, split, splits[split], codecs))
-    fingerprints = {file: fingerprint(data_dir / file) for file in files_of(problem)}
-    return Manifest(name, tuple(codecs), splits, fingerprints, baseline(counts[TRAIN], counts[DEV]), seed)
+        for file in (shard_name(split, shard, of) for shard in range(of)):
+            written = here.written(file)
+            if written is None:
+                raise OSError(f"{here.records / file} is gone")
+            shards.append(Shard(file, written.examples, written.sha256))
+            tokens_F += np.array(written.tokens)
+            counts[split] += written.symbols_V
+            for reason, count in written.dropped.items():
+                dropped[reason] = dropped.get(reason, 0) + count
+        tokens = dict(zip(codecs, tokens_F.tolist(), strict=True))
+        joined[split] = Split(sum(shard.examples for shard in shards), tuple(shards), tokens, dropped)
+    return joined, counts
 
 
-def _add(writer: SplitWriter, codecs: Mapping[str, Codec], example: Example, counts_V: np.ndarray) -> None:
-    values = {name: example.values[name] for name in codecs}
-    if any(is_blank(value) for value in values.values()):
-        writer.drop("empty")
-        return
-    try:
-        stored = {name: codec.store(values[name]) for name, codec in codecs.items()}
-    except UserError as error:
-        raise UserError(f"Example {example.id} can't be carried: {error}") from None
-    lengths = {name: codec.length(stored[name]) for name, codec in codecs.items()}
-    for name, length in lengths.items():
-        if length > LONGEST:
-            writer.drop(f"longer than {codecs[name].measured(LONGEST)}")
-            return
-    writer.add(example.id, stored, lengths)
-    np.add.at(counts_V, codecs["targets"].symbols(stored["targets"]), 1)
+def _check(name: str, split: str, written: Split, tmp_dir: Path) -> None:
+    if not written.examples:
+        dropped = f"; {_reasons(written)}" if written.dropped else ""
+        raise UserError(f"The split {split!r} of {name} is empty below {tmp_dir}{dropped}.")
 
 
 def baseline(train_V: np.ndarray, dev_V: np.ndarray) -> dict[str, float]:
@@ -181,21 +240,6 @@ def _summary(name: str, split: str, written: Split, codecs: Mapping[str, Codec])
 
 def _reasons(written: Split) -> str:
     return "left out: " + ", ".join(f"{count:,} {reason}" for reason, count in written.dropped.items())
-
-
-@dataclass
-class _Progress:
-    """A line now and then while a long split is written."""
-
-    what: str
-    report: Report
-    last: float = field(default_factory=time.monotonic)
-
-    def count(self, examples: int) -> None:
-        now = time.monotonic()
-        if now - self.last > SECONDS_BETWEEN_REPORTS:
-            self.last = now
-            self.report(f"{self.what}: {examples:,} examples so far")
 
 
 def inspect(ready: ReadyProblem, split: str = DEV, count: int = 3) -> list[str]:

@@ -16,7 +16,7 @@ from t2t_mm.hparam_set import DataHparams
 from t2t_mm.problem import Arrays, ArraySpec, Codec, Feature, Port
 
 MOST_PIXELS = 89_000_000  # of a picture: what is larger is more likely a bomb or a mistake than a picture
-STRIDE = 16  # of the entry flow, arXiv 1706.05137 section 2.5.2: a body position sees a square of so many pixels a side
+PROOF = 16  # pixels a side that a JPEG is computed to, to see that it is whole
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class ImageCodec(Codec):
                 picture = Pillow.open(io.BytesIO(value))
             if picture.width * picture.height > MOST_PIXELS:
                 raise Pillow.DecompressionBombError
-            picture.draft("RGB", (STRIDE, STRIDE))  # reads all of a JPEG, but computes few of its pixels
+            picture.draft("RGB", (PROOF, PROOF))  # reads all of a JPEG, but computes few of its pixels
             picture.load()
         except (Pillow.DecompressionBombWarning, Pillow.DecompressionBombError):
             raise UserError(f"The picture has more than {MOST_PIXELS // 10**6} million pixels.") from None
@@ -95,7 +95,7 @@ class ImageCodec(Codec):
         return np.zeros(0, np.int32)
 
     def positions(self, length: int, hparams: DataHparams) -> int:
-        return int(-(-hparams.image_size // STRIDE)) ** 2
+        return int(-(-hparams.image_size // hparams.image_patch)) ** 2
 
     def parse(self, line: str, folder: Path) -> Any:
         """The bytes of the file that `line` names, relative to `folder`."""

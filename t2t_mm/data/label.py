@@ -24,6 +24,7 @@ class Label(Feature):
 
     classes: str
     names: tuple[str, ...] = ()
+    decoded_metrics = ("top_1", "top_5")
 
     def sample(self, value: Any) -> str:
         return str(value)

@@ -1,22 +1,16 @@
-"""Records on disk: shards that are read at random, the lengths of what they hold, and a manifest of the whole.
-
-A record is a msgpack map {"id": str, "<feature>": bytes}. Example i of a split of n shards is record i // n of shard
-i % n. Beside each shard stands `<shard>.lengths.npy`, int32[records, features], in the manifest's order of features.
-"""
+"""Records on disk: shards (`shards.py`) that are read at random, and a manifest of the whole."""
 
 import dataclasses
 import json
-import shutil
-from array import array
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgpack
 import numpy as np
 
+from t2t_mm.data.shards import lengths_path
 from t2t_mm.errors import UserError
 from t2t_mm.fingerprint import fingerprint
 from t2t_mm.problem import Problem
@@ -53,6 +47,7 @@ class Manifest:
     fingerprints: dict[str, str]  # sha256 of the vocabularies and lists of classes that the records stand on, by file
     baseline: dict[str, float]  # of dev targets under the unigrams of train: "nats_per_token" and "accuracy"
     seed: int
+    max_cases: int = 0  # of each split that were taken at most; 0: all that the source has
 
     def write(self, folder: Path) -> None:
         (folder / MANIFEST).write_text(json.dumps(dataclasses.asdict(self), indent=1) + "\n", encoding="utf-8")
@@ -74,67 +69,11 @@ class Manifest:
             raise UserError(f"{path} is damaged ({error!r}); remove {folder} and generate the data again.") from None
 
 
-@dataclass
-class SplitWriter:
-    """Writes one split of a problem into `folder`, record by record, in memory that grows by its lengths only."""
-
-    folder: Path
-    split: str
-    features: tuple[str, ...]
-    shards: int
-    dropped: dict[str, int] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        from array_record.python import array_record_module
-
-        self._files = [f"{self.split}-{i:05}-of-{self.shards:05}.array_record" for i in range(self.shards)]
-        # One record a group: a record is read without its neighbours.
-        self._writers = [
-            array_record_module.ArrayRecordWriter(str(self.folder / file), "group_size:1") for file in self._files
-        ]
-        self._lengths = [array("i") for _ in self._files]
-        self.examples = 0
-
-    def add(self, id: str, stored: Mapping[str, bytes], lengths: Mapping[str, int]) -> None:
-        """Append an example: what its features store, and how long each is."""
-        shard = self.examples % self.shards
-        if not self._writers[shard].ok():
-            raise OSError(f"{self._files[shard]} takes no more records")
-        self._writers[shard].write(msgpack.packb({"id": id, **stored}))
-        self._lengths[shard].extend(lengths[name] for name in self.features)
-        self.examples += 1
-
-    def drop(self, reason: str) -> None:
-        """Count an example that is left out."""
-        self.dropped[reason] = self.dropped.get(reason, 0) + 1
-
-    def close(self) -> Split:
-        """Finish the files and say what they hold. Raises OSError for a file that can't be written whole."""
-        shards = []
-        tokens = np.zeros(len(self.features), np.int64)
-        for file, writer, flat in zip(self._files, self._writers, self._lengths, strict=True):
-            try:
-                writer.close()
-            except RuntimeError as error:  # of the C++ library: most often a full disk
-                raise OSError(str(error)) from None
-            lengths_NF = np.array(flat, np.int32).reshape(-1, len(self.features))
-            np.save(lengths_path(self.folder / file), lengths_NF)
-            tokens += lengths_NF.sum(axis=0, dtype=np.int64)
-            shards.append(Shard(file, len(lengths_NF), fingerprint(self.folder / file)))
-        totals = dict(zip(self.features, tokens.tolist(), strict=True))
-        return Split(self.examples, tuple(shards), totals, self.dropped)
-
-    def abandon(self) -> None:
-        """Let go of the files after a failure, which is what will be reported."""
-        for writer in self._writers:
-            try:
-                writer.close()
-            except RuntimeError:
-                continue
-
-
 class SplitReader:
-    """Random access to a split. Threads may share it."""
+    """Random access to a split: its examples are those of the first shard, then those of the second, and so on.
+
+    Threads may share it.
+    """
 
     def __init__(self, folder: Path, split: Split) -> None:
         """Raises UserError when a file that the manifest names is missing or of another size."""
@@ -142,8 +81,9 @@ class SplitReader:
 
         self._readers = []
         self._paths = [folder / shard.file for shard in split.shards]
+        self._ends = np.cumsum([shard.examples for shard in split.shards])
         self.lengths_NF = np.zeros((split.examples, len(split.tokens)), np.int32)
-        for place, (path, shard) in enumerate(zip(self._paths, split.shards, strict=True)):
+        for path, shard, end in zip(self._paths, split.shards, self._ends.tolist(), strict=True):
             try:
                 lengths_NF = np.load(lengths_path(path), allow_pickle=False)
                 # Without a buffer to read ahead into, only the records asked for are read.
@@ -159,18 +99,19 @@ class SplitReader:
                     f"Remove {folder} and generate it again."
                 )
             self._readers.append(reader)
-            self.lengths_NF[place :: len(split.shards)] = lengths_NF
+            self.lengths_NF[end - found : end] = lengths_NF
 
     def read(self, indices: Sequence[int]) -> list[dict[str, Any]]:
         """The records of examples `indices`, in that order."""
-        shards = len(self._readers)
         records: list[dict[str, Any]] = [{}] * len(indices)
         places: dict[int, list[int]] = {}
-        for place, index in enumerate(indices):
-            places.setdefault(int(index) % shards, []).append(place)
+        shard_of = np.searchsorted(self._ends, np.asarray(indices, np.int64), side="right").tolist()
+        for place, shard in enumerate(shard_of):
+            places.setdefault(shard, []).append(place)
         for shard, at in places.items():
+            start = int(self._ends[shard]) - self._readers[shard].num_records()
             try:
-                packed = self._readers[shard].read([int(indices[place]) // shards for place in at])
+                packed = self._readers[shard].read([int(indices[place]) - start for place in at])
             except RuntimeError as error:  # of the C++ library: a checksum that does not fit
                 path = self._paths[shard]
                 raise UserError(f"{path} is damaged ({error}); remove {path.parent} and generate it again.") from None
@@ -179,8 +120,24 @@ class SplitReader:
         return records
 
 
-def lengths_path(shard: Path) -> Path:
-    return shard.with_name(f"{shard.name}.lengths.npy")
+def verify(folder: Path, manifest: Manifest) -> int:
+    """Compare every shard with its checksum in the manifest, and give how many there are.
+
+    Raises UserError naming the first shard that is missing or holds something else.
+    """
+    shards = [shard for split in manifest.splits.values() for shard in split.shards]
+    for shard in shards:
+        path = folder / shard.file
+        try:
+            found = fingerprint(path)
+        except OSError as error:
+            raise UserError(f"{path} can't be read ({error}); remove {folder} and generate it again.") from None
+        if found != shard.sha256:
+            raise UserError(
+                f"{path} is not what was written: checksum {shard.sha256[:12]} in the manifest, {found[:12]} now. "
+                f"Remove {folder} and generate it again."
+            )
+    return len(shards)
 
 
 def check_fingerprints(manifest: Manifest, problem: type[Problem], data_dir: Path) -> None:
@@ -200,22 +157,3 @@ def check_fingerprints(manifest: Manifest, problem: type[Problem], data_dir: Pat
 def files_of(problem: type[Problem]) -> list[str]:
     """The vocabularies and lists of classes that a problem stands on."""
     return sorted({file for feature in problem.features().values() for file in feature.files()})
-
-
-@contextmanager
-def complete_or_absent(folder: Path, beside: Path) -> Iterator[Path]:
-    """Yield a new folder `beside` to write into, which becomes `folder` if all goes well and disappears if not.
-
-    Raises UserError for what the system refuses: no space, no permission.
-    """
-    try:
-        beside.mkdir(parents=True)
-        yield beside
-        beside.rename(folder)
-    except OSError as error:
-        free = shutil.disk_usage(folder.parent).free if folder.parent.exists() else 0
-        raise UserError(
-            f"{folder} can't be written: {error}. {free / 2**20:,.0f} MiB are free there; nothing of it was kept."
-        ) from None
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)

@@ -22,6 +22,8 @@ class References(Text):
     counts them as one example. Vocabulary and modality net are those of `Text`.
     """
 
+    decoded_metrics = ("cider", "bleu_4")
+
     def sample(self, value: Any) -> str:
         return "\n".join(value)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from t2t_mm.data import sphere
 from t2t_mm.errors import UserError
 
 RATE = 16_000  # samples a second of every sound that is kept
@@ -62,6 +63,8 @@ def _read(value: bytes) -> Sound:
 
     if not isinstance(value, bytes):
         raise UserError(f"A sound is the bytes of its file; received {type(value).__name__}: {value!r:.60}.")
+    if sphere.shortened(value):
+        value = sphere.unshortened(value, MOST_SECONDS)
     try:
         with soundfile.SoundFile(io.BytesIO(value)) as file:
             _check(file.samplerate, file.channels)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -26,6 +26,7 @@ class Text(Feature):
     vocabulary: str = "subwords"
     symbols: tuple[str, ...] = ()
     size: int = SIZE  # pieces at most; the largest size asked for counts
+    decoded_metrics: ClassVar[tuple[str, ...]] = ("bleu", "chrf", "exact_match")
 
     def sample(self, value: Any) -> str:
         return str(value)

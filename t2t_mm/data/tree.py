@@ -109,6 +109,7 @@ class Tree(Feature):
 
     vocabulary: str = "subwords"
     symbols = SYMBOLS  # one id each
+    decoded_metrics = ("bracket_f1", "bracket_f1_right_tags", "exact_match", "well_formed")
 
     def sample(self, value: Any) -> str:
         return linearise(read_tree(value))
@@ -169,3 +170,6 @@ class TreeCodec(Codec):
         Any output is shown: what is no whole tree is repaired as `restore` says.
         """
         return str(restore(self.text.show(output), None if source is None else str(source).split()))
+
+    def well_formed(self, output: np.ndarray, source: Any = None) -> bool:
+        return well_formed(self.text.show(output), None if source is None else str(source).split())

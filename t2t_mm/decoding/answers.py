@@ -60,6 +60,7 @@ class Answer:
     text: str
     score: float
     whole: bool = True  # false for an output that reached its limit before its end
+    well_formed: bool = True  # false for an output that had to be repaired to be shown: a tree that was none
 
 
 @dataclass(frozen=True)

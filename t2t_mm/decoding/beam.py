@@ -80,7 +80,7 @@ def beam_search(
         parent_BK = ops.take_along_axis(parent_BC, kept_BK, axis=1)
         rows_R = ops.reshape(ops.arange(examples)[:, None] * beams + parent_BK, (-1,))
         last_R1 = ops.reshape(ops.take_along_axis(id_BC, kept_BK, axis=1), (-1, 1))
-        x_R1D, state = net.embed(problem, last_R1), net.select(state, rows_R)
+        x_R1D, state = net.embed(problem, last_R1), net.select(problem, state, rows_R)
         return t + 1, alive_BKT, log_probs_BK, done_BKT, scores_BK, x_R1D, state
 
     # All beams of an example start alike, so only the first counts in the first step.

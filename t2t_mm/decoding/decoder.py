@@ -186,4 +186,5 @@ def batches(lengths: Sequence[int], batch_size: int) -> Iterator[tuple[list[int]
 
 def _answer(codec: Codec, ids_T: np.ndarray, source: str | None, score: float) -> Answer:
     ids = ids_T[: np.count_nonzero(ids_T != PAD)]
-    return Answer(codec.show(ids, source), score, whole=bool(ids.size) and int(ids[-1]) == EOS)
+    whole = bool(ids.size) and int(ids[-1]) == EOS
+    return Answer(codec.show(ids, source), score, whole, codec.well_formed(ids, source))

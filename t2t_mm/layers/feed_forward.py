@@ -1,5 +1,6 @@
 """The position-wise feed-forward network (arXiv 1706.03762, section 3.3)."""
 
+from collections.abc import Callable
 from typing import Any
 
 from keras import ops
@@ -10,15 +11,15 @@ from t2t_mm.layers.part import Part
 
 
 class FeedForward(Part):
-    """max(0, x W1 + b1) W2 + b2, the same at every position; dropout on what ReLU lets through.
+    """f(x W1 + b1) W2 + b2, the same at every position; dropout on what f, the activation, lets through.
 
     D channels in and out, F hidden. Glorot's uniform start, as in T2T; the paper names none.
     """
 
-    def __init__(self, size: int, *, dropout: float, name: str) -> None:
+    def __init__(self, size: int, *, dropout: float, activation: Callable[[Any], Any] = ops.relu, name: str) -> None:
         """`size` is F."""
         super().__init__(name=name)
-        self.size, self.dropout = size, dropout
+        self.size, self.dropout, self.activation = size, dropout, activation
 
     def build(self, width: int) -> None:
         self.in_DF = self.add_weight(shape=(width, self.size), initializer="glorot_uniform", name="in")
@@ -28,6 +29,6 @@ class FeedForward(Part):
 
     def call(self, x: Any, forward: Forward) -> Any:
         """float[..., D] to float[..., D]."""
-        hidden = ops.relu(ops.matmul(x, self.in_DF) + self.in_shift_F)
+        hidden = self.activation(ops.matmul(x, self.in_DF) + self.in_shift_F)
         hidden = dropout(hidden, self.dropout, forward, self.path)
         return ops.matmul(hidden, self.out_FD) + self.out_shift_D

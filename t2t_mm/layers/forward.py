@@ -49,7 +49,7 @@ class Watched:
 
 
 class Forward:
-    """One forward pass. Layers read `noise` (None outside training) and leave penalties and reports.
+    """One forward pass. Layers read `noise` (None outside training) and leave penalties, reports and what moved.
 
     A pass may be watched; one that is not computes nothing for it. `dtype` is what activations come in: layers keep
     that of what they are given, so it is chosen where values enter. Norms, gates, softmaxes and losses are float32.
@@ -59,6 +59,8 @@ class Forward:
         self.noise, self.watched, self.dtype = noise, watched, dtype
         self.penalties: dict[str, Any] = {}  # by layer path: added to the objective, never to a reported loss
         self.reports: dict[str, Any] = {}  # by layer path: expert load and the like, for the log
+        self.moved: dict[str, Any] = {}  # by weight path: what weights that have no gradient become in a training step
+        self.problem = ""  # whose batch it is, for layers that keep something for each problem
 
     @property
     def training(self) -> bool:

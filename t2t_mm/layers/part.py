@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+import numpy as np
 
 
 class Part(keras.layers.Layer):
@@ -14,3 +15,11 @@ class Part(keras.layers.Layer):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.call(*args, **kwargs)
+
+    def adapted(self, name: str, value: np.ndarray) -> np.ndarray | None:
+        """`value`, trained in a net of other sizes, as this layer's own weight `name`; None where it cannot be.
+
+        Whoever starts from a checkpoint asks for each weight whose shape there is another than here. A layer whose
+        weights can be resized (a table of positions) has a version of its own.
+        """
+        return None

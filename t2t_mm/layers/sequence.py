@@ -13,6 +13,7 @@ class Seq:
     values_BLD: Any
     real_BL: Any  # bool: true where there is something, false behind the end
     grid: tuple[int, int] | None = None  # (height, width) of the picture that was flattened; height * width = L
+    query: "Seq | None" = None  # what is asked about it, for bodies whose modality nets bring it apart
 
     def with_values(self, values_BLD: Any) -> "Seq":
         """The same lengths and grid around other values."""
@@ -21,7 +22,8 @@ class Seq:
     def repeated(self, times: int) -> "Seq":
         """Each row `times` times, one after the other."""
         values_BLD, real_BL = (ops.repeat(x, times, axis=0) for x in (self.values_BLD, self.real_BL))
-        return replace(self, values_BLD=values_BLD, real_BL=real_BL)
+        query = None if self.query is None else self.query.repeated(times)
+        return replace(self, values_BLD=values_BLD, real_BL=real_BL, query=query)
 
 
 def zero_pads(values_BLD: Any, real_BL: Any) -> Any:

@@ -62,7 +62,7 @@ class Audio(Modality):
             x_BLC = ops.reshape(x_BTFC, (-1, moments * self.frequencies, channels))
             real_BL = ops.repeat(real_BT, self.frequencies, axis=1)
         else:
-            x_BLC, real_BL = ops.reshape(x_BTFC, (-1, moments, self.frequencies * channels)), real_BT
+            x_BLC, real_BL = ops.reshape(x_BTFC, (-1, moments, x_BTFC.shape[2] * channels)), real_BT
         return Seq(zero_pads(self.fold(x_BLC), real_BL), real_BL)
 
     def targets_bottom(self, arrays: Tensors, forward: Forward) -> Seq:

@@ -56,6 +56,32 @@ class Modality(Part, abc.ABC):
         """The targets beside `top`'s logits: (int32[B, T], which of them are real: bool[B, T])."""
 
 
+class Writer(Modality):
+    """A modality net that writes lines of ids from the memory by itself, past the body's decoder.
+
+    Its `loss` is given the memory. To write, `start`, `step` and `select` are as a body's, but that they go from ids to
+    logits: the body's vectors have no part in it.
+    """
+
+    autoregressive = False
+
+    @abc.abstractmethod
+    def judged(self, memory: Seq, arrays: Tensors) -> Any:
+        """Logits float[B, T, V] of each target, given those before it."""
+
+    @abc.abstractmethod
+    def start(self, memory: Seq, positions: int, beams: int) -> Any:
+        """What `step` needs to write up to `positions` ids in `beams` rows for each row of `memory`."""
+
+    @abc.abstractmethod
+    def step(self, state: Any, ids_R1: Any) -> tuple[Any, Any]:
+        """(logits float[R, V] of the next id, the next state) given the previous ids int32[R, 1], 0 at first."""
+
+    @abc.abstractmethod
+    def select(self, state: Any, rows_R: Any) -> Any:
+        """The state in which row r goes on from row rows_R[r], a row that reads the same row of the memory."""
+
+
 def one_way(modality: Modality, direction: str) -> TypeError:
     """The error of a modality net that does not go in `direction`."""
     return TypeError(f"the {type(modality).__name__} modality cannot be used as {direction}")

@@ -4,10 +4,13 @@ from typing import Any
 
 from keras import ops
 
+from t2t_mm.errors import UserError
 from t2t_mm.layers.forward import Forward
 from t2t_mm.layers.picture import ConvRes, PictureStep
 from t2t_mm.layers.sequence import Seq
 from t2t_mm.modalities.base import Loss, Modality, Tensors, one_way
+
+STRIDE = 16  # pixels: the square that a position sees
 
 
 class Image(Modality):
@@ -20,6 +23,10 @@ class Image(Modality):
     autoregressive = False
 
     def build(self) -> None:
+        if (patch := self.hparams.data.image_patch) != STRIDE:
+            raise UserError(
+                f"image_patch is {STRIDE} for nets that make pictures smaller step by step; received {patch}."
+            )
         d = self.hidden_size
         self.flow = [
             PictureStep(32, 3, stride=2, separable=False, relu=False, name="step_1"),

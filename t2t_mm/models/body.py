@@ -1,7 +1,8 @@
 """The contract of every body: what stands between the modality nets."""
 
 import abc
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar, Never
 
 from t2t_mm.layers.forward import Forward
 from t2t_mm.layers.part import Part
@@ -18,9 +19,24 @@ class Body(Part, abc.ABC):
 
     `longest` is the number of positions that a body can tell apart, of a source as of a target, or None where there is
     no end to them. Whoever brings data to the body sees to it that nothing real stands behind; pads may.
+
+    A body that cannot take everything says which modalities of inputs it `reads` and of targets it `writes`; None is
+    any, and to read any is to do without inputs too. `modality_nets` names, for a port's modality, the registered
+    modality net that this body wants in place of the one of that name.
+
+    `problems` are those of the net around the body, known when it is built. A body that keeps something for each of
+    them, such as the statistics of a batch norm, says `per_problem`: every problem then has compiled steps of its own,
+    in which `forward.problem` is its name, and `problem` while one is generated: the net sets it before `start` and
+    `step`.
     """
 
     longest: int | None = None
+    problems: tuple[str, ...] = ()
+    problem: str = ""
+    per_problem: ClassVar[bool] = False
+    reads: ClassVar[tuple[str, ...] | None] = None
+    writes: ClassVar[tuple[str, ...] | None] = None
+    modality_nets: ClassVar[Mapping[str, str]] = {}
 
     @abc.abstractmethod
     def encode(self, source: Seq, forward: Forward) -> Seq:
@@ -54,3 +70,25 @@ class Body(Part, abc.ABC):
 
         `state` comes from `start_beams`, by any number of steps and selections.
         """
+
+
+class Reader(Body, abc.ABC):
+    """A body without a decoder: heads read its memory, and nothing is written position by position.
+
+    `writes` names the modalities of such heads, so that a problem with other targets is refused by name.
+    """
+
+    def decode(self, memory: Seq, target: Seq, forward: Forward) -> Seq:
+        self._refuse()
+
+    def start(self, memory: Seq, positions: int) -> State:
+        self._refuse()
+
+    def step(self, state: State, x_B1D: Any) -> tuple[Any, State]:
+        self._refuse()
+
+    def select(self, state: State, rows_B: Any) -> State:
+        self._refuse()
+
+    def _refuse(self) -> Never:
+        raise TypeError(f"{type(self).__name__} has no decoder")

@@ -11,10 +11,11 @@ from t2t_mm.hparam_set import HparamSet
 from t2t_mm.layers.forward import Forward
 from t2t_mm.layers.part import Part
 from t2t_mm.layers.sequence import Seq
-from t2t_mm.modalities.base import Loss, Modality, Tensors
+from t2t_mm.modalities.base import Loss, Modality, Tensors, Writer
 from t2t_mm.modalities.text import Table
 from t2t_mm.models.body import State
-from t2t_mm.problem import Port, Signature
+from t2t_mm.models.ports import check_ports, net_name
+from t2t_mm.problem import Signature
 from t2t_mm.registry import MODALITIES, MODELS
 
 Features = Mapping[str, Tensors]  # a batch: "inputs" and "targets"
@@ -37,12 +38,14 @@ class Net(Part):
         self.commands = sorted({signature.command for signature in signatures.values()})
         if slashed := [command for command in self.commands if "/" in command]:
             raise UserError(f"A command holds no '/', which parts the paths of weights. Received: {slashed[0]!r}.")
+        check_ports(hparams.model, signatures)
         self.body = MODELS[hparams.model](hparams.body, name="body")
+        self.body.problems = tuple(sorted(signatures))
         self.modalities: dict[str, Modality] = {}
         for signature in signatures.values():
             for port in (signature.inputs, signature.targets):
                 if port is not None and port.key not in self.modalities:
-                    net_class = MODALITIES[port.modality]
+                    net_class = MODALITIES[net_name(hparams.model, port.modality)]
                     self.modalities[port.key] = net_class(port, self.width, hparams, name=port.key)
         self.command_table = Table(name="commands")
 
@@ -60,18 +63,27 @@ class Net(Part):
 
     def tensors(self) -> dict[str, np.ndarray]:
         """Every weight by path, for a checkpoint; the table of commands as one row a name."""
-        return split_commands({w.path: w.numpy() for w in self.trainable_variables}, self.commands)
+        return split_commands({weight.path: weight.numpy() for weight in self.weights}, self.commands)
 
     def restore(self, tensors: Mapping[str, np.ndarray]) -> None:
         """Take the weights that `tensors` names; what else it holds is left."""
         whole = join_commands(tensors, self.commands)
-        for weight in self.trainable_variables:
+        for weight in self.weights:
             weight.assign(whole[weight.path])
 
-    def kind(self, problem: str) -> tuple[Port | None, Port]:
-        """What problems share that share a compiled step."""
+    def adapted(self, path: str, value: np.ndarray) -> np.ndarray | None:
+        """`value`, trained in a net of other sizes, as the weight at `path` here; None where it cannot be.
+
+        Moments and averages of a weight are asked for by the weight's own path.
+        """
+        owner, _, name = path.rpartition("/")
+        layers = [layer for layer in self._flatten_layers() if layer.path == owner and isinstance(layer, Part)]
+        return layers[0].adapted(name, value) if layers else None
+
+    def kind(self, problem: str) -> tuple[Any, ...]:
+        """What problems share that share a compiled step: their ports; nothing where the body tells problems apart."""
         signature = self.signatures[problem]
-        return signature.inputs, signature.targets
+        return signature.inputs, signature.targets, *([problem] if self.body.per_problem else [])
 
     def command(self, problem: str) -> int:
         """The row of the problem's command in the table of commands."""
@@ -79,11 +91,12 @@ class Net(Part):
 
     def generates(self, problem: str) -> bool:
         """Whether targets are decoded position by position; otherwise a head reads the memory."""
-        return self._targets(problem).autoregressive
+        return self._targets(problem).autoregressive or self._writer(problem) is not None
 
     def encode(self, problem: str, inputs: Tensors | None, forward: Forward, rows: Any = None) -> Seq:
         """Inputs through their modality net and the encoder. Without inputs, `rows` says how many rows there are."""
         port = self.signatures[problem].inputs
+        forward.problem = problem
         if port is None:
             source = Seq(ops.zeros((rows, 1, self.width), forward.dtype), ops.ones((rows, 1), "bool"))
         else:
@@ -96,7 +109,7 @@ class Net(Part):
         targets = features["targets"]
         rows = ops.shape(next(iter(targets.values())))[0]
         memory = self.encode(problem, features.get("inputs"), forward, rows)
-        if not self.generates(problem):
+        if not self._targets(problem).autoregressive:
             return memory
         target = self._targets(problem).targets_bottom(targets, forward)
         first_B1D = ops.broadcast_to(ops.cast(self._first(command), forward.dtype), (rows, 1, self.width))
@@ -111,9 +124,13 @@ class Net(Part):
 
     def judge(self, problem: str, features: Features, command: Any) -> tuple[Any, Any, Any]:
         """(logits float[B, T, V], labels int32[B, T], real bool[B, T]) with the true targets as previous outputs."""
-        modality = self._targets(problem)
-        logits_BTV = modality.top(self.predict(problem, features, command, Forward()))
-        return logits_BTV, *modality.labels(features["targets"])
+        predicted = self.predict(problem, features, command, Forward())
+        return self.judged(problem, predicted, features["targets"]), *self._targets(problem).labels(features["targets"])
+
+    def judged(self, problem: str, predicted: Seq, targets: Tensors) -> Any:
+        """Logits float[B, T, V] of each target, from what `predict` gave."""
+        writer = self._writer(problem)
+        return self._targets(problem).top(predicted) if writer is None else writer.judged(predicted, targets)
 
     def classify(self, problem: str, memory: Seq) -> Any:
         """Logits float[B, C] of a problem that is not generated."""
@@ -121,33 +138,49 @@ class Net(Part):
 
     def start(self, problem: str, memory: Seq, positions: int) -> State:
         """The body's state for generating up to `positions` positions for each row of `memory`."""
-        return self.body.start(memory, positions)
+        self.body.problem = problem
+        writer = self._writer(problem)
+        return self.body.start(memory, positions) if writer is None else writer.start(memory, positions, 1)
 
     def start_beams(self, problem: str, memory: Seq, positions: int, beams: int) -> State:
         """The same for `beams` rows that read the first row of `memory`, then as many that read the second, and on."""
-        return self.body.start_beams(memory, positions, beams)
+        self.body.problem = problem
+        writer = self._writer(problem)
+        return (self.body.start_beams if writer is None else writer.start)(memory, positions, beams)
 
     def first(self, problem: str, rows: int) -> Any:
-        """float[B, 1, D]: the problem's command token."""
+        """float[B, 1, D]: the problem's command token. For a Writer, which takes ids as they are, 0 in int32[B, 1]."""
+        if self._writer(problem) is not None:
+            return ops.zeros((rows, 1), "int32")
         return ops.broadcast_to(self._first(self.command(problem)), (rows, 1, self.width))
 
     def embed(self, problem: str, ids_B1: Any) -> Any:
-        """float[B, 1, D]: the previous outputs int32[B, 1]."""
+        """float[B, 1, D]: the previous outputs int32[B, 1]; these themselves for a Writer."""
+        if self._writer(problem) is not None:
+            return ids_B1
         lengths_B = ops.ones(ops.shape(ids_B1)[:1], "int32")
         return self._targets(problem).targets_bottom({"ids": ids_B1, "lengths": lengths_B}, Forward()).values_BLD
 
     def step(self, problem: str, state: State, x_B1D: Any) -> tuple[Any, State]:
         """One position further: (logits float[B, V], next state)."""
+        self.body.problem = problem
+        if (writer := self._writer(problem)) is not None:
+            return writer.step(state, x_B1D)
         y_B1D, state = self.body.step(state, x_B1D)
         real_B1 = ops.ones(ops.shape(y_B1D)[:2], "bool")
         return self._targets(problem).top(Seq(y_B1D, real_B1))[:, 0], state
 
-    def select(self, state: State, rows_B: Any) -> State:
+    def select(self, problem: str, state: State, rows_B: Any) -> State:
         """The state, from `start_beams`, in which row b goes on from row rows_B[b], which reads the same memory."""
-        return self.body.select(state, rows_B)
+        return (self._writer(problem) or self.body).select(state, rows_B)
 
     def _targets(self, problem: str) -> Modality:
         return self.modalities[self.signatures[problem].targets.key]
+
+    def _writer(self, problem: str) -> Writer | None:
+        """The targets' net if it writes past the body's decoder."""
+        targets = self._targets(problem)
+        return targets if isinstance(targets, Writer) else None
 
     def _first(self, command: Any) -> Any:
         return self.command_table(ops.reshape(command, (1, 1))) * self.width**0.5

@@ -7,7 +7,7 @@ opens it.
 import json
 import re
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,20 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from t2t_mm.errors import UserError
+from t2t_mm.train.optimisers.rule import AVERAGE
 from t2t_mm.whole_file import sweep, whole_file
 
 NAME = re.compile(r"model\.ckpt-(\d+)\.safetensors")
+
+
+class Broken(UserError):
+    """A checkpoint that is not what was written."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        self.reason = reason.rstrip(".")
+        earlier = [step for step in steps(path.parent) if path_of(path.parent, step) != path]
+        remedy = f"Another one is {path_of(path.parent, earlier[-1])}." if earlier else "There is no other."
+        super().__init__(f"The checkpoint {path} is broken: {self.reason}. {remedy}")
 
 
 def path_of(folder: Path, step: int) -> Path:
@@ -50,16 +61,10 @@ def save(folder: Path, step: int, tensors: Mapping[str, np.ndarray], state: Mapp
 
     Returns the file's path. Raises UserError when it cannot be written; earlier checkpoints are then untouched.
     """
-    dense = {name: np.asarray(tensor, order="C") for name, tensor in tensors.items()}  # the writer reads raw memory
-    text = json.dumps(state)
     path = path_of(folder, step)
     if folder.is_dir():
         sweep(folder)
-    with whole_file(path) as partial:
-        try:
-            save_file(dense, partial, metadata={"state": text, "crc32": _checksum(dense, text)})
-        except SafetensorError as error:
-            raise OSError(str(error)) from error
+    write(path, tensors, state)
     if keep > 0:
         others = [other for other in steps(folder) if other != step]
         for old in others[: max(0, len(others) - (keep - 1))]:
@@ -67,10 +72,22 @@ def save(folder: Path, step: int, tensors: Mapping[str, np.ndarray], state: Mapp
     return path
 
 
+def write(path: Path, tensors: Mapping[str, np.ndarray], state: Mapping[str, Any]) -> None:
+    """Write one checkpoint to `path`. Raises UserError when it cannot be written; what was there is then untouched."""
+    dense = {name: np.asarray(tensor, order="C") for name, tensor in tensors.items()}  # the writer reads raw memory
+    text = json.dumps(state)
+    with whole_file(path) as partial:
+        try:
+            save_file(dense, partial, metadata={"state": text, "crc32": _checksum(dense, text)})
+        except SafetensorError as error:
+            raise OSError(str(error)) from error
+
+
 def load(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """The arrays and the state in a checkpoint.
 
-    Raises UserError naming the file when it is missing, cut short, changed since it was written, or something else.
+    Raises UserError naming the file when it is missing, unreadable or something else, and Broken when it was cut short
+    or changed since it was written.
     """
     if not path.is_file():
         raise UserError(f"There is no checkpoint {path}.")
@@ -78,13 +95,58 @@ def load(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  no mapping
+    except PermissionError as error:
+        raise UserError(f"The checkpoint {path} could not be read: {error.strerror or error}.") from error
     except (SafetensorError, OSError) as error:
-        raise _broken(path, str(error)) from error
+        raise Broken(path, str(error)) from error
     if not {"state", "crc32"} <= metadata.keys():
         raise UserError(f"{path} is a safetensors file, but no checkpoint: it holds no training state.")
     if metadata["crc32"] != _checksum(tensors, metadata["state"]):
-        raise _broken(path, "its contents do not match its checksum")
+        raise Broken(path, "its contents do not match its checksum")
     return tensors, json.loads(metadata["state"])
+
+
+def load_newest(
+    folder: Path, report: Callable[[str], None], *, set_aside: bool = True
+) -> tuple[Path, dict[str, np.ndarray], dict[str, Any]] | None:
+    """The newest checkpoint in `folder` that is whole, with its arrays and state; None where there are none.
+
+    Broken ones are told to `report` and, with `set_aside`, renamed, so that they are checkpoints no longer. Raises
+    UserError when that leaves none, or when one cannot be read at all.
+    """
+    found = steps(folder)
+    for step in reversed(found):
+        path = path_of(folder, step)
+        if not path.is_file():
+            continue  # another process trains here, and has removed it since
+        try:
+            return path, *load(path)
+        except Broken as error:
+            aside = path.with_name(f"{path.name}.broken")
+            if set_aside:
+                path.rename(aside)
+            where = f"It is set aside as {aside.name}; the" if set_aside else "The"
+            report(f"{path} is broken: {error.reason}. {where} one before it is used.")
+    if found and set_aside:
+        raise UserError(
+            f"Every checkpoint in {folder} was broken; they are set aside. The same command starts again from step 0."
+        )
+    if found:
+        raise UserError(f"Every checkpoint in {folder} is broken.")
+    return None
+
+
+def weights_of(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The weights among a checkpoint's arrays as evaluation and decoding take them: averaged where averages were kept.
+
+    What stands below the name of another array is a slot of it: a moment, an average.
+    """
+    weights = {
+        name: value
+        for name, value in tensors.items()
+        if not name.startswith("steps/") and name.rpartition("/")[0] not in tensors
+    }
+    return {name: tensors.get(f"{name}/{AVERAGE}", value) for name, value in weights.items()}
 
 
 def check_shapes(
@@ -109,9 +171,3 @@ def _checksum(tensors: Mapping[str, np.ndarray], state: str) -> str:
         value = zlib.crc32(f"{name} {tensor.dtype} {tensor.shape}".encode(), value)
         value = zlib.crc32(tensor.reshape(-1).view(np.uint8).data, value)
     return f"{value:08x}"
-
-
-def _broken(path: Path, reason: str) -> UserError:
-    earlier = [step for step in steps(path.parent) if path_of(path.parent, step) != path]
-    remedy = f"Remove it to go on from {path_of(path.parent, earlier[-1]).name}." if earlier else "There is no other."
-    return UserError(f"The checkpoint {path} is broken: {reason}. {remedy}")

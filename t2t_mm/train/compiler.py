@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from t2t_mm.hparam_set import TrainingHparams
@@ -13,7 +14,7 @@ from t2t_mm.layers.forward import Forward, Noise
 from t2t_mm.metrics.on_logits import METRICS
 from t2t_mm.models.net import Net
 from t2t_mm.problem import ArraySpec
-from t2t_mm.train.optimiser import Adam
+from t2t_mm.train.optimiser import Optimiser
 
 Specs = Mapping[str, Mapping[str, ArraySpec]]  # of a batch: by feature, then by array
 Program = Callable[..., Any]
@@ -30,38 +31,72 @@ class Lowered(keras.layers.Layer):
 
 
 class Compiler(abc.ABC):
-    """Makes programs of one net's steps. What a step computes stands here, how it is compiled in the backend's own."""
+    """Makes programs of one net's steps. What a step computes stands here, how it is compiled in the backend's own.
 
-    def __init__(self, net: Net, optimiser: Adam, hparams: TrainingHparams) -> None:
+    `sound` is 1.0 until a step's loss or gradient is not finite, then 0.0: neither that step nor those after it move
+    anything, until it is set to 1.0 again. `gathered` holds what the batches of a step but the last add up to, where a
+    step takes several: gradients by path, and "nats".
+    """
+
+    def __init__(self, net: Net, optimiser: Optimiser, hparams: TrainingHparams) -> None:
         self.net, self.optimiser, self.hparams = net, optimiser, hparams
         self.traced = 0  # steps, counted where they are traced
+        self.sound = keras.Variable(1.0, dtype="float32", trainable=False, name="sound")
+        shapes = {"nats": ()} | {path: weight.shape for path, weight in optimiser.weights.items()}
+        self.gathered = {
+            name: keras.Variable(np.zeros(shape, "float32"), trainable=False, name="gathered")
+            for name, shape in (shapes.items() if hparams.accumulate_batches > 1 else ())
+        }
 
     @abc.abstractmethod
     def train(self, problem: str, specs: Specs) -> Program:
-        """A function of (features, command int32[], rate float32[], multiplier float32[], noise_seed uint32[]) that
-        moves what the problem's kind uses; gives (nats a target float32[], gradient norm float32[], reports).
+        """A function of (features, command int32[], multiplier float32[], noise_seed uint32[], share float32[], rate
+        float32[]) that moves what the problem's kind uses; gives (nats a target float32[], gradient norm float32[],
+        reports). `share` is the batch's part of the step's targets: 1 but where a step takes several batches.
 
-        Weights that the kind's loss does not depend on stay as they are to the last bit, as do their moments.
+        Weights that the kind's loss does not depend on stay as they are to the last bit, as do their slots.
         """
+
+    @abc.abstractmethod
+    def gather(self, problem: str, specs: Specs) -> Program:
+        """The same for a batch that others of its step follow, without `rate`: adds to `gathered` and gives nothing."""
+
+    @abc.abstractmethod
+    def gradients(self, problem: str, *given: Any) -> tuple[dict[str, Any], Any, dict[str, Any], dict[str, Any]]:
+        """(gradients by path, nats, reports, moved) for what `objective` takes behind the problem; gradients are those
+        of the weights that train and that the loss depends on."""
 
     @abc.abstractmethod
     def judge(self, problem: str, metrics: Sequence[str], specs: Specs) -> Program:
         """A function of (features, command int32[]): the sums of each metric, float32[B, K] by its name."""
 
     def objective(self, problem: str, features: Any, command: Any, multiplier: Any, noise_seed: Any) -> Any:
-        """(what training minimises, nats a target, reports)."""
+        """(what training minimises, nats a target, reports, what weights without gradients become, by path)."""
         precision, smoothing = self.hparams.precision, self.hparams.label_smoothing
         forward = Forward(Noise(noise_seed), dtype=precision)
         judged = partial(self.net.loss, problem, features, command, forward, smoothing)
         loss = judged() if precision == "float32" else Lowered(dtype=f"mixed_{precision}")(function=judged)
         count = ops.maximum(loss.count, 1.0)
         objective = multiplier * loss.objective / count + sum(forward.penalties.values())
-        return objective, loss.nats / count, forward.reports
+        return objective, loss.nats / count, forward.reports, forward.moved
 
     def sums(self, problem: str, metrics: Sequence[str], features: Any, command: Any) -> dict[str, Any]:
         """What `judge` gives."""
         logits_BTV, labels_BT, real_BT = self.net.judge(problem, features, command)
         return {metric: METRICS[metric].sums(logits_BTV, labels_BT, real_BT) for metric in metrics}
+
+    def whole(self, gradients: dict[str, Any], nats: Any, share: Any, command: Any) -> tuple[dict[str, Any], Any]:
+        """(gradients, nats) of a step, from those of its last batch: with `gathered` and weight decay."""
+        if self.gathered:
+            gradients = {path: self.gathered[path].value + share * one for path, one in gradients.items()}
+            nats = self.gathered["nats"].value + share * nats
+        return self.optimiser.decayed(gradients, command), nats
+
+    def follow(self, moved: Mapping[str, Any], sound: Any) -> None:
+        """Move the weights that have no gradient. Of several batches of a step the last one does so."""
+        own = {weight.path: weight for weight in self.net.non_trainable_variables}
+        for path, value in moved.items():
+            own[path].assign(ops.where(sound > 0.0, value, own[path].value))
 
     def clipped(self, gradients: Mapping[str, Any], norm: Any) -> Mapping[str, Any]:
         """`gradients`, whose global norm is `norm`, shrunk to `clip_grad_norm` if that is less."""

@@ -1,18 +1,15 @@
 """Train, evaluate, predict: one net on several ready problems, in one run directory."""
 
-import math
 import random
+import sys
 import time
-from collections import deque
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import keras
-
-from t2t_mm.data.batch import Batch
 from t2t_mm.data.batches import Batches
 from t2t_mm.data.ready import ReadyProblem
 from t2t_mm.decoding.decoder import Decoded, DecodeOptions, Decoder, Failure
@@ -21,26 +18,21 @@ from t2t_mm.hparam_set import HparamSet
 from t2t_mm.models.net import Net
 from t2t_mm.problem import DEV, TRAIN
 from t2t_mm.train import checkpoint
-from t2t_mm.train.evaluate import evaluate
-from t2t_mm.train.exhibits.exhibit import exhibit
-from t2t_mm.train.exhibits.fixed_example import fixed_example
+from t2t_mm.train.best import Best
+from t2t_mm.train.evaluate import LOSS, evaluate
 from t2t_mm.train.exhibits.look import Looker
-from t2t_mm.train.log import TrainingLog
+from t2t_mm.train.loop import Loop, Outcome
 from t2t_mm.train.mixing import Mixer, PlanRow, ProblemFacts, plan_rows
-from t2t_mm.train.optimiser import Adam
+from t2t_mm.train.optimiser import Optimiser
 from t2t_mm.train.report import Result, write_results
 from t2t_mm.train.room import check_room
-from t2t_mm.train.schedule import learning_rate
-from t2t_mm.train.step import Stepped, Steps
-from t2t_mm.train.stopping import Stop, stoppable
-
-# Steps whose losses are not asked for yet: TensorFlow returns when a step is done, JAX while it is being computed.
-UNDER_WAY = {"tensorflow": 0, "jax": 1}
+from t2t_mm.train.step import Steps
+from t2t_mm.train.stepping import Stepping
 
 
 @dataclass(frozen=True, kw_only=True)
 class Habits:
-    """When a run saves and evaluates. Counts are steps unless they say otherwise."""
+    """When a run saves, evaluates and ends. Counts are steps unless they say otherwise."""
 
     eval_steps: int = -1  # batches of each problem's dev set; -1: all
     eval_every: int = 2000  # 0: at the end alone
@@ -48,14 +40,9 @@ class Habits:
     save_seconds: float = 600.0  # 0: by the steps alone
     keep: int = 20  # checkpoints; 0: all
     exhibit: bool = True  # at every evaluation, show an example of each problem and its experts' loads in TensorBoard
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How training ended."""
-
-    stop: Stop  # whether it was asked to stop early; then the run is saved as well
-    results: list[Result]  # of the evaluation at the end, if there was one
+    best_metric: str = ""  # by which evaluations choose the checkpoint that is kept as the best: see Aim.parse
+    best_delta: float = 0.0  # by which a better score must be greater
+    patience: int = 0  # steps without a better score, after which training ends; 0: it does not
 
 
 class Estimator:
@@ -74,11 +61,12 @@ class Estimator:
         seed: int = 0,
         train_steps: int,
         habits: Habits | None = None,
+        report: Callable[[str], None] = lambda line: print(line, file=sys.stderr),
     ) -> None:
-        """Make the net and take up the newest checkpoint in `output_dir`, if there is one.
+        """Make the net and take up the newest checkpoint in `output_dir` that is whole, if there is one.
 
         Raises UserError for a split without examples, an example that takes more positions than the body has, or a
-        checkpoint of another architecture.
+        checkpoint of another architecture. `report` is told of checkpoints that are broken and set aside.
         """
         random.seed(seed)  # Keras draws from it for initial weights; everything later is keyed by (seed, step, path)
         self.problems, self.hparams, self.output_dir, self.seed = dict(problems), hparams, output_dir, seed
@@ -88,16 +76,34 @@ class Estimator:
         for ready in problems.values():
             check_room(ready, self.net.longest, hparams.data)
         self.net.build()
-        self.optimiser = Adam(self.net.trainable_variables, self.net.commands, hparams.training)
+        training = hparams.training
+        self.optimiser = Optimiser(self.net.trainable_variables, self.net.commands, training)
         specs = {n: {f: c.spec(hparams.data) for f, c in p.codecs.items()} for n, p in problems.items()}
-        self.steps = Steps(self.net, self.optimiser, specs, hparams.training, seed)
-        self.mixer = Mixer(self.facts(), hparams.training, seed)
-        self._unchecked: deque[tuple[int, str, tuple[str, ...], Stepped]] = deque()  # steps of unknown outcome
-        self.step = 0
-        self.positions = dict.fromkeys(problems, 0)
-        newest = checkpoint.latest(output_dir)
+        self.steps = Steps(self.net, self.optimiser, specs, training, seed)
+        self.mixer = Mixer(self.facts(), training, seed)
+        self.stepping = Stepping(self.steps, self.mixer, self.batches, training.accumulate_batches)
+        self.best = self._best()
+        self.saved: int | None = None  # the step of the checkpoint that was written or read last
+        self.saved_at = time.monotonic()  # when it was last tried
+        self._averaged = False
+        newest = checkpoint.load_newest(output_dir, report)
         if newest is not None:
-            self.restore(newest)
+            self._take_up(*newest)
+
+    @property
+    def step(self) -> int:
+        """The last step that was taken."""
+        return self.stepping.step
+
+    @property
+    def positions(self) -> dict[str, int]:
+        """Each problem's place in its data."""
+        return self.stepping.positions
+
+    @property
+    def began(self) -> bool:
+        """Whether there is a checkpoint that training goes on from."""
+        return self.saved is not None
 
     def facts(self) -> dict[str, ProblemFacts]:
         """What an epoch of each problem holds."""
@@ -113,25 +119,24 @@ class Estimator:
 
     def plan(self) -> list[PlanRow]:
         """What each problem gets in the steps that are left."""
-        return plan_rows(self.mixer, self.facts(), self.train_steps, self.step)
+        batches_a_step = self.hparams.training.accumulate_batches
+        return plan_rows(self.mixer, self.facts(), self.train_steps, self.step, batches_a_step)
 
     def train(self, until: int | None = None) -> Outcome:
         """Train up to step `until` (train_steps by default), saving on the way and at the end.
 
-        Raises UserError naming problem, step and examples when a loss is not finite.
+        Raises UserError when another process trains in the run directory, and for a loss or gradient that is not
+        finite as the hparam not_finite has it.
         """
-        return self._run(self.train_steps if until is None else until, evaluating=False)
+        return Loop(self, self.train_steps if until is None else until, evaluating=False).run()
 
     def train_and_evaluate(self) -> Outcome:
         """Train to the end, evaluating every problem every `eval_every` steps, and in full at the end."""
-        return self._run(self.train_steps, evaluating=True)
+        return Loop(self, self.train_steps, evaluating=True).run()
 
     def evaluate(self, problems: Sequence[str] | None = None, *, permuted: bool = True) -> list[Result]:
         """Every problem (or those named) on its dev set, written to the run directory too."""
-        results = []
-        for name in problems or self.problems:
-            dev = Batches(self.problems[name], DEV, self.hparams.data, self.seed, training=False)
-            results.append(evaluate(self.steps, dev, self.habits.eval_steps, self.seed, permuted=permuted))
+        results = self.results(problems or list(self.problems), permuted)
         write_results(self.output_dir, self.step, results)
         return results
 
@@ -139,7 +144,8 @@ class Estimator:
         self, problem: str, values: Sequence[Any], options: DecodeOptions | None = None
     ) -> list[Decoded | Failure]:
         """What the model makes of raw input values: see Decoder.decode."""
-        return self.decoder.decode(problem, values, options)
+        with self.averaged():
+            return self.decoder.decode(problem, values, options)
 
     @cached_property
     def decoder(self) -> Decoder:
@@ -156,87 +162,67 @@ class Estimator:
         """Looks at what the net does, with the weights as they stand."""
         return Looker(self.net, self.hparams.data)
 
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Within, the net has its averaged weights, if the hparam ema_decay keeps averages."""
+        outermost, self._averaged = not self._averaged, True
+        if outermost:
+            self.optimiser.swap_averages()
+        try:
+            yield
+        finally:
+            if outermost:
+                self.optimiser.swap_averages()
+                self._averaged = False
+
     def save(self) -> Path:
         """Write a checkpoint of the step that was taken last. Raises UserError if a loss was not finite."""
-        self._check_losses()
-        state = {"step": self.step, "positions": self.positions, "mixing": self.mixer.state(), "seed": self.seed}
+        self.stepping.settle()
+        self.saved_at = time.monotonic()
+        state = {
+            "step": self.step,
+            "positions": self.positions,
+            "mixing": self.mixer.state(),
+            "seed": self.seed,
+            "optimizer": self.hparams.training.optimizer,
+        }
         tensors = self.net.tensors() | self.optimiser.tensors()
-        return checkpoint.save(self.output_dir, self.step, tensors, state, self.habits.keep)
+        path = checkpoint.save(self.output_dir, self.step, tensors, state, self.habits.keep)
+        self.saved = self.step
+        return path
 
     def restore(self, path: Path) -> None:
-        """Go on from a checkpoint: weights, moments, step counts, schedule and each problem's place in its data."""
-        tensors, state = checkpoint.load(path)
-        wanted = self.net.tensors() | self.optimiser.tensors()
-        checkpoint.check_shapes(path, tensors, wanted, nothing_else=True)
+        """Go on from a checkpoint: weights, slots, step counts, schedule and each problem's place in its data."""
+        self._take_up(path, *checkpoint.load(path))
+
+    def _take_up(self, path: Path, tensors: Mapping[str, Any], state: Mapping[str, Any]) -> None:
+        weights = {name: tensors[name] for name in checkpoint.weights_of(tensors)}
+        checkpoint.check_shapes(path, weights, self.net.tensors(), nothing_else=True)
+        before, now = state.get("optimizer", "adam"), self.hparams.training.optimizer
+        if before != now:
+            raise UserError(
+                f"{path} was trained with optimizer={before}; received {now}. Go on with {before}, or begin "
+                f"another run from its weights: --warm_start_from={path} and another --output_dir."
+            )
         if state["seed"] != self.seed:
             raise UserError(f"{path} was trained with --random_seed={state['seed']}; received {self.seed}.")
         self.net.restore(tensors)
         self.optimiser.restore(tensors)
         self.mixer.restore(state["mixing"])
-        self.step, self.positions = state["step"], dict(state["positions"])
+        self.stepping.place(state["step"], state["positions"])
+        self.saved = self.step
 
-    def _run(self, until: int, *, evaluating: bool) -> Outcome:
-        rate = learning_rate(self.hparams.training, self.hparams.body.hidden_size, self.train_steps)
-        streams: dict[str, Generator[Batch]] = {}
-        results: list[Result] = []
-        saved_at, saved_step = time.monotonic(), self.step
-        log = TrainingLog(self.output_dir, list(self.problems), until, start=self.step)
-        with log, stoppable() as stop:
-            try:
-                while self.step < until and not stop.asked:
-                    self._take_step(streams, rate, log)
-                    since = time.monotonic() - saved_at
-                    if _due(self.step, self.habits.save_every) or 0 < self.habits.save_seconds <= since:
-                        self.save()
-                        saved_at, saved_step = time.monotonic(), self.step
-                    if evaluating and self.step < until and _due(self.step, self.habits.eval_every):
-                        self._check_losses()
-                        self._tell(log, self.evaluate(permuted=False))
-            finally:
-                for stream in streams.values():
-                    stream.close()
-            if saved_step != self.step:
-                self.save()
-            if evaluating and not stop.asked:
-                results = self.evaluate()
-                self._tell(log, results)
-        return Outcome(stop, results)
+    def results(self, problems: Sequence[str], permuted: bool) -> list[Result]:
+        """What `evaluate` gives, not written."""
+        results = []
+        with self.averaged():
+            for name in problems:
+                dev = Batches(self.problems[name], DEV, self.hparams.data, self.seed, training=False)
+                results.append(evaluate(self.steps, dev, self.habits.eval_steps, self.seed, permuted=permuted))
+        return results
 
-    def _tell(self, log: TrainingLog, results: Sequence[Result]) -> None:
-        """Log an evaluation: its metrics, and what there is to see of each problem."""
-        log.evaluation(self.step, {result.problem: result.metrics for result in results})
-        if self.habits.exhibit:
-            for name, ready in self.problems.items():
-                log.exhibit(self.step, name, exhibit(self.looker, ready, fixed_example(ready)))
-
-    def _take_step(self, streams: dict[str, Generator[Batch]], rate: Any, log: TrainingLog) -> None:
-        step = self.step + 1
-        name = self.mixer.choose(step)
-        started = time.perf_counter()
-        if name not in streams:
-            streams[name] = self.batches[name].stream(self.positions[name])
-        batch = next(streams[name])
-        waited = time.perf_counter() - started
-        stepped = self.steps.train(batch, step, rate(step), self.problems[name].problem.loss_multiplier)
-        self._unchecked.append((step, name, batch.ids, stepped))
-        self._check_losses(but=UNDER_WAY[keras.backend.backend()])
-        self.step, self.positions[name] = step, batch.position + 1
-        self.mixer.observe(name, stepped.nats)
-        log.step(step, name, stepped.nats, batch.targets, time.perf_counter() - started, waited, rate(step))
-
-    def _check_losses(self, but: int = 0) -> None:
-        """Raise UserError for a loss that is not finite, in the steps not yet checked but for the last `but`."""
-        while len(self._unchecked) > but:
-            step, name, ids, stepped = self._unchecked.popleft()
-            nats, norm = float(stepped.nats), float(stepped.gradient_norm)
-            if not math.isfinite(nats) or not math.isfinite(norm):
-                self._unchecked.clear()
-                raise UserError(
-                    f"The loss of {name} is {nats} and its gradient's norm {norm} at step {step}, on examples "
-                    f"{', '.join(ids[:5])}{' ...' if len(ids) > 5 else ''}. The last checkpoint is "
-                    f"{checkpoint.latest(self.output_dir) or 'none'}; a lower learning_rate or clip_grad_norm may help."
-                )
-
-
-def _due(step: int, every: int) -> bool:
-    return every > 0 and step % every == 0
+    def _best(self) -> Best | None:
+        if not self.habits.best_metric:
+            return None
+        metrics = {name: [LOSS, *ready.problem.metrics] for name, ready in self.problems.items()}
+        return Best(self.output_dir, self.habits.best_metric, metrics, self.habits.best_delta)

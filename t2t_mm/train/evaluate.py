@@ -12,17 +12,17 @@ from t2t_mm.data.batch import Batch
 from t2t_mm.data.batches import Batches
 from t2t_mm.metrics.on_logits import METRICS
 from t2t_mm.train.baseline import judge, partners
+from t2t_mm.train.judge import Judging
 from t2t_mm.train.report import Result
-from t2t_mm.train.step import Steps
 
 LOSS = "neg_log_perplexity"
 
 
-def evaluate(steps: Steps, batches: Batches, eval_steps: int, seed: int, *, permuted: bool) -> Result:
+def evaluate(steps: Judging, batches: Batches, eval_steps: int, seed: int, *, permuted: bool) -> Result:
     """Evaluate the problem of `batches`.
 
     Args:
-        steps: the compiled steps of the net.
+        steps: judges batches by the net.
         batches: of the dev set, not for training.
         eval_steps: batches to evaluate; -1 takes all.
         seed: of the permutation and of the bootstrap.
@@ -47,7 +47,7 @@ def evaluate(steps: Steps, batches: Batches, eval_steps: int, seed: int, *, perm
 
 
 def sums_by_example(
-    steps: Steps,
+    steps: Judging,
     batches: Batches,
     metrics: Sequence[str],
     eval_steps: int = -1,

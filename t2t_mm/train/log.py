@@ -10,7 +10,7 @@ import json
 import math
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, SupportsFloat
@@ -48,8 +48,9 @@ class TrainingLog:
         self._output_dir, self._every = output_dir, max(1, every)
         self._pending: list[tuple[str, SupportsFloat, int]] = []  # (problem, loss, tokens) of steps not yet read
         self._window: dict[str, list[float]] = {}  # losses of the steps since the last line
-        self._tokens, self._seconds, self._waited, self._learning_rate = 0, 0.0, 0.0, math.nan
-        self._first = start + 1
+        self._learning_rate = math.nan
+        self._timed, self._tokens, self._seconds, self._waited = 0, 0, 0.0, 0.0  # of the steps that rates are of
+        self._first, self._failed = start + 1, False
         self._progress = Progress(train_steps=train_steps, step=start)
         try:
             output_dir.mkdir(parents=True, exist_ok=True)
@@ -58,8 +59,8 @@ class TrainingLog:
             self._events = EventFile(output_dir, start)
         except OSError as error:
             raise self._unwritable(error) from error
-        self._write_line({"kind": "start", "step": start, "problems": list(problems)})
         self._display = Display(console or Console(file=sys.stderr), problems, self._progress)
+        self._write_line({"kind": "start", "step": start, "problems": list(problems)})
 
     def step(
         self,
@@ -70,6 +71,7 @@ class TrainingLog:
         seconds: float,
         waited: float,
         learning_rate: float,
+        compiling: float = 0.0,
     ) -> None:
         """Take note of step `step` (from 1).
 
@@ -78,16 +80,15 @@ class TrainingLog:
             tokens: target tokens in the batch.
             seconds: from the end of the step before to the end of this one, evaluations and checkpoints left out.
             waited: how many of them went by waiting for the batch.
+            compiling: how many of them went by in a call that was traced; rates are of steps without.
 
-        Raises UserError when a line is due and cannot be written.
         """
         self._pending.append((problem, loss, tokens))
-        self._tokens, self._seconds, self._waited = (
-            self._tokens + tokens,
-            self._seconds + seconds,
-            self._waited + waited,
-        )
+        if not compiling:
+            self._timed, self._tokens = self._timed + 1, self._tokens + tokens
+            self._seconds, self._waited = self._seconds + seconds, self._waited + waited
         self._learning_rate, self._progress.step = learning_rate, step
+        self._progress.compiling += compiling
         if step == self._first or step % self._every == 0:
             self._report()
         elif self._display.due:
@@ -95,7 +96,7 @@ class TrainingLog:
             self._display.redraw()
 
     def evaluation(self, step: int, results: Mapping[str, Mapping[str, float]]) -> None:
-        """Log the metrics of each problem after `step`. Raises UserError when they cannot be written."""
+        """Log the metrics of each problem after `step`."""
         self._report()
         self.say("\n".join([f"evaluation at step {step:,}", *show_metrics(results)]))
         self._write_line({"kind": "evaluation", "step": step, "metrics": results})
@@ -103,7 +104,7 @@ class TrainingLog:
         self._write_events(step, Exhibit(scalars))
 
     def exhibit(self, step: int, problem: str, shown: Exhibit) -> None:
-        """Log what there is to see of a problem after `step`. Raises UserError when it cannot be written."""
+        """Log what there is to see of a problem after `step`."""
         texts = {tag: [list(row) for row in rows] for tag, rows in shown.texts.items()}
         self._write_line(
             {"kind": "exhibit", "step": step, "problem": problem, "texts": texts, "scalars": shown.scalars}
@@ -119,12 +120,9 @@ class TrainingLog:
         try:
             self._report()
         finally:
+            for close in (self._lines.close, self._events.close):
+                self._write(close)
             self._display.close()
-            try:
-                self._lines.close()
-                self._events.close()
-            except OSError as error:
-                raise self._unwritable(error) from error
 
     def __enter__(self) -> "TrainingLog":
         return self
@@ -151,9 +149,9 @@ class TrainingLog:
         self._read_pending()
         if not self._window:
             return
-        progress, steps = self._progress, sum(map(len, self._window.values()))
+        progress = self._progress
         if self._seconds > 0:
-            progress.steps_per_second = steps / self._seconds
+            progress.steps_per_second = self._timed / self._seconds
             progress.tokens_per_second = self._tokens / self._seconds
             progress.waiting = self._waited / self._seconds
         progress.learning_rate = self._learning_rate
@@ -163,7 +161,9 @@ class TrainingLog:
             "steps_per_second": progress.steps_per_second,
             "tokens_per_second": progress.tokens_per_second,
             "waiting": progress.waiting,
+            "compiling": progress.compiling,
         }
+        figures = {name: value for name, value in figures.items() if math.isfinite(value)}
         counts = {problem: len(values) for problem, values in self._window.items()}
         self._write_line({"kind": "training", "step": progress.step, **figures, "loss": losses, "steps": counts})
         tagged = {f"training/{name}": value for name, value in figures.items()}
@@ -172,20 +172,26 @@ class TrainingLog:
         self._display.line()
         self._display.redraw()
         self._window.clear()
-        self._tokens, self._seconds, self._waited = 0, 0.0, 0.0
+        self._timed, self._tokens, self._seconds, self._waited = 0, 0, 0.0, 0.0
 
     def _write_line(self, content: dict[str, Any]) -> None:
-        try:
+        def write() -> None:
             self._lines.write(json.dumps({"time": time.time(), **content}).encode() + b"\n")
             self._lines.flush()
-        except OSError as error:
-            raise self._unwritable(error) from error
+
+        self._write(write)
 
     def _write_events(self, step: int, shown: Exhibit) -> None:
+        self._write(lambda: self._events.add(step, shown))
+
+    def _write(self, write: Callable[[], None]) -> None:
+        """Write, or say once that it cannot be done: a run does not end because its disk is full."""
         try:
-            self._events.add(step, shown)
+            write()
         except OSError as error:
-            raise self._unwritable(error) from error
+            if not self._failed:
+                self.say(f"{self._unwritable(error)} Training goes on; what happens meanwhile may be missing from it.")
+            self._failed = True
 
     def _end_broken_line(self) -> None:
         """A process that was killed may have left half a line; what follows starts on a new one."""

@@ -121,7 +121,9 @@ class PlanRow:
     epochs: float
 
 
-def plan_rows(mixer: Mixer, problems: Mapping[str, ProblemFacts], train_steps: int, done: int = 0) -> list[PlanRow]:
+def plan_rows(
+    mixer: Mixer, problems: Mapping[str, ProblemFacts], train_steps: int, done: int = 0, batches_a_step: int = 1
+) -> list[PlanRow]:
     """What each problem gets in the steps after `done` up to `train_steps` at the present rates.
 
     Steps are exact unless the scheme is adaptive, where losses will move the rates; the rest are averages of an epoch.
@@ -129,7 +131,7 @@ def plan_rows(mixer: Mixer, problems: Mapping[str, ProblemFacts], train_steps: i
     counts, rates = mixer.count(done + 1, train_steps), mixer.rates()
     rows = []
     for name, facts in problems.items():
-        epochs = counts[name] / facts.batches
+        epochs = counts[name] * batches_a_step / facts.batches
         rows.append(
             PlanRow(
                 problem=name,

@@ -1,18 +1,22 @@
-"""Adam with a step count for every net.
+"""Moves the weights that a step used, by the rule of the run, with a step count for every net.
 
-A net that first trains at step 1,000 of a joint run must not be treated as if its moments had settled, so the bias
-correction counts the steps that the net took part in.
+A net that first trains at step 1,000 of a joint run must not be treated as if its moments had settled, so what depends
+on the number of the step (bias corrections, decays of averages) counts the steps that the net took part in.
 """
 
 from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
+from t2t_mm.errors import UserError
 from t2t_mm.hparam_set import TrainingHparams
 from t2t_mm.models.net import COMMANDS, join_commands, split_commands
+from t2t_mm.train.optimisers.rule import AVERAGE
+from t2t_mm.train.optimisers.rules import RULES
 
 
 def unit_of(path: str) -> str:
@@ -20,31 +24,52 @@ def unit_of(path: str) -> str:
     return "/".join(path.split("/")[1:3])
 
 
-class Adam:
-    """Moments and step counts of all weights, and the update of those in use.
+class Optimiser:
+    """Slots and step counts of all weights that train, and the update of those in use.
 
-    theta -= rate * sqrt(1 - beta2^t) / (1 - beta1^t) * m / (sqrt(v) + epsilon), t counted by `unit_of` the weight and,
-    for the table of commands, by row.
+    Counts are kept by `unit_of` the weight and, for the table of commands, by row. With `ema_decay` each weight has an
+    average too, which its updates move:
+
+        average += (1 - d) * (weight - average)      d = min(ema_decay, (1 + t) / (10 + t)), t as counted for the net
     """
 
     def __init__(self, weights: Sequence[Any], commands: Sequence[str], hparams: TrainingHparams) -> None:
-        self.hparams = hparams
-        self.weights = {weight.path: weight for weight in weights}
+        """Raises UserError when `hparams.freeze` holds a name that no weight goes by, or leaves nothing to train."""
+        self.hparams, self.rule = hparams, RULES[hparams.optimizer]
         self.commands = list(commands)
-        self.moments = {
-            f"{weight.path}/{slot}": keras.Variable(np.zeros(weight.shape, "float32"), trainable=False, name=slot)
-            for weight in weights
-            for slot in ("m", "v")
-        }
+        frozen = frozen_paths([weight.path for weight in weights], hparams.freeze)
+        self.weights = {weight.path: weight for weight in weights if weight.path not in frozen}
+        self.slots = {path: self._new_slots(weight) for path, weight in self.weights.items()}
         units = sorted({unit_of(path) for path in self.weights if path != COMMANDS})
         self.units = units + [f"commands/{command}" for command in commands]
         self.counts_U = keras.Variable(np.zeros(len(self.units), "float32"), trainable=False, name="steps")
+
+    def moving(self, paths: Sequence[str]) -> list[Any]:
+        """Every variable that a step on the weights at `paths` may move, weights first and in that order."""
+        slots = [slot for path in paths for slot in self.slots.get(path, {}).values()]
+        return [*(self.weights[path] for path in paths), *slots, self.counts_U]
+
+    def decayed(self, gradients: dict[str, Any], command: Any) -> dict[str, Any]:
+        """`gradients` with those of T2T's weight decay: weight_decay * sum(weight^2) / 2, added to the loss.
+
+        It counts over the weights in use that have two axes or more: no biases, no scales of norms, and of the table
+        of commands the row in use. A rule that is `decoupled` decays in `apply` instead.
+        """
+        if not self.hparams.weight_decay or self.rule.decoupled:
+            return gradients
+        added = dict(gradients)
+        for path in filter(self._decays, gradients):
+            decay = self.hparams.weight_decay * self.weights[path].value
+            if path == COMMANDS:
+                decay = decay * ops.one_hot(command, len(self.commands), dtype="float32")[:, None]
+            added[path] = gradients[path] + decay
+        return added
 
     def apply(self, gradients: Mapping[str, Any], rate: Any, command: Any) -> None:
         """Move the weights named in `gradients`; called while a step is traced.
 
         Args:
-            gradients: float tensors by weight path; weights left out do not move, nor do their moments.
+            gradients: float tensors by weight path; weights left out do not move, nor do their slots.
             rate: float32[], the learning rate.
             command: int32[], the row of the table of commands that this step used.
 
@@ -56,65 +81,127 @@ class Adam:
         if COMMANDS in gradients:
             here_U = here_U + ops.one_hot(first_command + command, len(self.units), dtype="float32")
         counts_U = self.counts_U.assign(self.counts_U.value + here_U)
-        move = _move_fused if keras.backend.backend() == "tensorflow" else _move
         for path, gradient in gradients.items():
-            weight, m, v = self.weights[path], self.moments[f"{path}/m"], self.moments[f"{path}/v"]
-            count = counts_U[first_command + command if path == COMMANDS else self.units.index(unit_of(path))]
             if path == COMMANDS:
-                weight_D, m_D, v_D, gradient_D = (ops.take(x, command, axis=0) for x in (weight, m, v, gradient))
-                moved_D = updated(weight_D, m_D, v_D, gradient_D, rate, count, self.hparams)
-                for variable, value_D in zip((weight, m, v), moved_D, strict=True):
-                    _write_row(variable, command, value_D)
+                self._move_row(gradient, rate, counts_U[first_command + command], command)
             else:
-                move(weight, m, v, gradient, rate, count, self.hparams)
+                self._move(path, gradient, rate, counts_U[self.units.index(unit_of(path))])
+
+    def swap_averages(self) -> None:
+        """Put the averages where the weights are, and the weights where the averages are; nothing without averages.
+
+        Done twice, everything is as it was to the last bit.
+        """
+        for path, slots in self.slots.items():
+            if AVERAGE in slots:
+                weight, average = self.weights[path], slots[AVERAGE]
+                kept = ops.copy(weight.value)
+                weight.assign(average.value)
+                average.assign(kept)
 
     def tensors(self) -> dict[str, np.ndarray]:
-        """Moments by `<weight path>/<slot>` and counts by `steps/<unit>`, for a checkpoint."""
-        moments = {path: moment.numpy() for path, moment in self.moments.items()}
+        """Slots by `<weight path>/<slot>` and counts by `steps/<unit>`, for a checkpoint."""
+        slots = {f"{path}/{name}": slot.numpy() for path, slots in self.slots.items() for name, slot in slots.items()}
         counts_U = self.counts_U.numpy()
         counts = {f"steps/{unit}": counts_U[i : i + 1] for i, unit in enumerate(self.units)}
-        return split_commands(moments, self.commands) | counts
+        return split_commands(slots, self.commands) | counts
 
     def restore(self, tensors: Mapping[str, np.ndarray]) -> None:
-        """Take back what `tensors` gave."""
+        """Take back what `tensors` gave.
+
+        What they lack begins anew: averages as the weights stand, other slots and counts as zeros. So it is with parts
+        that were frozen and with averages that were not kept.
+        """
         whole = join_commands(tensors, self.commands)
-        for path, moment in self.moments.items():
-            moment.assign(whole[path])
-        self.counts_U.assign(np.concatenate([tensors[f"steps/{unit}"] for unit in self.units]))
+        for path, slots in self.slots.items():
+            for name, slot in slots.items():
+                fresh = self.weights[path].numpy() if name == AVERAGE else np.zeros(slot.shape, "float32")
+                slot.assign(whole.get(f"{path}/{name}", fresh))
+        none = np.zeros(1, "float32")
+        self.counts_U.assign(np.concatenate([tensors.get(f"steps/{unit}", none) for unit in self.units]))
+
+    def _new_slots(self, weight: Any) -> dict[str, Any]:
+        rows = weight.shape[:1] if weight.path == COMMANDS else ()
+        shapes = self.rule.slots(tuple(weight.shape[len(rows) :]))
+        values = {name: np.zeros((*rows, *shape), "float32") for name, shape in shapes.items()}
+        if self.hparams.ema_decay:
+            values[AVERAGE] = weight.numpy()
+        return {name: keras.Variable(value, trainable=False, name=name) for name, value in values.items()}
+
+    def _decays(self, path: str) -> bool:
+        return len(self.weights[path].shape) > 1
+
+    def _move(self, path: str, gradient: Any, rate: Any, count: Any) -> None:
+        weight, slots = self.weights[path], self.slots[path]
+        if self.rule.fused and keras.backend.backend() == "tensorflow":
+            if self._shrinks(path):
+                weight.assign(weight.value * self._shrunk(rate))
+            self.rule.fused(weight, slots, gradient, rate, count, self.hparams)
+            if AVERAGE in slots:
+                _approach(slots[AVERAGE], weight, 1.0 - self._kept(count))
+            return
+        moved, changed = self._moved(path, weight.value, {n: s.value for n, s in slots.items()}, gradient, rate, count)
+        weight.assign(moved)
+        for name, value in changed.items():
+            slots[name].assign(value)
+
+    def _move_row(self, gradient: Any, rate: Any, count: Any, command: Any) -> None:
+        """The row of one command in the table of commands, which is a weight of its own."""
+        weight, slots = self.weights[COMMANDS], self.slots[COMMANDS]
+        weight_D, gradient_D = (ops.take(x, command, axis=0) for x in (weight, gradient))
+        slots_D = {name: ops.take(slot, command, axis=0) for name, slot in slots.items()}
+        moved_D, changed = self._moved(COMMANDS, weight_D, slots_D, gradient_D, rate, count)
+        _write_row(weight, command, moved_D)
+        for name, value_D in changed.items():
+            _write_row(slots[name], command, value_D)
+
+    def _moved(
+        self, path: str, weight: Any, slots: Mapping[str, Any], gradient: Any, rate: Any, count: Any
+    ) -> tuple[Any, dict[str, Any]]:
+        if self._shrinks(path):
+            weight = weight * self._shrunk(rate)
+        moved, changed = self.rule.updated(weight, slots, gradient, rate, count, self.hparams)
+        if AVERAGE in slots:
+            changed = changed | {AVERAGE: self._average(slots[AVERAGE], moved, count)}
+        return moved, changed
+
+    def _shrinks(self, path: str) -> bool:
+        return self.rule.decoupled and self.hparams.weight_decay > 0 and self._decays(path)
+
+    def _shrunk(self, rate: Any) -> Any:
+        return 1.0 - rate * self.hparams.weight_decay
+
+    def _average(self, average: Any, weight: Any, count: Any) -> Any:
+        return average + (1.0 - self._kept(count)) * (weight - average)
+
+    def _kept(self, count: Any) -> Any:
+        return ops.minimum(self.hparams.ema_decay, (1.0 + count) / (10.0 + count))
 
 
-def updated(
-    weight: Any, m: Any, v: Any, gradient: Any, rate: Any, count: Any, hparams: TrainingHparams
-) -> tuple[Any, Any, Any]:
-    """What weight and moments become by step number `count`, float32[], of their net."""
-    beta1, beta2 = hparams.adam_beta1, hparams.adam_beta2
-    m = beta1 * m + (1.0 - beta1) * gradient
-    v = beta2 * v + (1.0 - beta2) * ops.square(gradient)
-    scale = rate * ops.sqrt(1.0 - beta2**count) / (1.0 - beta1**count)
-    return weight - scale * m / (ops.sqrt(v) + hparams.adam_epsilon), m, v
+def frozen_paths(paths: Sequence[str], freeze: str) -> set[str]:
+    """Those of `paths` that `freeze` names: parts of the net such as "body/encoder", parted by blanks.
+
+    A name stands for every weight at or below it, without the root "net/"; `*` stands for any letters. Raises UserError
+    for a name without a weight, or when nothing is left to train.
+    """
+    frozen: set[str] = set()
+    for name in freeze.split():
+        found = {path for path in paths if any(fnmatchcase(path, f"net/{name}{end}") for end in ("", "/*"))}
+        if not found:
+            parts = ", ".join(sorted({unit_of(path) for path in paths}))
+            raise UserError(f"freeze={name} names no part of the net. Its parts: {parts}; names below them count too.")
+        frozen |= found
+    if paths and len(frozen) == len(paths):
+        raise UserError(f"freeze={freeze} leaves nothing to train.")
+    return frozen
 
 
-def _move(weight: Any, m: Any, v: Any, gradient: Any, rate: Any, count: Any, hparams: TrainingHparams) -> None:
-    moved = updated(weight.value, m.value, v.value, gradient, rate, count, hparams)
-    for variable, value in zip((weight, m, v), moved, strict=True):
-        variable.assign(value)
-
-
-def _move_fused(weight: Any, m: Any, v: Any, gradient: Any, rate: Any, count: Any, hparams: TrainingHparams) -> None:
-    """The same as one kernel of TensorFlow's, in place."""
+def _approach(variable: Any, goal: Any, share: Any) -> None:
+    """Move `variable` by `share` of the way to `goal`, by one kernel of TensorFlow's, in place."""
     import tensorflow as tf
 
-    tf.raw_ops.ResourceApplyAdam(
-        var=weight.value.handle,
-        m=m.value.handle,
-        v=v.value.handle,
-        beta1_power=hparams.adam_beta1**count,
-        beta2_power=hparams.adam_beta2**count,
-        lr=rate,
-        beta1=hparams.adam_beta1,
-        beta2=hparams.adam_beta2,
-        epsilon=hparams.adam_epsilon,
-        grad=gradient,
+    tf.raw_ops.ResourceApplyGradientDescent(
+        var=variable.value.handle, alpha=share, delta=variable.value - goal.value, use_locking=False
     )
 
 

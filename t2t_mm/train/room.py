@@ -1,5 +1,7 @@
 """Whether a body has room for the examples that will come to it, asked before the first step."""
 
+from collections.abc import Sequence
+
 from t2t_mm.data.ready import ReadyProblem
 from t2t_mm.data.records import SplitReader
 from t2t_mm.errors import UserError
@@ -7,14 +9,16 @@ from t2t_mm.hparam_set import DataHparams
 from t2t_mm.problem import DEV, TRAIN
 
 
-def check_room(ready: ReadyProblem, positions: int | None, hparams: DataHparams) -> None:
-    """Raise UserError if an example to train on, or any dev example, takes more than `positions` body positions.
+def check_room(
+    ready: ReadyProblem, positions: int | None, hparams: DataHparams, splits: Sequence[str] = (TRAIN, DEV)
+) -> None:
+    """Raise UserError if an example to train on, or any of another split, takes more than `positions` body positions.
 
     Examples too long to train on are left out of training, and so of the question; None is room for all.
     """
     if positions is None:
         return
-    for split in (TRAIN, DEV):
+    for split in splits:
         longest_F = SplitReader(ready.folder, ready.manifest.splits[split]).lengths_NF.max(axis=0)
         for (feature, codec), longest in zip(ready.codecs.items(), longest_F.tolist(), strict=True):
             length = min(longest, codec.longest(hparams)) if split == TRAIN else longest

@@ -4,6 +4,7 @@ A kind is a pair of ports. The command token is data; whether a step serves ever
 matter: step_tensorflow.py, step_jax.py.
 """
 
+import time
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from t2t_mm.errors import UserError
 from t2t_mm.hparam_set import TrainingHparams
 from t2t_mm.models.net import Net
 from t2t_mm.train.compiler import Compiler, Specs
-from t2t_mm.train.optimiser import Adam
+from t2t_mm.train.optimiser import Optimiser
 
 
 @dataclass(frozen=True)
@@ -34,27 +35,54 @@ class Steps:
     """Training and evaluation steps of every problem of a net."""
 
     def __init__(
-        self, net: Net, optimiser: Adam, specs: Mapping[str, Specs], hparams: TrainingHparams, seed: int
+        self, net: Net, optimiser: Optimiser, specs: Mapping[str, Specs], hparams: TrainingHparams, seed: int
     ) -> None:
         """Raises UserError for a backend that trains nothing."""
-        self._net, self._specs, self._seed = net, specs, seed
+        self.net, self._specs, self._seed = net, specs, seed
         self._compiler = _compiler()(net, optimiser, hparams)
         self._compiled: dict[Any, Callable[..., Any]] = {}
+        self.compiling = 0.0  # seconds of calls in which something was traced or compiled, so far
 
-    def train(self, batch: Batch, step: int, rate: float, multiplier: float) -> Stepped:
-        """One update on `batch` at the learning rate `rate`; the problem's loss counts `multiplier` times."""
-        name = batch.problem
-        run = self._once(("train", self._net.kind(name)), lambda: self._compiler.train(name, self._specs[name]))
-        noise_seed = zlib.crc32(f"{self._seed} step {step}".encode())
-        command = np.int32(self._net.command(name))
-        return Stepped(*run(batch.arrays, command, np.float32(rate), np.float32(multiplier), np.uint32(noise_seed)))
+    def train(self, batch: Batch, step: int, rate: float, multiplier: float, others: Sequence[Batch] = ()) -> Stepped:
+        """One update on `batch` at the learning rate `rate`; the problem's loss counts `multiplier` times.
+
+        With `others`, of the same problem, all together count as one large batch: each by its share of the targets. A
+        step whose loss or gradient is not finite moves nothing, nor does any step after it until `go_on`.
+        """
+        name, kind, batches = batch.problem, self.net.kind(batch.problem), [batch, *others]
+        targets = sum(one.targets for one in batches)
+        shares = [np.float32(one.targets / targets if targets else 1 / len(batches)) for one in batches]
+        for number, one in enumerate(batches[:-1]):
+            gather = self._once(("gather", kind), lambda: self._compiler.gather(name, self._specs[name]))
+            gather(*self._given(one, step, number, multiplier), shares[number])
+        train = self._once(("train", kind), lambda: self._compiler.train(name, self._specs[name]))
+        last = self._given(batches[-1], step, len(others), multiplier)
+        return Stepped(*train(*last, shares[-1], np.float32(rate)))
+
+    def go_on(self) -> None:
+        """After a step whose loss or gradient was not finite: let steps move weights again."""
+        self._compiler.sound.assign(1.0)
+
+    def loss(self, batch: Batch, step: int, number: int, multiplier: float) -> Any:
+        """Nats a target of batch `number` (from 0) of a step, computed operation by operation; moves nothing."""
+        return self._compiler.objective(batch.problem, *self._given(batch, step, number, multiplier))[1]
+
+    def gradients(self, batch: Batch, step: int, number: int, multiplier: float) -> dict[str, Any]:
+        """The gradients of that batch by path, likewise."""
+        return self._compiler.gradients(batch.problem, *self._given(batch, step, number, multiplier))[0]
+
+    def _given(self, batch: Batch, step: int, number: int, multiplier: float) -> tuple[Any, ...]:
+        """What the loss of batch `number` (from 0) of a step takes."""
+        words = f"{self._seed} step {step}" + (f" batch {number}" if number else "")
+        command = np.int32(self.net.command(batch.problem))
+        return batch.arrays, command, np.float32(multiplier), np.uint32(zlib.crc32(words.encode()))
 
     def judge(self, batch: Batch, metrics: Sequence[str]) -> dict[str, np.ndarray]:
         """The sums of each of `metrics` for every example of `batch`, float32[examples, sums]."""
         name = batch.problem
-        key = ("judge", self._net.kind(name), *metrics)
+        key = ("judge", self.net.kind(name), *metrics)
         run = self._once(key, lambda: self._compiler.judge(name, metrics, self._specs[name]))
-        sums = run(batch.arrays, np.int32(self._net.command(name)))
+        sums = run(batch.arrays, np.int32(self.net.command(name)))
         return {metric: ops.convert_to_numpy(sums_BK)[: len(batch.ids)] for metric, sums_BK in sums.items()}
 
     @property
@@ -62,10 +90,26 @@ class Steps:
         """How many steps were traced so far."""
         return self._compiler.traced
 
+    def trained(self, problem: str) -> bool:
+        """Whether a step was taken on a problem of its kind, so that the next need not be traced."""
+        return ("train", self.net.kind(problem)) in self._compiled
+
     def _once(self, key: Any, compile: Callable[[], Callable[..., Any]]) -> Callable[..., Any]:
         if key not in self._compiled:
-            self._compiled[key] = compile()
+            self._compiled[key] = self._timed(compile())
         return self._compiled[key]
+
+    def _timed(self, program: Callable[..., Any]) -> Callable[..., Any]:
+        """`program`; the time of calls that trace it is added up."""
+
+        def call(*given: Any) -> Any:
+            before, started = self.traced, time.perf_counter()
+            said = program(*given)
+            if self.traced > before:
+                self.compiling += time.perf_counter() - started
+            return said
+
+        return call
 
 
 def _compiler() -> type[Compiler]:

@@ -1,57 +1,87 @@
 """Steps as XLA programs through JAX, which imports no TensorFlow.
 
-Shapes are static here, so a kind is compiled for each shape of its batches. Weights, moments and counts that a step
+Shapes are static here, so a kind is compiled for each shape of its batches. Weights, slots and counts that a step
 moves are given away to it: XLA writes the new values where the old ones stood.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import keras
 
+from t2t_mm.hparam_set import TrainingHparams
+from t2t_mm.models.net import Net
 from t2t_mm.train.compiler import Compiler, Program, Specs
+from t2t_mm.train.optimiser import Optimiser
+
+
+@dataclass(frozen=True)
+class Used:
+    """What the loss of a kind uses."""
+
+    read: dict[str, Any]  # weights by path
+    moved: list[Any]  # those among the net's weights that have no gradient and follow what the batch says
 
 
 class JaxCompiler(Compiler):
     """One program for each kind and shape."""
 
+    def __init__(self, net: Net, optimiser: Optimiser, hparams: TrainingHparams) -> None:
+        super().__init__(net, optimiser, hparams)
+        self._kinds: dict[Any, Used] = {}
+
     def train(self, problem: str, specs: Specs) -> Program:
-        variables: dict[str, Any] = {}  # what the kind's loss reads, by path; known from the first batch on
-        moving: list[Any] = []  # those, their moments and the counts
-
-        def objective(values: dict[str, Any], *given: Any) -> Any:
-            with keras.StatelessScope([(variables[path], value) for path, value in values.items()]):
-                minimised, nats, reports = self.objective(problem, *given)
-            return minimised, (nats, reports)
-
-        def run(values: list[Any], rate: Any, features: Any, command: Any, *rest: Any) -> Any:
+        def run(features: Any, command: Any, multiplier: Any, noise_seed: Any, share: Any, rate: Any) -> Any:
             self.traced += 1
-            weights = dict(zip(variables, values, strict=False))
-            gradient = jax.value_and_grad(objective, has_aux=True)
-            (_, (nats, reports)), gradients = gradient(weights, features, command, *rest)
+            gradients, nats, reports, moved = self.gradients(problem, features, command, multiplier, noise_seed)
+            gradients, nats = self.whole(gradients, nats, share, command)
             norm = jnp.sqrt(sum(jnp.sum(jnp.square(gradient)) for gradient in gradients.values()))
-            with keras.StatelessScope(list(zip(moving, values, strict=True))) as scope:
-                self.optimiser.apply(self.clipped(gradients, norm), rate, command)
-            return [scope.get_current_value(variable) for variable in moving], (nats, norm, reports)
+            sound = self.sound.value * jnp.isfinite(norm + nats).astype("float32")
+            moving = self.optimiser.moving(list(gradients))
+            before = [variable.value for variable in moving]
+            self.optimiser.apply(self.clipped(gradients, norm), rate, command)
+            for variable, old in zip(moving, before, strict=True):
+                variable.assign(jnp.where(sound > 0.0, variable.value, old))
+            self.follow(moved, sound)
+            self.sound.assign(sound)
+            for name in (*gradients, "nats") if self.gathered else ():
+                self.gathered[name].assign(jnp.zeros_like(self.gathered[name].value))
+            return nats, norm, reports
 
-        program = jax.jit(run, donate_argnums=0)
+        def moving(used: Used) -> list[Any]:
+            trained = [path for path in used.read if path in self.optimiser.weights]
+            return [*self.optimiser.moving(trained), self.sound, *used.moved, *self._gathered(used)]
 
-        def call(features: Any, command: Any, rate: Any, *rest: Any) -> Any:
-            if not variables:
-                variables.update(self._used(problem, features, command, *rest))
-                moments = [self.optimiser.moments[f"{path}/{slot}"] for path in variables for slot in ("m", "v")]
-                moving.extend([*variables.values(), *moments, self.optimiser.counts_U])
-            values, said = program([variable.value for variable in moving], rate, features, command, *rest)
-            for variable, value in zip(moving, values, strict=True):
-                variable.assign(value)
-            return said
+        return self._program(problem, run, moving)
 
-        return call
+    def gather(self, problem: str, specs: Specs) -> Program:
+        def run(features: Any, command: Any, multiplier: Any, noise_seed: Any, share: Any) -> None:
+            self.traced += 1
+            gradients, nats, _, _ = self.gradients(problem, features, command, multiplier, noise_seed)
+            for name, value in (gradients | {"nats": nats}).items():
+                self.gathered[name].assign(self.gathered[name].value + share * value)
+
+        return self._program(problem, run, self._gathered)
+
+    def gradients(self, problem: str, *given: Any) -> tuple[dict[str, Any], Any, dict[str, Any], dict[str, Any]]:
+        used = self._used(problem, *given).read
+        trained = {path: weight for path, weight in used.items() if path in self.optimiser.weights}
+
+        def objective(values: Mapping[str, Any]) -> Any:
+            now = [(weight, values.get(path, weight.value)) for path, weight in used.items()]
+            with keras.StatelessScope(now):
+                minimised, *said = self.objective(problem, *given)
+            return minimised, said
+
+        values = {path: weight.value for path, weight in trained.items()}
+        (_, (nats, reports, moved)), gradients = jax.value_and_grad(objective, has_aux=True)(values)
+        return gradients, nats, reports, moved
 
     def judge(self, problem: str, metrics: Sequence[str], specs: Specs) -> Program:
-        variables = self.net.trainable_variables
+        variables = self.net.weights
 
         @jax.jit
         def run(values: list[Any], features: Any, command: Any) -> Any:
@@ -61,9 +91,43 @@ class JaxCompiler(Compiler):
 
         return lambda *given: run([variable.value for variable in variables], *given)
 
-    def _used(self, problem: str, *given: Any) -> dict[str, Any]:
-        """The weights that the loss of a problem's kind reads, by path: a weight it does not read has no gradient."""
+    def _program(self, problem: str, run: Callable[..., Any], moving: Callable[[Used], list[Any]]) -> Program:
+        """`run` compiled: a function that moves the variables `moving(what the kind's loss uses)`."""
+        given_away: list[Any] = []  # known from the first batch on
+        read: list[Any] = []  # and those that stay
+
+        def stateless(moved: list[Any], stay: list[Any], *given: Any) -> Any:
+            now = [*zip(given_away, moved, strict=True), *zip(read, stay, strict=True)]
+            with keras.StatelessScope(now) as scope:
+                said = run(*given)
+            return [scope.get_current_value(variable) for variable in given_away], said
+
+        program = jax.jit(stateless, donate_argnums=0)
+
+        def call(features: Any, command: Any, multiplier: Any, noise_seed: Any, *rest: Any) -> Any:
+            if not given_away:
+                used = self._used(problem, features, command, multiplier, noise_seed)
+                given_away.extend(moving(used))
+                known = {id(variable) for variable in given_away}
+                read.extend(weight for weight in used.read.values() if id(weight) not in known)
+            values = ([variable.value for variable in variables] for variables in (given_away, read))
+            moved, said = program(*values, features, command, multiplier, noise_seed, *rest)
+            for variable, value in zip(given_away, moved, strict=True):
+                variable.assign(value)
+            return said
+
+        return call
+
+    def _gathered(self, used: Used) -> list[Any]:
+        """What batches of a step add up to, for those of the weights in use that train."""
+        return [self.gathered[name] for name in (*used.read, "nats") if name in self.gathered]
+
+    def _used(self, problem: str, *given: Any) -> Used:
+        """What the loss of a problem's kind uses: a weight that it does not read has no gradient."""
+        if self.net.kind(problem) in self._kinds:
+            return self._kinds[self.net.kind(problem)]
         read: set[str] = set()
+        moved: set[str] = set()
 
         class Reading(keras.StatelessScope):
             def get_current_value(self, variable: Any) -> Any:
@@ -72,7 +136,13 @@ class JaxCompiler(Compiler):
 
         def objective(*given: Any) -> Any:
             with Reading():
-                return self.objective(problem, *given)[0]
+                minimised, *_, becomes = self.objective(problem, *given)
+                moved.update(becomes)
+                return minimised
 
         jax.eval_shape(objective, *given)
-        return {weight.path: weight for weight in self.net.trainable_variables if weight.path in read}
+        weights = {weight.path: weight for weight in self.net.weights}
+        used = Used(
+            {path: one for path, one in weights.items() if path in read}, [weights[path] for path in sorted(moved)]
+        )
+        return self._kinds.setdefault(self.net.kind(problem), used)

@@ -4,33 +4,63 @@ Batch and length are left open in the signature, so a kind is traced once: traci
 seconds for each trace.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
 
 from t2t_mm.train.compiler import Compiler, Program, Specs
 
+GIVEN = [tf.TensorSpec([], dtype) for dtype in ("int32", "float32", "uint32", "float32")]  # command to share
+RATE = tf.TensorSpec([], "float32")
+
 
 class TensorFlowCompiler(Compiler):
     """One graph for each kind, for all shapes."""
 
     def train(self, problem: str, specs: Specs) -> Program:
-        weights = {weight.path: weight.value for weight in self.net.trainable_variables}
-        scalars = [tf.TensorSpec([], dtype) for dtype in ("int32", "float32", "float32", "uint32")]
-
-        @tf.function(input_signature=[_signature(specs), *scalars], autograph=False, jit_compile=False)
-        def run(features: Any, command: Any, rate: Any, multiplier: Any, noise_seed: Any) -> Any:
+        @tf.function(input_signature=[_signature(specs), *GIVEN, RATE], autograph=False, jit_compile=False)
+        def run(features: Any, command: Any, multiplier: Any, noise_seed: Any, share: Any, rate: Any) -> Any:
             self.traced += 1
-            with tf.GradientTape() as tape:
-                objective, nats, reports = self.objective(problem, features, command, multiplier, noise_seed)
-            found = zip(weights, tape.gradient(objective, list(weights.values())), strict=True)
-            gradients = {path: tf.convert_to_tensor(gradient) for path, gradient in found if gradient is not None}
+            gradients, nats, reports, moved = self.gradients(problem, features, command, multiplier, noise_seed)
+            gradients, nats = self.whole(gradients, nats, share, command)
             norm = tf.linalg.global_norm(list(gradients.values()))
-            self.optimiser.apply(self.clipped(gradients, norm), rate, command)
+            sound = self.sound.value * tf.cast(tf.math.is_finite(norm + nats), "float32")
+            self.sound.assign(sound)
+
+            def move() -> Any:
+                self.optimiser.apply(self.clipped(gradients, norm), rate, command)
+                return sound
+
+            tf.cond(sound > 0.0, move, lambda: sound)
+            self.follow(moved, sound)
+            for name in (*gradients, "nats") if self.gathered else ():
+                self.gathered[name].assign(tf.zeros_like(self.gathered[name].value))
             return nats, norm, reports
 
         return run
+
+    def gather(self, problem: str, specs: Specs) -> Program:
+        @tf.function(input_signature=[_signature(specs), *GIVEN], autograph=False, jit_compile=False)
+        def run(features: Any, command: Any, multiplier: Any, noise_seed: Any, share: Any) -> None:
+            self.traced += 1
+            gradients, nats, _, _ = self.gradients(problem, features, command, multiplier, noise_seed)
+            for name, value in (gradients | {"nats": nats}).items():
+                self.gathered[name].value.assign_add(share * value)
+
+        return run
+
+    def gradients(self, problem: str, *given: Any) -> tuple[dict[str, Any], Any, dict[str, Any], dict[str, Any]]:
+        weights = {path: weight.value for path, weight in self.optimiser.weights.items()}
+        with tf.GradientTape() as tape:
+            objective, nats, reports, moved = self.objective(problem, *given)
+        found = zip(weights, tape.gradient(objective, list(weights.values())), strict=True)
+        return {path: tf.convert_to_tensor(one) for path, one in found if one is not None}, nats, reports, moved
+
+    def clipped(self, gradients: Mapping[str, Any], norm: Any) -> Mapping[str, Any]:
+        """As in the contract; gradients that are short enough are passed on as they are, not multiplied by one."""
+        most, shrink = self.hparams.clip_grad_norm, super().clipped
+        return tf.cond(norm > most, lambda: dict(shrink(gradients, norm)), lambda: dict(gradients))
 
     def judge(self, problem: str, metrics: Sequence[str], specs: Specs) -> Program:
         signature = [_signature(specs), tf.TensorSpec([], "int32")]

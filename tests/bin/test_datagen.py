@@ -5,6 +5,9 @@ import os
 
 import pytest
 
+from t2t_mm.data.vocabulary import Vocabulary
+from t2t_mm.fingerprint import fingerprint
+
 PLUGIN = '''
 """A corpus of two columns."""
 
@@ -87,3 +90,43 @@ def test_a_data_dir_that_cannot_be_written_is_one_sentence(datagen, tmp_path):
     assert done.returncode == 1
     assert done.stderr.startswith("t2t-mm-datagen: ") and str(tmp_path / "data") in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def checksums(folder):
+    return {path.name: fingerprint(path) for path in sorted(folder.iterdir())}
+
+
+def test_several_processes_make_the_same_files(datagen, tmp_path):
+    flags = ("--problems=translate_tiny", "--num_shards=5")
+    one = datagen(*flags, f"--data_dir={tmp_path / 'one'}")
+    several = datagen(*flags, f"--data_dir={tmp_path / 'several'}", "--num_concurrent_processes=3")
+    assert (one.returncode, several.returncode, several.stderr) == (0, 0, "")
+    assert several.stdout == one.stdout
+    expected = checksums(tmp_path / "one" / "translate_tiny")
+    assert len(expected) == 2 * 6 + 1
+    assert checksums(tmp_path / "several" / "translate_tiny") == expected
+
+
+def test_what_one_of_several_processes_cannot_read_is_one_sentence_and_nothing_stays(datagen, corpus, tmp_path):
+    lines = [line.encode() for line in GERMAN[:25]]
+    lines[24] = b"K\xe4fer"
+    (corpus / "tiny" / "train.de.gz").write_bytes(gzip.compress(b"\n".join(lines)))
+    (tmp_path / "data").mkdir()
+    Vocabulary.train(tmp_path / "data" / "vocab.subwords.model", ENGLISH + GERMAN)
+    done = datagen("--problems=translate_tiny", f"--data_dir={tmp_path / 'data'}", "--num_concurrent_processes=2")
+    assert done.returncode == 1
+    assert done.stderr.startswith("t2t-mm-datagen: ") and done.stderr.count("\n") == 1
+    assert "train.de.gz, line 25: the byte 0xe4" in done.stderr
+    assert os.listdir(tmp_path / "data") == ["vocab.subwords.model"]
+
+
+def test_part_of_a_corpus_is_made_and_verified(datagen, tmp_path):
+    flags = ("--problems=translate_tiny", f"--data_dir={tmp_path / 'data'}")
+    done = datagen(*flags, "--max_cases=3", "--num_shards=2", "--verify")
+    assert done.returncode == 0, done.stderr
+    assert "translate_tiny: train has 3 examples" in done.stdout
+    assert done.stdout.endswith("translate_tiny: 3 files are what was written, by their checksums.\n")
+    (shard,) = (tmp_path / "data" / "translate_tiny").glob("dev-*.array_record")
+    shard.write_bytes(shard.read_bytes()[:-1])
+    done = datagen(*flags, "--verify")
+    assert done.returncode == 1 and "dev-00000-of-00001.array_record is not what was written" in done.stderr

@@ -4,7 +4,14 @@ import json
 
 import pytest
 
-COMMANDS = ["trainer", "decoder", "datagen"]
+PROGRAMS = {
+    "trainer": "t2t-mm-trainer",
+    "decoder": "t2t-mm-decoder",
+    "datagen": "t2t-mm-datagen",
+    "evaluator": "t2t-mm-eval",
+    "avg_checkpoints": "t2t-mm-avg-checkpoints",
+}
+COMMANDS = list(PROGRAMS)
 HEAVY = {
     "tensorflow",
     "keras",
@@ -32,12 +39,14 @@ finally:
         ("trainer", ["what to learn:", "where things lie:", "how long, how often:", "every command:"]),
         ("decoder", ["what to decode:", "how to decode:", "every command:"]),
         ("datagen", ["what to make:", "where things lie:", "every command:"]),
+        ("avg_checkpoints", ["what to average:", "where to write:", "every command:"]),
+        ("evaluator", ["what to judge:", "how to decode:", "every command:"]),
     ],
 )
 def test_help_shows_everyday_flags_first(command, name, groups):
     done = command(name, "--help")
     assert done.returncode == 0 and done.stderr == ""
-    assert done.stdout.startswith(f"usage: t2t-mm-{name} ") and "Example: t2t-mm-" in done.stdout
+    assert done.stdout.startswith(f"usage: {PROGRAMS[name]} ") and "Example: t2t-mm-" in done.stdout
     places = [done.stdout.index(group) for group in groups]
     assert places == sorted(places)
 
@@ -54,7 +63,7 @@ def test_nothing_heavy_is_imported_for_it(command, name, flag):
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_lists_the_same_registry(command, name):
     found = json.loads(command(name, "--registry_help", "--format=json").stdout)
-    assert set(found) == {"problems", "modalities", "models", "hparams_sets", "runs"}
+    assert set(found) == {"problems", "modalities", "models", "hparams_sets", "decoded_metrics", "runs"}
     assert all(entry["summary"] for names in found.values() for entry in names.values())
 
 
@@ -63,5 +72,6 @@ def test_a_slip_in_a_flag_ends_with_2_and_without_a_traceback(command, name):
     done = command(name, "--registry_hepl")
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr == (
-        f"t2t-mm-{name}: No flag is named --registry_hepl. Did you mean '--registry_help'? See t2t-mm-{name} --help.\n"
+        f"{PROGRAMS[name]}: No flag is named --registry_hepl. Did you mean '--registry_help'? "
+        f"See {PROGRAMS[name]} --help.\n"
     )

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from t2t_mm.bin import options
-from t2t_mm.bin.flags import datagen_parser, decoder_parser, trainer_parser
+from t2t_mm.bin.flags import datagen_parser, decoder_parser, evaluator_parser, trainer_parser
 from t2t_mm.bin.t2t_flags import REPLACED, remedy
 from t2t_mm.errors import UnknownName, UserError
 from t2t_mm.registry import PROBLEMS
@@ -36,6 +36,21 @@ def test_the_decoders_defaults_are_t2ts():
     assert (chosen.beam_size, chosen.alpha, chosen.return_beams) == (4, 0.6, False)
     assert (chosen.decode_extra_length, chosen.decode_batch_size) == (50, 32)
     assert chosen.problem is None and chosen.checkpoint_path is None
+
+
+def test_the_evaluator_decodes_as_the_decoder_does_unless_told_otherwise():
+    chosen = options.evaluator_options(["--output_dir=run", "--checkpoint=run/model.ckpt-3"])
+    assert (chosen.beam_size, chosen.alpha, chosen.decode_extra_length, chosen.decode_batch_size) == (4, 0.6, 50, 32)
+    assert (chosen.split, chosen.eval_examples, chosen.problems, chosen.compare) == ("dev", -1, "", [])
+    assert chosen.checkpoint_path == Path("run/model.ckpt-3")
+
+
+def test_runs_to_compare_stand_behind_their_flag():
+    chosen = options.evaluator_options(["--compare", "joint", "~/alone", "--split=test", "--data_dir=d"])
+    assert chosen.compare == [Path("joint"), Path.home() / "alone"]
+    assert (chosen.output_dir, chosen.split, chosen.data_dir) == (None, "test", Path("d"))
+    with pytest.raises(UserError, match="--eval_examples=0 judges nothing"):
+        options.evaluator_options(["--output_dir=run", "--eval_examples=0"])
 
 
 def test_t2ts_names_of_the_decoding_flags_serve_too():
@@ -86,9 +101,10 @@ def test_an_unknown_problem_is_answered_with_a_guess(asked, guess):
     assert f"Did you mean '{guess}'?" in str(caught.value) if guess else "Known: builtin" in str(caught.value)
 
 
-def test_the_problems_of_every_named_run_exist_and_need_no_corpus():
-    for names in options.RUNS.values():
-        assert all(PROBLEMS[name].source.made_on_the_spot for name in names)
+def test_the_problems_of_every_named_run_exist_and_the_builtin_ones_need_no_corpus():
+    assert all(name in PROBLEMS for names in options.RUNS.values() for name in names)
+    assert all(PROBLEMS[name].source.made_on_the_spot for name in options.RUNS["builtin"])
+    assert len(options.RUNS["paper"]) == len(set(options.RUNS["paper"])) == 8
 
 
 @pytest.mark.parametrize(
@@ -123,7 +139,7 @@ def test_t2ts_names_of_the_usual_schedule_mean_one_thing(name):
         ("--tpu_num_shards=8", "CUDA_VISIBLE_DEVICES"),
         ("--hp_dropout=0.1", "--hparams=name=value"),
         ("--decode_hparams=beam_size=1", "--beam_size"),
-        ("--eval_early_stopping_steps=3", "--train_steps"),
+        ("--eval_early_stopping_metric_minimize=true", "--best_metric=problem/metric:-1"),
         ("--schedule=trian", "Did you mean 'train'?"),
         ("--train_steps=many", "argument --train_steps: it is a whole number from 0 up; received 'many'."),
         ("--train_steps=-1", "received '-1'"),
@@ -146,7 +162,8 @@ def test_no_flag_of_ours_is_said_to_be_replaced():
 
 
 def test_a_remedy_names_only_flags_that_exist():
-    ours = {flag for parser in (trainer_parser(), decoder_parser(), datagen_parser()) for flag in parser.flags()}
+    parsers = (trainer_parser(), decoder_parser(), datagen_parser(), evaluator_parser())
+    ours = {flag for parser in parsers for flag in parser.flags()}
     named = {
         word.strip(",;.:").partition("=")[0] for text in REPLACED.values() for word in text.split() if word[:2] == "--"
     }
@@ -154,7 +171,7 @@ def test_a_remedy_names_only_flags_that_exist():
 
 
 def test_the_same_thing_has_the_same_name_and_default_everywhere():
-    parsers = [trainer_parser(), decoder_parser(), datagen_parser()]
+    parsers = [trainer_parser(), decoder_parser(), datagen_parser(), evaluator_parser()]
     for name in ("data_dir", "tmp_dir", "t2t_usr_dir", "registry_help", "format"):
         defaults = [parser.get_default(name) for parser in parsers if f"--{name}" in parser.flags()]
         assert len(defaults) >= 2 and all(default == defaults[0] for default in defaults)
@@ -164,7 +181,7 @@ def test_the_same_thing_has_the_same_name_and_default_everywhere():
     "argv, said",
     [
         ([], "--problems is missing"),
-        (["--problems=image_cifar10"], "--hparams_set is missing. Known: multimodel_base,"),
+        (["--problems=image_cifar10"], "--hparams_set is missing. Known: bn_lstm_"),
         (["--problems=image_cifar10", "--hparams_set=multimodel_tini"], "Did you mean 'multimodel_tiny'?"),
         ([*TRAIN, "--model=multimodl"], "No model is named 'multimodl'. Did you mean 'multimodel'?"),
         ([*TRAIN, "--t2t_usr_dir=/nowhere/mine"], "--t2t_usr_dir=/nowhere/mine: there is no such folder."),
@@ -217,7 +234,7 @@ def listed(capsys, *argv):
 def test_the_registry_is_listed_for_people(capsys):
     lines = listed(capsys, "--registry_help").splitlines()
     heads = [line for line in lines if line and not line.startswith(" ")]
-    assert heads == ["problems:", "modalities:", "models:", "hparams_sets:", "runs:"]
+    assert heads == ["problems:", "modalities:", "models:", "hparams_sets:", "decoded_metrics:", "runs:"]
     assert any(line.startswith("  image_cifar10 ") and len(line.split()) > 3 for line in lines)
 
 

@@ -26,6 +26,9 @@ class Given(Source):
     def splits(self, tmp_dir: Path) -> tuple[str, ...]:
         return tuple(self.rows)
 
+    def count(self, split: str, tmp_dir: Path) -> int:
+        return len(self.rows[split])
+
     def examples(self, split: str, tmp_dir: Path) -> Iterator[Example]:
         self.reads.append(split)
         for index, (inputs, targets) in enumerate(self.rows[split]):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from t2t_mm.data import generate as generate_module
+from t2t_mm.data import workers
 from t2t_mm.data.generate import baseline, generate, inspect
 from t2t_mm.data.label import Label
 from t2t_mm.data.ready import open_problem
@@ -19,10 +20,14 @@ ROWS = {"train": PAIRS[:50], "dev": PAIRS[50:]}
 LETTERS = {"train": [("a line", "b"), ("a line", "a"), ("a line", "b")], "dev": [("a line", "b"), ("a line", "a")]}
 
 
-def run(tmp_path, **problems):
+def run(tmp_path, how=None, **problems):
     said = []
-    generate(problems, tmp_path / "data", tmp_path, report=said.append)
+    generate(problems, tmp_path / "data", tmp_path, report=said.append, **(how or {}))
     return said
+
+
+def shards(tmp_path, split="train"):
+    return [(shard.examples, shard.sha256) for shard in Manifest.read(tmp_path / "data" / "cats").splits[split].shards]
 
 
 def test_examples_spread_over_a_split_come_back_from_the_records(make_ready):
@@ -75,8 +80,96 @@ def test_equal_seeds_give_equal_records(tmp_path, make_problem):
     assert first == second
 
 
+def test_at_most_max_cases_of_each_split_are_taken_and_it_is_said_later(tmp_path, make_problem):
+    problem = make_problem(ROWS)
+    run(tmp_path, {"max_cases": 7}, cats=problem)
+    manifest = Manifest.read(tmp_path / "data" / "cats")
+    assert {name: split.examples for name, split in manifest.splits.items()} == {"train": 7, "dev": 7}
+    ready = open_problem("cats", problem, tmp_path / "data")
+    assert inspect(ready, "train", count=7)[-3:][0] == "cats train train/6"
+    vocabulary = Text().open(tmp_path / "data").vocabulary
+    assert run(tmp_path, cats=problem)[0].endswith(f"{tmp_path / 'data' / 'cats'} (of --max_cases=7).")
+    assert vocabulary.bytes_and_unknown(vocabulary.encode("9"))[0] > 0  # no line of the first seven has it
+
+
+@pytest.mark.parametrize(("asked", "examples"), [(0, [12, 13, 12, 13]), (3, [16, 17, 17]), (60, [0, 1])])
+def test_the_training_split_has_as_many_files_as_asked_for(tmp_path, make_problem, asked, examples):
+    problem = make_problem(ROWS)
+    run(tmp_path, {"num_shards": asked}, cats=problem)
+    assert [count for count, _ in shards(tmp_path)][: len(examples)] == examples
+    assert len(shards(tmp_path)) == (asked or 4) and len(shards(tmp_path, "dev")) == 1
+    ready = open_problem("cats", problem, tmp_path / "data")
+    assert [line.split("/")[-1] for line in inspect(ready, "train", count=50)[::3]] == [str(i) for i in range(50)]
+
+
+def test_a_large_training_split_has_more_files(tmp_path, make_problem, monkeypatch):
+    monkeypatch.setattr(generate_module, "EXAMPLES_A_SHARD", 5)
+    run(tmp_path, cats=make_problem(ROWS))
+    assert len(shards(tmp_path)) == 10 and len(shards(tmp_path, "dev")) == 1
+
+
+def test_after_an_interruption_finished_shards_are_not_made_again_and_the_bytes_are_the_same(tmp_path, make_problem):
+    run(tmp_path / "whole", cats=make_problem(ROWS))
+    problem = make_problem(ROWS)
+    taken = []
+    examples_from = problem.source.examples_from
+
+    def interrupted(split, tmp_dir, start):
+        for example in examples_from(split, tmp_dir, start):
+            taken.append(example.id)
+            if len(taken) == 30:
+                raise KeyboardInterrupt
+            yield example
+
+    problem.source.examples_from = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, cats=problem)
+    assert sorted(os.listdir(tmp_path / "data")) == ["cats.partial", "vocab.subwords.model"]
+    taken.clear()
+    problem.source.examples_from = lambda *args: (taken.append(e.id) or e for e in examples_from(*args))
+    said = run(tmp_path, cats=problem)
+    assert "cats: 2 of its 5 files were there; going on." in said
+    assert taken[0] == "train/25" and len(taken) == 35  # the third shard was cut off at its fifth example
+    assert sorted(os.listdir(tmp_path / "data")) == ["cats", "vocab.subwords.model"]
+    first, second = (Manifest.read(root / "data" / "cats") for root in (tmp_path / "whole", tmp_path))
+    assert first == second
+
+
+def test_another_seed_or_number_of_cases_begins_anew(tmp_path, make_problem):
+    problem = make_problem(ROWS)
+    examples_from = problem.source.examples_from
+
+    def interrupted(split, tmp_dir, start):
+        if split == "dev":
+            raise KeyboardInterrupt
+        return examples_from(split, tmp_dir, start)
+
+    problem.source.examples_from = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, cats=problem)
+    problem.source.examples_from = examples_from
+    said = run(tmp_path, {"num_shards": 2}, cats=problem)
+    assert not [line for line in said if "going on" in line]
+
+
+def test_a_source_that_gives_fewer_examples_than_it_counts_is_refused(tmp_path, make_problem):
+    problem = make_problem(ROWS)
+    problem.source.count = lambda split, tmp_dir: 51
+    with pytest.raises(UserError, match="counts 51 examples and gives fewer"):
+        run(tmp_path, cats=problem)
+
+
+def test_what_the_source_notes_and_what_it_downloads_is_said(tmp_path, make_problem):
+    problem = make_problem(ROWS)
+    problem.source.notes = lambda tmp_dir: ("half of it is missing.",)
+    problem.source.present = lambda tmp_dir: False
+    problem.source.download_bytes = lambda tmp_dir: 1_234_567_890
+    said = run(tmp_path, {"download": True}, cats=problem)
+    assert said[:2] == [f"cats: its corpus is downloaded to {tmp_path}, 1.23 GB.", "cats: half of it is missing."]
+
+
 def test_empty_and_endless_examples_are_left_out_counted_and_said(tmp_path, make_problem, monkeypatch):
-    monkeypatch.setattr(generate_module, "LONGEST", 30)
+    monkeypatch.setattr(workers, "LONGEST", 30)
     rows = {"train": [*PAIRS, ("", "nichts"), ("nothing", " "), ("x y z " * 20, "viel")], "dev": PAIRS[:5]}
     said = run(tmp_path, cats=make_problem(rows))
     manifest = Manifest.read(tmp_path / "data" / "cats")

@@ -117,6 +117,7 @@ def test_rows_without_example_are_black():
 @pytest.mark.parametrize(("size", "positions"), [(299, 361), (64, 16), (65, 25), (16, 1), (8, 1)])
 def test_a_picture_takes_a_body_position_for_16_x_16_pixels_rounded_up(size, positions):
     assert CODEC.positions(1, DataHparams(image_size=size)) == positions
+    assert CODEC.positions(1, DataHparams(image_size=size, image_patch=1)) == size**2
 
 
 def test_a_line_to_decode_names_a_file_beside_it(tmp_path):

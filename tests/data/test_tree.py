@@ -121,6 +121,14 @@ def test_any_ids_are_shown_as_a_tree_over_the_sentence(codec):
     assert read_tree(codec.show(ids, "John runs")).words == ("John", "runs")
 
 
+def test_an_output_that_show_must_repair_is_not_well_formed(codec):
+    ids = codec.load(codec.store(DOG), DataHparams(), None)
+    assert codec.well_formed(ids, " ".join(DOG_WORDS)) and codec.well_formed(ids)
+    assert not codec.well_formed(ids, "John has a dog")  # a leaf too many
+    assert not codec.well_formed(ids[:-2])  # the last bracket is still open
+    assert not codec.well_formed(ids[:0], "John")
+
+
 def test_an_unbalanced_tree_is_not_stored(codec):
     with pytest.raises(UserError, match="unbalanced"):
         codec.store("(S (NP (NN dog))")

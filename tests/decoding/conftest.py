@@ -50,7 +50,7 @@ class ChainNet(keras.layers.Layer):
     def start_beams(self, problem, memory, positions, beams):
         return self.start(problem, memory.repeated(beams), positions)
 
-    def select(self, state, rows_B):
+    def select(self, problem, state, rows_B):
         return {"source": state["source"], "before": ops.take(state["before"], rows_B)}
 
     def first(self, problem, rows):

@@ -7,9 +7,9 @@ from t2t_mm.layers.feed_forward import FeedForward
 from t2t_mm.layers.forward import Forward, Noise
 
 
-def make(dropout=0.0):
+def make(dropout=0.0, activation=ops.relu):
     """One channel in and out, two hidden: 3 x + 1 and -x, of which the second counts tenfold, plus 100."""
-    layer = FeedForward(2, dropout=dropout, name="feed_forward")
+    layer = FeedForward(2, dropout=dropout, activation=activation, name="feed_forward")
     layer.build(1)
     layer.in_DF.assign([[3, -1]])
     layer.in_shift_F.assign([1, 0])
@@ -40,3 +40,8 @@ def test_shifts_start_at_zero():
     layer = FeedForward(8, dropout=0.0, name="feed_forward")
     layer.build(4)
     np.testing.assert_array_equal(run(layer, np.zeros((1, 4), "float32")), 0)
+
+
+def test_another_activation_stands_where_relu_stood():
+    # x = 2: (3 * 2 + 1)^2 + 10 (-2)^2 + 100
+    np.testing.assert_allclose(run(make(activation=ops.square), [[2.0]]), [[189]])

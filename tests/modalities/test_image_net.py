@@ -5,15 +5,19 @@ import numpy as np
 import pytest
 from keras import ops
 
+from t2t_mm.errors import UserError
 from t2t_mm.layers.forward import Forward
 from t2t_mm.modalities.image import Image, standardised
 from t2t_mm.problem import Port
+from t2t_mm.registry import HPARAM_SETS
+
+HPARAMS = HPARAM_SETS["multimodel_demo"]()
 
 
 @pytest.fixture(scope="module")
 def net():
     keras.utils.set_random_seed(0)
-    image = Image(Port("image", "image", 0), 8, None, name="image")
+    image = Image(Port("image", "image", 0), 8, HPARAMS, name="image")
     image.build()
     return image
 
@@ -59,7 +63,7 @@ def test_nothing_of_the_raw_pixels_is_thrown_away_by_relu(net):
 
 
 def test_channels_grow_to_the_width_of_the_body():
-    image = Image(Port("image", "image", 0), 200, None, name="image")
+    image = Image(Port("image", "image", 0), 200, HPARAMS, name="image")
     image.build()
     assert [step.size for step in image.flow[:2]] == [32, 64]
     assert [block.first.size for block in image.flow[2:]] == [128, 200, 200]
@@ -95,3 +99,9 @@ def test_pictures_are_read_and_not_written(net):
     ):
         with pytest.raises(TypeError, match="the Image modality cannot be used as targets"):
             call()
+
+
+def test_squares_of_another_size_are_not_to_be_had():
+    other = Image(Port("image", "image", 0), 8, HPARAMS.override("image_patch=8"), name="image")
+    with pytest.raises(UserError, match="image_patch is 16 for nets that make .* received 8"):
+        other.build()

@@ -183,3 +183,50 @@ def test_saving_does_not_copy_the_arrays(tmp_path):
     finally:
         tracemalloc.stop()
     assert peak < 1_000_000
+
+
+def test_the_newest_whole_checkpoint_is_taken_and_broken_ones_are_set_aside(tmp_path):
+    for step in (1, 2, 3):
+        path = checkpoint.save(tmp_path, step, TENSORS, {"step": step}, keep=0)
+        if step > 1:
+            path.write_bytes(path.read_bytes()[:-1])
+    said = []
+    path, _, state = checkpoint.load_newest(tmp_path, said.append)
+    assert (path, state) == (checkpoint.path_of(tmp_path, 1), {"step": 1})
+    assert checkpoint.steps(tmp_path) == [1]
+    assert {f"model.ckpt-{step}.safetensors.broken" for step in (2, 3)} <= set(os.listdir(tmp_path))
+    assert len(said) == 2 and "model.ckpt-3.safetensors is broken" in said[0] and "the one before it" in said[0]
+
+
+def test_who_only_reads_leaves_broken_checkpoints_where_they_are(tmp_path):
+    for step in (1, 2):
+        path = checkpoint.save(tmp_path, step, TENSORS, {}, keep=0)
+    path.write_bytes(path.read_bytes()[:-1])
+    said = []
+    assert checkpoint.load_newest(tmp_path, said.append, set_aside=False)[0] == checkpoint.path_of(tmp_path, 1)
+    assert said[0].endswith("The one before it is used.") and checkpoint.steps(tmp_path) == [1, 2]
+    checkpoint.path_of(tmp_path, 1).write_bytes(b"")
+    with pytest.raises(UserError, match="Every checkpoint in .* is broken"):
+        checkpoint.load_newest(tmp_path, said.append, set_aside=False)
+
+
+def test_when_every_checkpoint_is_broken_it_is_an_error_and_the_next_start_is_a_new_one(tmp_path):
+    path = checkpoint.save(tmp_path, 1, TENSORS, {}, keep=0)
+    path.write_bytes(b"nothing")
+    with pytest.raises(UserError, match="Every checkpoint in .* was broken"):
+        checkpoint.load_newest(tmp_path, lambda line: None)
+    assert checkpoint.load_newest(tmp_path, lambda line: None) is None
+
+
+def test_weights_are_what_is_no_slot_and_averaged_where_averages_are_kept():
+    tensors = {
+        "net/a/kernel": np.zeros(2),
+        "net/a/kernel/m": np.ones(2),
+        "net/a/kernel/average": np.full(2, 5.0),
+        "net/commands/to-german": np.ones(3),
+        "net/commands/to-german/m": np.zeros(3),
+        "steps/a": np.ones(1),
+    }
+    weights = checkpoint.weights_of(tensors)
+    assert weights.keys() == {"net/a/kernel", "net/commands/to-german"}
+    np.testing.assert_array_equal(weights["net/a/kernel"], [5, 5])

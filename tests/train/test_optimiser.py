@@ -1,14 +1,16 @@
-"""Adam with a step count for every net."""
+"""The update of what a step used, with a step count for every net."""
 
 from contextlib import ExitStack
+from dataclasses import replace
 
 import keras
 import numpy as np
 import pytest
 from keras import ops
 
-from t2t_mm.hparam_set import TrainingHparams
-from t2t_mm.train.optimiser import Adam, unit_of
+from t2t_mm.errors import UserError
+from t2t_mm.hparam_set import OPTIMIZERS, TrainingHparams
+from t2t_mm.train.optimiser import Optimiser, frozen_paths, unit_of
 
 HPARAMS = TrainingHparams(adam_beta1=0.8, adam_beta2=0.9, adam_epsilon=1e-3)
 ENCODER, DECODER, TEXT = "net/body/encoder/kernel", "net/body/decoder/kernel", "net/text_words/embed/rows"
@@ -29,9 +31,13 @@ def weight(path):
         return keras.Variable(drawn(SHAPES[path]), name=name)
 
 
+def optimiser(**changes):
+    return Optimiser([weight(path) for path in SHAPES], COMMANDS, replace(HPARAMS, **changes))
+
+
 @pytest.fixture
 def adam():
-    return Adam([weight(path) for path in SHAPES], COMMANDS, HPARAMS)
+    return optimiser()
 
 
 def apply(adam, paths, seed, rate=0.1, command=1):
@@ -74,13 +80,15 @@ def test_the_rate_may_change_from_step_to_step(adam):
     np.testing.assert_allclose(adam.weights[ENCODER].numpy(), expected, rtol=1e-5)
 
 
-def test_what_a_step_leaves_out_keeps_its_weights_moments_and_counts(adam):
+@pytest.mark.parametrize(("rule", "slots"), [("adam", "mv"), ("adam_w", "mv"), ("momentum", "m"), ("adafactor", "rc")])
+def test_what_a_step_leaves_out_keeps_its_weights_slots_and_counts(rule, slots):
+    adam = optimiser(optimizer=rule, ema_decay=0.9, weight_decay=0.1)
     apply(adam, SHAPES, seed=1)
     before = {path: weight.numpy() for path, weight in adam.weights.items()} | adam.tensors()
     apply(adam, [ENCODER, TEXT], seed=2)
     after = {path: weight.numpy() for path, weight in adam.weights.items()} | adam.tensors()
     moved = {name for name in before if (before[name] != after[name]).any()}
-    own = {ENCODER, TEXT, *(f"{path}/{slot}" for path in (ENCODER, TEXT) for slot in "mv")}
+    own = {ENCODER, TEXT, *(f"{path}/{slot}" for path in (ENCODER, TEXT) for slot in (*slots, "average"))}
     assert moved == own | {"steps/body/encoder", "steps/text_words/embed"}
 
 
@@ -113,10 +121,12 @@ def test_tensors_name_every_moment_by_its_weight_and_every_command_by_its_name(a
     assert sorted(adam.tensors()) == sorted(moments + [f"steps/{unit}" for unit in units])
 
 
-def test_restored_it_goes_on_to_the_last_bit(adam):
+@pytest.mark.parametrize("rule", OPTIMIZERS)
+def test_restored_it_goes_on_to_the_last_bit(rule):
+    adam = optimiser(optimizer=rule, ema_decay=0.9, weight_decay=0.1)
     for seed in range(1, 4):
         apply(adam, SHAPES, seed)
-    other = Adam([weight(path) for path in reversed(SHAPES)], COMMANDS, HPARAMS)
+    other = Optimiser([weight(path) for path in reversed(SHAPES)], COMMANDS, adam.hparams)
     other.restore(adam.tensors())
     for path in SHAPES:
         other.weights[path].assign(adam.weights[path].numpy())
@@ -126,3 +136,94 @@ def test_restored_it_goes_on_to_the_last_bit(adam):
         np.testing.assert_array_equal(adam.weights[path].numpy(), other.weights[path].numpy())
     for name, tensor in adam.tensors().items():
         np.testing.assert_array_equal(other.tensors()[name], tensor)
+
+
+def test_weight_decay_adds_to_the_gradients_of_weights_with_two_axes_and_of_the_command_in_use():
+    sgd = optimiser(optimizer="momentum", momentum=0.0, weight_decay=0.5)
+    start = {path: weight.numpy() for path, weight in sgd.weights.items()}
+    gradients = {path: ops.zeros(SHAPES[path]) for path in (ENCODER, DECODER, TABLE)}
+    decayed = sgd.decayed(gradients, ops.convert_to_tensor(1))
+    np.testing.assert_allclose(decayed[ENCODER], 0.5 * start[ENCODER], rtol=1e-6)
+    assert not np.any(decayed[DECODER])
+    np.testing.assert_allclose(decayed[TABLE], 0.5 * start[TABLE] * [[0], [1], [0]], rtol=1e-6)
+    assert decayed.keys() == gradients.keys()
+
+
+def test_decoupled_decay_shrinks_the_weight_by_the_rate_and_not_the_gradient():
+    adam_w, adam = optimiser(optimizer="adam_w", weight_decay=0.5), optimiser()
+    start = {path: weight.numpy() for path, weight in adam.weights.items()}
+    gradients = {path: ops.convert_to_tensor(drawn(SHAPES[path], 1)) for path in SHAPES}
+    assert adam_w.decayed(gradients, ops.convert_to_tensor(1)) is gradients
+    for each in (adam, adam_w):
+        apply(each, SHAPES, seed=1, rate=0.1, command=1)
+    for path in SHAPES:
+        shrunk = 0.05 * start[path] * {DECODER: 0, TABLE: np.array([[0], [1], [0]])}.get(path, 1)
+        np.testing.assert_allclose(adam_w.weights[path].numpy(), adam.weights[path].numpy() - shrunk, atol=1e-6)
+
+
+def test_five_steps_are_those_of_keras_adam_w():
+    ours = optimiser(optimizer="adam_w", weight_decay=0.3)
+    theirs = keras.Variable(drawn(SHAPES[ENCODER]))
+    keras_adam = keras.optimizers.AdamW(0.1, weight_decay=0.3, beta_1=0.8, beta_2=0.9, epsilon=1e-3)
+    for seed in range(1, 6):
+        gradient = apply(ours, [ENCODER], seed)[ENCODER]
+        keras_adam.apply([ops.convert_to_tensor(gradient)], [theirs])
+        np.testing.assert_allclose(ours.weights[ENCODER].numpy(), theirs.numpy(), rtol=1e-5, atol=1e-6)
+
+
+def test_averages_follow_the_weights_by_the_steps_of_their_net():
+    adam = optimiser(ema_decay=0.3)
+    start, average = adam.weights[ENCODER].numpy(), adam.weights[ENCODER].numpy()
+    for seed, decay in enumerate([2 / 11, 3 / 12, 0.3, 0.3], start=1):  # (1 + t) / (10 + t), at most ema_decay
+        apply(adam, [ENCODER, TEXT] if seed == 1 else [ENCODER], seed)
+        average = decay * average + (1 - decay) * adam.weights[ENCODER].numpy()
+        np.testing.assert_allclose(adam.tensors()[f"{ENCODER}/average"], average, rtol=1e-5)
+    assert abs(average - start).max() > 0.1
+    text = 2 / 11 * drawn(SHAPES[TEXT]) + 9 / 11 * adam.weights[TEXT].numpy()
+    np.testing.assert_allclose(adam.tensors()[f"{TEXT}/average"], text, rtol=1e-5)
+    np.testing.assert_array_equal(adam.tensors()[f"{DECODER}/average"], drawn(SHAPES[DECODER]))
+
+
+def test_the_average_of_a_command_follows_its_own_row():
+    adam = optimiser(ema_decay=0.9)
+    apply(adam, [TABLE], seed=1, command=2)
+    row = 2 / 11 * drawn(SHAPES[TABLE])[2] + 9 / 11 * adam.weights[TABLE].numpy()[2]
+    np.testing.assert_allclose(adam.tensors()["net/commands/to-tree/average"], row, rtol=1e-5)
+    np.testing.assert_array_equal(adam.tensors()["net/commands/generic/average"], drawn(SHAPES[TABLE])[0])
+
+
+def test_averages_change_places_with_the_weights_and_back_to_the_last_bit():
+    adam = optimiser(ema_decay=0.9)
+    apply(adam, SHAPES, seed=1)
+    weights = {path: weight.numpy() for path, weight in adam.weights.items()}
+    slots = adam.tensors()
+    adam.swap_averages()
+    np.testing.assert_array_equal(adam.weights[ENCODER].numpy(), slots[f"{ENCODER}/average"])
+    np.testing.assert_array_equal(adam.tensors()[f"{ENCODER}/average"], weights[ENCODER])
+    adam.swap_averages()
+    for path, value in weights.items():
+        np.testing.assert_array_equal(adam.weights[path].numpy(), value)
+    for name, value in adam.tensors().items():
+        np.testing.assert_array_equal(value, slots[name])
+
+
+def test_frozen_parts_are_no_weights_of_the_optimiser():
+    part = optimiser(freeze="body/encoder text_*")
+    assert part.weights.keys() == {DECODER, TABLE}
+    assert not [name for name in part.tensors() if "encoder" in name or "text" in name]
+
+
+def test_a_name_freezes_what_lies_at_or_below_it_and_letters_stand_for_themselves():
+    paths = ["net/body/encoder/in", "net/body/encoder_2/in", "net/body/encoder/block/in", "net/text_words/embed/rows"]
+    assert frozen_paths(paths, "body/encoder") == {paths[0], paths[2]}
+    assert frozen_paths(paths, "body/*/in") == {paths[0], paths[1], paths[2]}
+    assert frozen_paths(paths, "") == set()
+
+
+def test_names_that_freeze_nothing_or_everything_are_refused():
+    with pytest.raises(
+        UserError, match="freeze=body/encodr names no part of the net. Its parts: body/decoder, body/enc"
+    ):
+        optimiser(freeze="body/encodr")
+    with pytest.raises(UserError, match="leaves nothing to train"):
+        optimiser(freeze="*")

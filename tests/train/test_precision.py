@@ -11,7 +11,7 @@ from t2t_mm.models.net import Net
 from t2t_mm.problem import ArraySpec, Port, Signature
 from t2t_mm.registry import HPARAM_SETS
 from t2t_mm.train.compiler import Lowered
-from t2t_mm.train.optimiser import Adam
+from t2t_mm.train.optimiser import Optimiser
 from t2t_mm.train.step import Steps
 
 WORDS, SIZE = Port("text", "text_words", 9), Port("label", "label_size", 3)
@@ -91,7 +91,7 @@ def test_a_step_in_bfloat16_is_nearly_that_in_float32():
     for precision in ("float32", "bfloat16"):
         hparams = HPARAMS.override(f"precision={precision}").training
         net = made()
-        adam = Adam(net.trainable_variables, net.commands, hparams)
+        adam = Optimiser(net.trainable_variables, net.commands, hparams)
         steps = Steps(net, adam, {"size": SPEC}, hparams, seed=0)
         losses.append([float(steps.train(given, step, 0.01, 1.0).nats) for step in range(1, 16)])
         tensors = net.tensors() | adam.tensors()

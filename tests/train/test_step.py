@@ -14,7 +14,7 @@ from t2t_mm.layers.forward import Forward, Noise
 from t2t_mm.models.net import Net
 from t2t_mm.problem import ArraySpec, Port, Signature
 from t2t_mm.registry import HPARAM_SETS
-from t2t_mm.train.optimiser import Adam, unit_of
+from t2t_mm.train.optimiser import Optimiser, unit_of
 from t2t_mm.train.step import Steps
 
 WORDS, SIZE = Port("text", "text_words", 9), Port("label", "label_size", 3)
@@ -38,7 +38,7 @@ class Run:
     """A net with its optimiser and steps, which can be taken back to where it began."""
 
     net: Net
-    adam: Adam
+    adam: Optimiser
     steps: Steps
     start: dict[str, np.ndarray]
 
@@ -58,7 +58,7 @@ def made():
     keras.utils.set_random_seed(1)
     net = Net(PROBLEMS, HPARAMS)
     net.build()
-    adam = Adam(net.trainable_variables, net.commands, HPARAMS.training)
+    adam = Optimiser(net.trainable_variables, net.commands, HPARAMS.training)
     run = Run(net, adam, Steps(net, adam, SPECS, HPARAMS.training, SEED), {})
     run.start = run.tensors()
     return run

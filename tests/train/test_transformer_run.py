@@ -14,7 +14,7 @@ from t2t_mm.registry import HPARAM_SETS
 if keras.backend.backend() != "tensorflow":
     pytest.skip("TensorFlow trains", allow_module_level=True)
 from t2t_mm.train.estimator import Estimator, Habits
-from t2t_mm.train.optimiser import Adam
+from t2t_mm.train.optimiser import Optimiser
 from t2t_mm.train.step import Steps
 
 HPARAMS = HPARAM_SETS["transformer_tiny"]().override(
@@ -88,7 +88,7 @@ def test_a_joint_step_on_text_and_on_pictures_moves_what_each_uses():
     keras.utils.set_random_seed(0)
     net = Net(problems, HPARAMS.override("image_size=32"))
     net.build()
-    steps = Steps(net, Adam(net.trainable_variables, net.commands, HPARAMS.training), specs, HPARAMS.training, 0)
+    steps = Steps(net, Optimiser(net.trainable_variables, net.commands, HPARAMS.training), specs, HPARAMS.training, 0)
     moved = {}
     for name in problems:
         before = net.tensors()

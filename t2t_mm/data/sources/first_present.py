@@ -25,6 +25,21 @@ class FirstPresent(Source):
     def examples(self, split: str, tmp_dir: Path) -> Iterator[Example]:
         return self._chosen(tmp_dir).examples(split, tmp_dir)
 
+    def count(self, split: str, tmp_dir: Path) -> int:
+        return self._chosen(tmp_dir).count(split, tmp_dir)
+
+    def examples_from(self, split: str, tmp_dir: Path, start: int) -> Iterator[Example]:
+        return self._chosen(tmp_dir).examples_from(split, tmp_dir, start)
+
+    def notes(self, tmp_dir: Path) -> tuple[str, ...]:
+        return self._chosen(tmp_dir).notes(tmp_dir)
+
+    def download_bytes(self, tmp_dir: Path) -> int:
+        """Of the first source that would download anything."""
+        if self.present(tmp_dir):
+            return 0
+        return next(filter(None, (source.download_bytes(tmp_dir) for source in self.sources)), 0)
+
     def fetch(self, tmp_dir: Path) -> None:
         """Let each in turn fetch its corpus, until one is there."""
         for source in self.sources:

@@ -26,7 +26,11 @@ def by_hash(ids: Iterable[str], root: Path, kind: str) -> dict[str, list[str]]:
     parts: dict[str, list[str]] = {TRAIN: [], DEV: []}
     for example_id in ids:
         parts[DEV if in_dev(example_id) else TRAIN].append(example_id)
-    if not all(parts.values()):
-        count = sum(map(len, parts.values()))
-        raise UserError(f"{root} holds too few {kind} to hold out a tenth of them by hash: {count}.")
+    check_held_out(sum(map(len, parts.values())), len(parts[DEV]), root, kind)
     return parts
+
+
+def check_held_out(count: int, dev: int, root: Path, kind: str) -> None:
+    """Raises UserError when of `count` examples none, or every one, is held out."""
+    if dev in (0, count):
+        raise UserError(f"{root} holds too few {kind} to hold out a tenth of them by hash: {count}.")

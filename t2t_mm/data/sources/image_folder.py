@@ -3,11 +3,16 @@
 import os
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache, partial
+from itertools import islice
 from pathlib import Path, PurePosixPath
 
-from t2t_mm.data.sources.hash_split import by_hash
+from t2t_mm.data.named_file import read_named
+from t2t_mm.data.sources.hash_split import check_held_out, in_dev
+from t2t_mm.data.sources.late import Late
 from t2t_mm.errors import UserError
 from t2t_mm.problem import DEV, TEST, TRAIN, Example, Source
 
@@ -35,18 +40,24 @@ class ImageFolder(Source):
         return root.is_file()
 
     def splits(self, tmp_dir: Path) -> tuple[str, ...]:
-        return tuple(self._by_split(tmp_dir))
+        counts = self._counts(tmp_dir).by_split
+        return tuple(split for split in (TRAIN, DEV, TEST) if split in counts)
 
     def classes(self, tmp_dir: Path) -> tuple[str, ...]:
-        parts = self._by_split(tmp_dir)
-        return tuple(sorted({_class(name) for names in parts.values() for name in names}))
+        return tuple(sorted({_class(name) for split in self.splits(tmp_dir) for name in self._names(split, tmp_dir)}))
+
+    def count(self, split: str, tmp_dir: Path) -> int:
+        return self._counts(tmp_dir).by_split[split]
 
     def examples(self, split: str, tmp_dir: Path) -> Iterator[Example]:
+        return self.examples_from(split, tmp_dir, 0)
+
+    def examples_from(self, split: str, tmp_dir: Path, start: int) -> Iterator[Example]:
         root = tmp_dir / self.path
-        names = self._by_split(tmp_dir)[split]
+        names = islice(self._names(split, tmp_dir), start, None)
         if root.is_dir():
             for name in names:
-                yield Example(name, {"inputs": (root / name).read_bytes(), "targets": _class(name)})
+                yield Example(name, Late(inputs=partial(read_named, name, root, "picture"), targets=_class(name)))
             return
         with zipfile.ZipFile(root) as archive:
             prefix = _prefix(archive.namelist())
@@ -59,29 +70,44 @@ class ImageFolder(Source):
                     ) from None
                 yield Example(name, {"inputs": picture, "targets": _class(name)})
 
-    def _by_split(self, tmp_dir: Path) -> dict[str, list[str]]:
-        """The names of the pictures of each split, in order."""
+    def _names(self, split: str, tmp_dir: Path) -> Iterator[str]:
+        """The pictures of a split, in the order of their names."""
+        dev_from = self._counts(tmp_dir).dev_from
+        part = dev_from if split == DEV else split
+        for name, of in self._parted(tmp_dir / self.path):
+            if of == part and (dev_from != TRAIN or in_dev(name) == (split == DEV)):
+                yield name
+
+    def _counts(self, tmp_dir: Path) -> "_Counts":
+        """How many pictures each split has."""
         root = tmp_dir / self.path
-        names = _names_in_folder(root) if root.is_dir() else _names_in_zip(root) if root.is_file() else []
-        in_parts = any(len(PurePosixPath(name).parts) == 3 and name.split("/")[0] in SPLITS for name in names)
-        found: dict[str, list[str]] = {}
-        for name in sorted(names):
-            parts = PurePosixPath(name).parts
-            if in_parts and parts[0] in SPLITS:
-                if len(parts) != 3:
-                    raise UserError(f"{root}: {name} is in no class folder. {self._layout()}")
-                found.setdefault(SPLITS[parts[0]], []).append(name)
-            elif not in_parts and len(parts) == 2:
-                found.setdefault(TRAIN, []).append(name)
+        found: Counter[str] = Counter()
+        hashed = 0
+        for name, split in self._parted(root):
+            found[split] += 1
+            hashed += in_dev(name)
         if not found:
             raise UserError(f"{root} holds no pictures. {self._layout()}")
         if TRAIN not in found:
             raise UserError(f"{root} has no train part; found: {', '.join(found)}. {self._layout()}")
-        if DEV not in found and TEST in found:
-            found[DEV] = found.pop(TEST)
-        if DEV not in found:
-            found |= by_hash(found[TRAIN], root, "pictures")
-        return {split: found[split] for split in (TRAIN, DEV, TEST) if split in found}
+        if DEV in found:
+            return _Counts(found, DEV)
+        if TEST in found:
+            return _Counts({TRAIN: found[TRAIN], DEV: found[TEST]}, TEST)
+        check_held_out(found[TRAIN], hashed, root, "pictures")
+        return _Counts({TRAIN: found[TRAIN] - hashed, DEV: hashed}, TRAIN)
+
+    def _parted(self, root: Path) -> Iterator[tuple[str, str]]:
+        """Every picture with the split that its part is for: that for training where there are no parts."""
+        in_parts = any(name.count("/") == 2 and name.split("/")[0] in SPLITS for name in _pictures(root))
+        for name in _pictures(root):
+            parts = name.split("/")
+            if in_parts and parts[0] in SPLITS:
+                if len(parts) != 3:
+                    raise UserError(f"{root}: {name} is in no class folder. {self._layout()}")
+                yield name, SPLITS[parts[0]]
+            elif not in_parts and len(parts) == 2:
+                yield name, TRAIN
 
     def _layout(self) -> str:
         source = f" To be had from {self.homepage}." if self.homepage else ""
@@ -89,7 +115,7 @@ class ImageFolder(Source):
 
 
 def _class(name: str) -> str:
-    return PurePosixPath(name).parts[-2]
+    return name.split("/")[-2]
 
 
 def _is_picture(name: str) -> bool:
@@ -98,24 +124,44 @@ def _is_picture(name: str) -> bool:
     return not hidden and name.lower().endswith(SUFFIXES)
 
 
-def _names_in_folder(root: Path) -> list[str]:
-    names: list[str] = []
-    for folder, below, files in os.walk(root, followlinks=True):
-        relative = Path(folder).relative_to(root)
-        if len(relative.parts) >= 2:
-            below.clear()
-        names += [(relative / file).as_posix() for file in files]
-    return [name for name in names if _is_picture(name)]
+@dataclass(frozen=True)
+class _Counts:
+    """Pictures by split, and the part that those of dev are from: TRAIN, where they are held out by hash."""
+
+    by_split: Mapping[str, int]
+    dev_from: str
 
 
-def _names_in_zip(path: Path) -> list[str]:
+def _pictures(root: Path) -> Iterator[str]:
+    """The names of all pictures below `root`, a folder or a zip file, in order; nothing where there is neither."""
+    if root.is_dir():
+        yield from _pictures_in_folder(root, "", 2)
+    elif root.is_file():
+        yield from _names_in_zip(root, root.stat().st_mtime_ns)
+
+
+def _pictures_in_folder(root: Path, below: str, depth: int) -> Iterator[str]:
+    """The pictures in `root`/`below` and `depth` folders down, one folder's names in memory at a time."""
+    with os.scandir(root / below) as entries:
+        names = sorted(below + entry.name + ("/" if entry.is_dir() else "") for entry in entries)
+    for name in names:
+        if not name.endswith("/"):
+            if _is_picture(name):
+                yield name
+        elif depth:
+            yield from _pictures_in_folder(root, name, depth - 1)
+
+
+@lru_cache(1)
+def _names_in_zip(path: Path, changed: int) -> tuple[str, ...]:
+    """The pictures of a zip file that was last `changed` at a time, in the order of their names."""
     try:
         with zipfile.ZipFile(path) as archive:
             every = archive.namelist()
     except zipfile.BadZipFile as error:
         raise UserError(f"{path} is no whole zip file ({error}); fetch it again.") from None
     prefix = _prefix(every)
-    return [name.removeprefix(prefix) for name in every if _is_picture(name) and name.startswith(prefix)]
+    return tuple(sorted(n.removeprefix(prefix) for n in every if _is_picture(n) and n.startswith(prefix)))
 
 
 def _prefix(names: list[str]) -> str:

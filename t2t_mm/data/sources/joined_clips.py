@@ -41,13 +41,19 @@ class JoinedClips(Source):
     def splits(self, tmp_dir: Path) -> tuple[str, ...]:
         return self.corpus.splits(tmp_dir)
 
+    def count(self, split: str, tmp_dir: Path) -> int:
+        return {TRAIN: self.train, DEV: self.dev, TEST: self.test}[split]
+
     def examples(self, split: str, tmp_dir: Path) -> Iterator[Example]:
+        return self.examples_from(split, tmp_dir, 0)
+
+    def examples_from(self, split: str, tmp_dir: Path, start: int) -> Iterator[Example]:
         by_speaker: dict[str, list[Clip]] = {}
         for clip in self.corpus.clips(tmp_dir)[split]:
             by_speaker.setdefault(clip.speaker, []).append(clip)
         speakers = sorted(by_speaker)
         read = lru_cache(KEPT)(_samples)  # every clip is heard several times
-        for index in range({TRAIN: self.train, DEV: self.dev, TEST: self.test}[split]):
+        for index in range(start, self.count(split, tmp_dir)):
             rng = generator(self.name, split, index)
             own = by_speaker[speakers[rng.integers(len(speakers))]]
             count = int(rng.integers(self.clips[0], self.clips[1] + 1))

@@ -38,8 +38,14 @@ class Made(Source):
     def splits(self, tmp_dir: Path) -> tuple[str, ...]:
         return (TRAIN, DEV)
 
+    def count(self, split: str, tmp_dir: Path) -> int:
+        return {TRAIN: self.train, DEV: self.dev}[split]
+
     def examples(self, split: str, tmp_dir: Path) -> Iterator[Example]:
-        for index in range({TRAIN: self.train, DEV: self.dev}[split]):
+        return self.examples_from(split, tmp_dir, 0)
+
+    def examples_from(self, split: str, tmp_dir: Path, start: int) -> Iterator[Example]:
+        for index in range(start, self.count(split, tmp_dir)):
             yield Example(f"{split}/{index}", self.example(split, index))
 
     def example(self, split: str, index: int) -> Mapping[str, Any]:

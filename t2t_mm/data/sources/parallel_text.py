@@ -3,26 +3,29 @@
 import gzip
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 
 from t2t_mm.errors import UserError
 from t2t_mm.problem import DEV, TEST, TRAIN, Example, Source
 
-STEMS = {TRAIN: "train", DEV: "val", TEST: "test"}
+Stems = Mapping[str, str | tuple[str, ...]]
+STEMS: Stems = {TRAIN: "train", DEV: "val", TEST: "test"}
 
 
 @dataclass(frozen=True)
 class ParallelText(Source):
     """Line-aligned files `<stem>.<language>` or `<stem>.<language>.gz`, UTF-8, one sentence a line, in `folder`.
 
-    `stems` names each split's files; the test split may be missing. An example is named by split and line: `train/17`
-    is line 17, counted from 1. Lines end at a line feed only, and blanks at either end of a line are dropped.
+    `stems` names each split's files, of several names the first that is there; the test split may be missing. An
+    example is named by split and line: `train/17` is line 17, counted from 1. Lines end at a line feed only, and blanks
+    at either end of a line are dropped.
     """
 
     folder: str  # below tmp_dir
     inputs: str  # the suffix of the language read, such as "en"
     targets: str  # and of the one written
-    stems: Mapping[str, str] = field(default_factory=lambda: STEMS)
+    stems: Stems = field(default_factory=lambda: STEMS)
     homepage: str = ""  # where the corpus is to be had
 
     def reversed(self) -> "ParallelText":
@@ -39,32 +42,59 @@ class ParallelText(Source):
         sides = [self._find(tmp_dir, TEST, language) for language in (self.inputs, self.targets)]
         return (TRAIN, DEV, TEST) if all(sides) else (TRAIN, DEV)
 
-    def examples(self, split: str, tmp_dir: Path) -> Iterator[Example]:
-        paths = [self._file(tmp_dir, split, language) for language in (self.inputs, self.targets)]
+    def count(self, split: str, tmp_dir: Path) -> int:
+        """Raises UserError when the two files have not as many lines each."""
+        paths = self._sides(split, tmp_dir)
         counts = [_count_lines(path) for path in paths]
         if counts[0] != counts[1]:
             raise UserError(
                 f"Parallel files must have as many lines each: {paths[0]} has {counts[0]:,}, "
                 f"{paths[1]} has {counts[1]:,}. They stop saying the same by line {min(counts) + 1:,} at the latest."
             )
-        pairs = zip(_lines(paths[0]), _lines(paths[1]), strict=True)
-        for number, (read, written) in enumerate(pairs, start=1):
+        return counts[0]
+
+    def examples(self, split: str, tmp_dir: Path) -> Iterator[Example]:
+        return self.examples_from(split, tmp_dir, 0)
+
+    def examples_from(self, split: str, tmp_dir: Path, start: int) -> Iterator[Example]:
+        self.count(split, tmp_dir)
+        paths = self._sides(split, tmp_dir)
+        pairs = zip(_lines(paths[0], start), _lines(paths[1], start), strict=True)
+        for number, (read, written) in enumerate(pairs, start=start + 1):
             yield Example(f"{split}/{number}", {"inputs": read, "targets": written})
 
+    def _sides(self, split: str, tmp_dir: Path) -> tuple[Path, Path]:
+        return self._file(tmp_dir, split, self.inputs), self._file(tmp_dir, split, self.targets)
+
     def _find(self, tmp_dir: Path, split: str, language: str) -> Path | None:
-        if split not in self.stems:
-            return None
-        plain = tmp_dir / self.folder / f"{self.stems[split]}.{language}"
-        return next((path for path in (plain, plain.with_name(plain.name + ".gz")) if path.is_file()), None)
+        """The file of one side. Both sides go by the first stem of which there is either."""
+        folder = tmp_dir / self.folder
+        for stem in self._stems(split):
+            sides = [
+                folder / f"{stem}.{side}{suffix}" for side in (self.inputs, self.targets) for suffix in ("", ".gz")
+            ]
+            if any(side.is_file() for side in sides):
+                plain = folder / f"{stem}.{language}"
+                return next((path for path in (plain, plain.with_name(plain.name + ".gz")) if path.is_file()), None)
+        return None
+
+    def _stems(self, split: str) -> tuple[str, ...]:
+        stems = self.stems.get(split, ())
+        return (stems,) if isinstance(stems, str) else stems
 
     def _file(self, tmp_dir: Path, split: str, language: str) -> Path:
         path = self._find(tmp_dir, split, language)
         if path is None:
-            name = f"{self.stems.get(split, split)}.{language}"
-            wanted = [f"{self.stems[s]}.{x}" for s in (TRAIN, DEV) for x in (self.inputs, self.targets)]
+            names = [f"{stem}.{language}" for stem in self._stems(split)]
+            wanted = [
+                " or ".join(f"{stem}.{side}" for stem in self._stems(part))
+                for part in (TRAIN, DEV)
+                for side in (self.inputs, self.targets)
+            ]
             raise UserError(
-                f"{tmp_dir / self.folder} holds no {name} or {name}.gz. Expected there: {', '.join(wanted)}, each "
-                f"plain or .gz, a sentence a line.{f' To be had from {self.homepage}.' if self.homepage else ''}"
+                f"{tmp_dir / self.folder} holds no {' or '.join(f'{name} or {name}.gz' for name in names)}. Expected "
+                f"there: {', '.join(wanted)}, each plain or .gz, a sentence a line."
+                f"{f' To be had from {self.homepage}.' if self.homepage else ''}"
             )
         return path
 
@@ -81,8 +111,9 @@ def _count_lines(path: Path) -> int:
     return sum(1 for _ in _raw_lines(path))
 
 
-def _lines(path: Path) -> Iterator[str]:
-    for number, line in enumerate(_raw_lines(path), start=1):
+def _lines(path: Path, start: int) -> Iterator[str]:
+    """The lines but the first `start`."""
+    for number, line in enumerate(islice(_raw_lines(path), start, None), start=start + 1):
         try:
             yield line.decode("utf-8").strip()
         except UnicodeDecodeError as error:

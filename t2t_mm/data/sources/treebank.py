@@ -9,7 +9,14 @@ from t2t_mm.data.brackets import plain, read_trees
 from t2t_mm.errors import UserError
 from t2t_mm.problem import DEV, TEST, TRAIN, Example, Source
 
-BASES = ("", "combined", "wsj", "combined/wsj", "parsed/mrg/wsj")  # where releases have their files, below the folder
+BASES = (  # where releases have their files, below the folder
+    "",
+    "combined",
+    "wsj",
+    "combined/wsj",
+    "parsed/mrg/wsj",
+    "treebank_3/parsed/mrg/wsj",
+)
 SECTIONS = {TRAIN: range(2, 22), DEV: range(22, 23), TEST: range(23, 24)}
 SAMPLE_DEV_FROM = 160  # wsj_0160 and up
 
@@ -19,6 +26,7 @@ class Treebank(Source):
     """`wsj_<section><number>.mrg` below `folder`: side by side (as in `combined/`) or in a folder a section (`00/`).
 
     The full corpus is split by the usual sections: 02-21 to train, 22 for dev, 23 to test; 00, 01 and 24 are not used.
+    Of sections that train or test, some may be missing: `notes` says which.
     The free sample holds files of sections 00 and 01 only; of it, wsj_0160 and up is dev, the rest is train. Traces and
     constituents that hold nothing else are removed, and so are function tags. An example is named by file and place:
     `wsj_0003/2` is the second tree of its file. inputs are the words joined by blanks, targets the tree on one line.
@@ -32,6 +40,14 @@ class Treebank(Source):
 
     def splits(self, tmp_dir: Path) -> tuple[str, ...]:
         return tuple(self._by_split(tmp_dir))
+
+    def notes(self, tmp_dir: Path) -> tuple[str, ...]:
+        root = tmp_dir / self.folder
+        sections = {number // 100 for number in _numbered(root)}
+        if max(sections, default=0) < SECTIONS[TRAIN].start:
+            return (f"{root} holds the free sample: figures on it compare with no published ones.",)
+        missing = [f"{section:02d}" for wanted in SECTIONS.values() for section in wanted if section not in sections]
+        return (f"{root} lacks sections {', '.join(missing)}.",) if missing else ()
 
     def examples(self, split: str, tmp_dir: Path) -> Iterator[Example]:
         for path in self._by_split(tmp_dir)[split]:
@@ -47,7 +63,7 @@ class Treebank(Source):
 
     def _by_split(self, tmp_dir: Path) -> dict[str, list[Path]]:
         root = tmp_dir / self.folder
-        files = next(filter(None, (_files(root / base) for base in BASES)), {})
+        files = _numbered(root)
         layout = (
             f"Expected below it: wsj_0001.mrg and so on, or 00/wsj_0001.mrg and so on, itself or in "
             f"{', '.join(f'{base}/' for base in BASES if base)}."
@@ -67,16 +83,21 @@ class Treebank(Source):
                     f"up, of which wsj_0{SAMPLE_DEV_FROM}.mrg and up is dev. {layout}"
                 )
             return found
-        missing = [f"{s:02d}" for split in (TRAIN, DEV) for s in SECTIONS[split] if s not in sections]
-        if missing:
+        if not sections & set(SECTIONS[TRAIN]) or not sections & set(SECTIONS[DEV]):
             raise UserError(
-                f"{root} lacks sections {', '.join(missing)}: train is 02-21, dev is 22, test is 23. {layout}"
+                f"{root} has the sections {', '.join(f'{section:02d}' for section in sorted(sections))} only: train is "
+                f"02-21, dev is 22, test is 23; sections to train on and 22 are needed. {layout}"
             )
         return {
             split: [files[number] for number in sorted(files) if number // 100 in wanted]
             for split, wanted in SECTIONS.items()
             if sections & set(wanted)
         }
+
+
+def _numbered(root: Path) -> dict[int, Path]:
+    """The Treebank files of the first layout that is there, by number."""
+    return next(filter(None, (_files(root / base) for base in BASES)), {})
 
 
 def _files(base: Path) -> dict[int, Path]:

@@ -16,7 +16,6 @@ from t2t_mm.data.vocabulary import EOS, PAD
 from t2t_mm.decoding.compiled import every_shape_is_compiled, for_all_shapes
 from t2t_mm.hparam_set import DataHparams
 from t2t_mm.layers.forward import Forward, Watched
-from t2t_mm.layers.sequence import Seq
 from t2t_mm.models.net import Net
 from t2t_mm.problem import DEV, Arrays, ArraySpec
 from t2t_mm.train.exhibits.fixed_example import FixedExample
@@ -121,8 +120,7 @@ class Looker:
             judged = net.predict(problem, features, arrays["command"], Forward(watched=watched))
             if net.generates(problem):
                 at_1 = ops.reshape(arrays["last"], (1,))
-                last = Seq(ops.take(judged.values_BLD, at_1, axis=1), ops.take(judged.real_BL, at_1, axis=1))
-                logits_BV = net.modalities[net.signatures[problem].targets.key].top(last)[:, 0]
+                logits_BV = ops.take(net.judged(problem, judged, features["targets"]), at_1, axis=1)[:, 0]
             else:
                 logits_BV = net.classify(problem, judged)
             return ops.cast(logits_BV, "float32"), watched.attention, watched.load

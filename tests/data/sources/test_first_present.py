@@ -42,3 +42,19 @@ def test_fetching_goes_on_until_one_is_there(tmp_path):
     chosen = FirstPresent(ImageFolder("pets"), Fetching("animals"), Fetching("zoo"))
     chosen.fetch(tmp_path)
     assert (tmp_path / "animals").exists() and not (tmp_path / "zoo").exists()
+
+
+def test_notes_and_the_size_of_a_download_are_those_of_the_source_in_question(tmp_path):
+    class Noted(ImageFolder):
+        def notes(self, tmp_dir):
+            return (f"{self.path} is small",)
+
+        def download_bytes(self, tmp_dir):
+            return 7
+
+    chosen = FirstPresent(ImageFolder("pets"), Noted("animals"))
+    assert chosen.download_bytes(tmp_path) == 7
+    fill(tmp_path / "animals", "cat")
+    assert chosen.download_bytes(tmp_path) == 0 and chosen.notes(tmp_path) == ("animals is small",)
+    fill(tmp_path / "pets", "cat")
+    assert chosen.notes(tmp_path) == ()

@@ -38,6 +38,15 @@ def test_an_example_is_a_function_of_name_split_and_index(tmp_path):
     assert inputs(Numbers(), TRAIN, tmp_path)[:5] == ["28", "67", "83", "10", "42"]  # on every machine
 
 
+def test_the_first_examples_need_not_be_made_to_come_to_the_others(tmp_path):
+    assert Numbers().count(TRAIN, tmp_path) == 200 and Numbers().count(DEV, tmp_path) == 20
+    made = []
+    source = Numbers()
+    source.make = lambda rng: made.append(1) or Numbers.make(source, rng)
+    assert [e.id for e in source.examples_from(DEV, tmp_path, 18)] == ["dev/18", "dev/19"]
+    assert len(made) < 100  # and not the 18 before them, of which each takes about ten
+
+
 def test_a_key_is_in_one_split_only(tmp_path):
     train, dev = (set(inputs(Numbers(), split, tmp_path)) for split in (TRAIN, DEV))
     assert not train & dev

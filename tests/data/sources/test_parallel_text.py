@@ -34,6 +34,13 @@ def test_equal_lines_are_pairs_named_by_split_and_line(corpus):
     ]
 
 
+def test_lines_are_counted_and_the_first_can_be_passed_over(corpus):
+    assert EN_DE.count(TRAIN, corpus) == 3 and EN_DE.count(DEV, corpus) == 1
+    every = list(EN_DE.examples(TRAIN, corpus))
+    for start in range(5):
+        assert list(EN_DE.examples_from(TRAIN, corpus, start)) == every[start:]
+
+
 def test_reversed_reads_the_same_lines_the_other_way(corpus):
     assert [e.values for e in EN_DE.reversed().examples(DEV, corpus)] == [{"inputs": "Regen", "targets": "rain"}]
     assert EN_DE.reversed().reversed() == EN_DE
@@ -55,6 +62,16 @@ def test_a_test_part_is_read_where_there_is_one_under_a_name_of_its_own(corpus):
         (corpus / "pairs" / f"test_2016.{language}").write_text("word\n")
     assert source.splits(corpus) == (TRAIN, DEV, TEST)
     assert [e.id for e in source.examples(TEST, corpus)] == ["test/1"]
+
+
+def test_of_several_names_of_a_part_the_first_that_is_there_is_read(corpus):
+    source = ParallelText("pairs", "en", "de", stems={TRAIN: "train", DEV: ("newstest2013", "dev", "val")})
+    assert [e.values["inputs"] for e in source.examples(DEV, corpus)] == ["rain"]
+    (corpus / "pairs" / "newstest2013.en.gz").write_bytes(gzip.compress(b"snow\n"))
+    with pytest.raises(UserError, match="holds no newstest2013.de or newstest2013.de.gz or dev.de"):
+        source.splits(corpus)  # of a part that is begun, the other half is asked for
+    (corpus / "pairs" / "newstest2013.de").write_text("Schnee\n")
+    assert [e.values["inputs"] for e in source.reversed().examples(DEV, corpus)] == ["Schnee"]
 
 
 def test_a_missing_file_is_named_with_the_layout_expected(corpus):

@@ -12,6 +12,7 @@ from PIL import Image
 from t2t_mm.data.sources.tfds import ClassName, Encoded, Lines, Tfds
 from t2t_mm.errors import UserError
 from t2t_mm.problem import DEV, TEST, TRAIN
+from t2t_mm.registry import PROBLEMS
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # TFDS and what it imports warn of one another
 
@@ -219,24 +220,14 @@ def coco_archive(url: str) -> bytes:
 
 
 @pytest.fixture
-def coco_downloads(tmp_path, monkeypatch):
-    """TFDS's own download manager, handed archives made on the spot; it unpacks them itself."""
-    import promise
-    import tensorflow_datasets as tfds
-
-    def hand(self, resource):
-        url = resource if isinstance(resource, str) else resource.url
-        path = tmp_path / "archives" / url.rsplit("/", 1)[-1]
-        path.parent.mkdir(exist_ok=True)
-        path.write_bytes(coco_archive(url))
-        return promise.Promise.resolve(path)
-
-    monkeypatch.setattr(tfds.download.DownloadManager, "_download_or_get_cache", hand)
+def coco_downloads(hand_downloads):
+    return hand_downloads(lambda url: coco_archive(url))
 
 
-def test_coco_captions_are_fetched_when_asked_and_read_with_all_captions(coco_downloads, tmp_path):
+def test_coco_captions_are_fetched_when_asked_and_read_with_all_captions(coco_downloads, bytes_of, tmp_path):
     assert not COCO.present(tmp_path)
     COCO.fetch(tmp_path)
+    assert PROBLEMS["image_captions_coco"].source.download_bytes(tmp_path / "bare") == bytes_of(coco_downloads)
     assert COCO.present(tmp_path) and COCO.splits(tmp_path) == (TRAIN, DEV, TEST)
     assert COCO.classes(tmp_path) == ()
     read = {split: {e.id: e.values for e in COCO.examples(split, tmp_path)} for split in (TRAIN, DEV, TEST)}
@@ -248,6 +239,9 @@ def test_coco_captions_are_fetched_when_asked_and_read_with_all_captions(coco_do
     }
     order = [e.id for e in COCO.examples(TRAIN, tmp_path)]
     assert order == list(read[TRAIN])
+    assert [COCO.count(split, tmp_path) for split in (TRAIN, DEV, TEST)] == [3, 1, 1]
+    for start in range(5):
+        assert [e.id for e in COCO.examples_from(TRAIN, tmp_path, start)] == order[start:]
     (prepared,) = (tmp_path / "tensorflow_datasets" / "coco_captions" / "2014").iterdir()
     assert prepared.name == "1.1.0"
     elsewhere = tmp_path / "elsewhere" / "tensorflow_datasets" / "coco_captions" / "2014"

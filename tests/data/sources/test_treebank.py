@@ -62,12 +62,25 @@ def test_names_in_capitals_as_on_the_disc_are_read_and_named_alike(tmp_path):
     assert [e.id for e in SOURCE.examples(TRAIN, tmp_path)] == ["wsj_0001/1", "wsj_0001/2"]
 
 
-def test_missing_sections_are_named(tmp_path):
-    fill(
-        tmp_path / "treebank",
-        *(f"{section:02d}/wsj_{section:02d}00" for section in range(24) if section not in (5, 22)),
-    )
-    with pytest.raises(UserError, match="lacks sections 05, 22"):
+def test_two_sections_are_enough_and_what_is_missing_is_noted(tmp_path):
+    fill(tmp_path / "treebank", "parsed/mrg/wsj/02/wsj_0200", "parsed/mrg/wsj/22/wsj_2200")
+    assert SOURCE.splits(tmp_path) == (TRAIN, DEV)
+    assert first_of_each_file(TRAIN, tmp_path) == ["wsj_0200"] and first_of_each_file(DEV, tmp_path) == ["wsj_2200"]
+    missing = ", ".join(f"{section:02d}" for section in (*range(3, 22), 23))
+    assert SOURCE.notes(tmp_path) == (f"{tmp_path / 'treebank'} lacks sections {missing}.",)
+
+
+def test_the_full_corpus_needs_no_note_and_the_sample_has_one(tmp_path):
+    fill(tmp_path / "treebank", *(f"treebank_3/parsed/mrg/wsj/{s:02d}/wsj_{s:02d}00" for s in range(25)))
+    assert SOURCE.notes(tmp_path) == ()
+    fill(tmp_path / "sample", "combined/wsj_0001", "combined/wsj_0160")
+    assert "free sample" in Treebank("sample").notes(tmp_path)[0]
+
+
+@pytest.mark.parametrize("sections", [(2, 3), (1, 22), (23,)])
+def test_train_and_dev_must_be_there(tmp_path, sections):
+    fill(tmp_path / "treebank", *(f"{section:02d}/wsj_{section:02d}00" for section in sections))
+    with pytest.raises(UserError, match="sections to train on and 22 are needed"):
         SOURCE.splits(tmp_path)
 
 

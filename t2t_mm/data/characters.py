@@ -1,0 +1,98 @@
+"""Stretches of running text, carried character by character."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from t2t_mm.data.text import TextCodec
+from t2t_mm.data.vocabulary import EOS, PAD, UNK
+from t2t_mm.errors import UserError
+from t2t_mm.problem import Feature, Port
+from t2t_mm.whole_file import whole_file
+
+RESERVED = 3  # pad, end of sequence and unknown, as in every vocabulary
+
+
+@dataclass(frozen=True)
+class Characters(Feature):
+    """A stretch of running text, which has no end mark: the text goes on. A line feed is a character like others.
+
+    Features with equal `alphabet` share its file and, in a model, one modality net, that of text. The alphabet holds
+    every character of the training texts.
+    """
+
+    alphabet: str
+
+    def sample(self, value: Any) -> str:
+        """The numbers of its characters: some would end a line."""
+        return " ".join(str(ord(character)) for character in sorted(set(value)))
+
+    def prepare(
+        self, data_dir: Path, alike: Sequence[Feature], samples: Mapping[str, Iterable[str]], seed: int, report: Any
+    ) -> None:
+        (file,) = self.files()
+        path = data_dir / file
+        if path.exists():
+            return
+        numbers = {number for line in chain.from_iterable(samples.values()) for number in line.split()}
+        found = sorted(chr(int(number)) for number in numbers)
+        with whole_file(path) as partial:
+            partial.write_text(json.dumps(found, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n")
+        report(f"{file}: {len(found):,} characters of {', '.join(samples)}.")
+
+    def files(self) -> tuple[str, ...]:
+        return (f"characters.{self.alphabet}.json",)
+
+    def open(self, folder: Path) -> "CharactersCodec":
+        path = folder / self.files()[0]
+        try:
+            return CharactersCodec(self.alphabet, Alphabet(json.loads(path.read_text(encoding="utf-8"))))
+        except FileNotFoundError:
+            raise UserError(f"No list of characters at {path}; t2t-mm-datagen makes it.") from None
+        except ValueError:
+            raise UserError(f"{path} is no list of characters; remove it and generate the data again.") from None
+
+
+class Alphabet:
+    """Characters with ids: pad 0, end of sequence 1, unknown 2, then the characters in their order."""
+
+    def __init__(self, characters: Sequence[str]) -> None:
+        self.characters = list(characters)
+        self._ids = {character: RESERVED + place for place, character in enumerate(characters)}
+        self.size = RESERVED + len(self.characters)
+
+    def encode(self, text: str) -> list[int]:
+        return [self._ids.get(character, UNK) for character in text]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text that `ids` spell; what is unknown as U+FFFD."""
+        return "".join("\ufffd" if id == UNK else self.characters[id - RESERVED] for id in ids if id not in (PAD, EOS))
+
+
+class CharactersCodec(TextCodec):
+    """A stretch stands in a record as its ids, int32 little-endian, without an end of sequence."""
+
+    def __init__(self, name: str, alphabet: Alphabet) -> None:
+        self.alphabet = alphabet
+        self.port = Port("text", f"characters_{name}", alphabet.size)
+
+    def store(self, value: Any) -> bytes:
+        if not isinstance(value, str) or not value:
+            raise UserError(f"A stretch of text has at least one character. Received: {value!r:.60}.")
+        return np.array(self.alphabet.encode(value), "<i4").tobytes()
+
+    def measured(self, length: int) -> str:
+        return f"{length:,} characters"
+
+    def value(self, stored: bytes) -> Any:
+        return self.alphabet.decode(self.symbols(stored).tolist())
+
+    def show(self, output: np.ndarray, source: Any = None) -> str:
+        """As one line: a line feed is shown as U+23CE."""
+        ids = np.asarray(output).reshape(-1).tolist()
+        return self.alphabet.decode(ids[: ids.index(EOS)] if EOS in ids else ids).replace("\n", "\u23ce")

@@ -1,0 +1,128 @@
+"""A file of records and the index beside it: written apart, there whole or not at all, with a note of what it holds.
+
+A record is a msgpack map {"id": str, "<feature>": bytes}. Beside `<shard>` stands `<shard>.lengths.npy`, int32[records,
+features], in the manifest's order of features.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgpack
+import numpy as np
+
+from t2t_mm.fingerprint import fingerprint
+
+INDEX = ".lengths.npy"
+
+
+@dataclass(frozen=True, eq=False)
+class Written:
+    """What a shard holds, and what it might have held."""
+
+    examples: int
+    sha256: str
+    tokens: tuple[int, ...]  # total length by feature
+    dropped: dict[str, int]  # examples left out, by reason
+    symbols_V: np.ndarray  # int64: how often each symbol of the targets occurs; of targets without symbols, int64[0]
+
+    def note(self, path: Path) -> None:
+        """Write this down, in one act of the file system."""
+        beside = path.with_name(f".{path.name}.{os.getpid()}")
+        beside.write_bytes(msgpack.packb({**vars(self), "symbols_V": self.symbols_V.astype("<i8").tobytes()}))
+        os.replace(beside, path)
+
+    @classmethod
+    def noted(cls, path: Path) -> "Written | None":
+        """What was written down, or None."""
+        try:
+            fields = msgpack.unpackb(path.read_bytes())
+            symbols_V = np.frombuffer(fields["symbols_V"], "<i8")
+            return cls(**{**fields, "tokens": tuple(fields["tokens"]), "symbols_V": symbols_V})
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
+
+
+@dataclass
+class ShardWriter:
+    """Writes one shard, record by record, in memory that does not grow."""
+
+    path: Path
+    features: tuple[str, ...]
+    symbols: int  # of the targets
+    dropped: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        from array_record.python import array_record_module
+
+        self._beside = self.path.with_name(f".{self.path.name}.{os.getpid()}")
+        # One record a group: a record is read without its neighbours.
+        self._records = array_record_module.ArrayRecordWriter(str(self._beside), "group_size:1")
+        self._index = lengths_path(self._beside).open("wb")
+        self._write_head(0)
+        self._head = self._index.tell()
+        self._tokens_F = np.zeros(len(self.features), np.int64)
+        self._symbols_V = np.zeros(self.symbols, np.int64)
+        self.examples = 0
+
+    def add(self, id: str, stored: Mapping[str, bytes], lengths: Mapping[str, int], symbols: np.ndarray) -> None:
+        """Append an example: what its features store, how long each is, and the symbols of its targets."""
+        if not self._records.ok():
+            raise OSError(f"{self.path.name} takes no more records")
+        self._records.write(msgpack.packb({"id": id, **stored}))
+        lengths_F = np.array([lengths[name] for name in self.features], "<i4")
+        self._index.write(lengths_F.tobytes())
+        self._tokens_F += lengths_F
+        np.add.at(self._symbols_V, symbols, 1)
+        self.examples += 1
+
+    def drop(self, reason: str) -> None:
+        """Count an example that is left out."""
+        self.dropped[reason] = self.dropped.get(reason, 0) + 1
+
+    def close(self) -> Written:
+        """Finish the shard and say what it holds. Raises OSError for a file that can't be written whole."""
+        try:
+            self._records.close()
+        except RuntimeError as error:  # of the C++ library: most often a full disk
+            self._index.close()
+            raise OSError(str(error)) from None
+        self._index.seek(0)
+        self._write_head(self.examples)
+        if self._index.tell() != self._head:
+            raise ValueError(f"NumPy's head of {self.examples:,} rows has another length than that of none.")
+        self._index.flush()
+        os.fsync(self._index.fileno())
+        self._index.close()
+        with self._beside.open("rb") as file:
+            os.fsync(file.fileno())
+        sha256 = fingerprint(self._beside)
+        os.replace(lengths_path(self._beside), lengths_path(self.path))
+        os.replace(self._beside, self.path)
+        return Written(self.examples, sha256, tuple(self._tokens_F.tolist()), self.dropped, self._symbols_V)
+
+    def abandon(self) -> None:
+        """Let go of the files after a failure, which is what will be reported."""
+        self._index.close()
+        try:
+            self._records.close()
+        except RuntimeError:
+            return
+
+    def _write_head(self, rows: int) -> None:
+        shape = {"descr": "<i4", "fortran_order": False, "shape": (rows, len(self.features))}
+        np.lib.format.write_array_header_1_0(self._index, shape)
+
+
+def shard_name(split: str, shard: int, of: int) -> str:
+    return f"{split}-{shard:05}-of-{of:05}.array_record"
+
+
+def lengths_path(shard: Path) -> Path:
+    return shard.with_name(shard.name + INDEX)
+
+
+def shard_range(shard: int, of: int, examples: int) -> range:
+    """The places in the source of what goes into `shard`: as many to each as can be, in order."""
+    return range(shard * examples // of, (shard + 1) * examples // of)

@@ -1,0 +1,210 @@
+"""Shards made of a source's examples, by this process or by several at once.
+
+What a shard holds depends on the source, the number of shards and the place of an example alone, so that it does not
+matter who makes it, when, and after how many failures.
+"""
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
+from dataclasses import dataclass, field
+from itertools import islice
+from multiprocessing import connection
+from pathlib import Path
+from typing import Any
+
+from t2t_mm.data.ready import open_codecs
+from t2t_mm.data.references import is_blank
+from t2t_mm.data.shards import ShardWriter, shard_name, shard_range
+from t2t_mm.data.unfinished import Unfinished
+from t2t_mm.errors import UserError
+from t2t_mm.problem import Codec, Example, Problem
+
+LONGEST = 2**14  # ids or frames; an example with a longer feature is left out of every split: no batch could hold it
+SECONDS_BETWEEN_REPORTS = 10.0
+COUNTED_AT_ONCE = 32  # examples
+
+Count = Callable[[int], None]
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Job:
+    """Some consecutive shards of a split."""
+
+    problem: type[Problem]
+    data_dir: Path
+    tmp_dir: Path
+    here: Unfinished
+    split: str
+    shards: range
+    of: int  # shards that the split has
+    examples: int  # that the split has in its source
+
+    @property
+    def places(self) -> range:
+        """Of the job's examples in the source."""
+        first, last = (shard_range(shard, self.of, self.examples) for shard in (self.shards[0], self.shards[-1]))
+        return range(first.start, last.stop)
+
+
+def jobs_of(
+    problem: type[Problem],
+    data_dir: Path,
+    tmp_dir: Path,
+    here: Unfinished,
+    splits: Mapping[str, tuple[int, int]],
+    processes: int,
+) -> list[Job]:
+    """What is left to make of each split's (examples, shards), in `processes` jobs a split where that can be."""
+    jobs = []
+    for split, (examples, of) in splits.items():
+        left = [shard for shard in range(of) if here.written(shard_name(split, shard, of)) is None]
+        parts = [left[n * len(left) // processes : (n + 1) * len(left) // processes] for n in range(processes)]
+        for part in parts:
+            for run in _runs(part):
+                jobs.append(Job(problem, data_dir, tmp_dir, here, split, run, of, examples))
+    return jobs
+
+
+def _runs(shards: Sequence[int]) -> list[range]:
+    """Shards in ascending order as ranges without gaps."""
+    runs: list[range] = []
+    for shard in shards:
+        if runs and runs[-1].stop == shard:
+            runs[-1] = range(runs[-1].start, shard + 1)
+        else:
+            runs.append(range(shard, shard + 1))
+    return runs
+
+
+def make(jobs: Sequence[Job], processes: int, start: Callable[[], object] | None, name: str, report: Report) -> None:
+    """Make the shards of all jobs. `start` is called once in each process but this one, before it does anything else.
+
+    Raises what a job raises, and BrokenProcessPool when a process was killed.
+    """
+    progress = _Progress(name, sum(len(job.places) for job in jobs), report)
+    if processes == 1 or len(jobs) == 1:
+        for job in jobs:
+            run(job, progress.add)
+        return
+    spawn = multiprocessing.get_context("spawn")  # TensorFlow and its threads do not survive a fork
+    counter, stop = spawn.Value("q", 0), spawn.Event()
+    with ProcessPoolExecutor(processes, spawn, _begin, (counter, stop, start)) as pool:
+        futures = [pool.submit(_run_there, job) for job in jobs]
+        try:
+            waiting = set(futures)
+            while waiting:
+                done, waiting = wait(waiting, SECONDS_BETWEEN_REPORTS, FIRST_EXCEPTION)
+                progress.say(counter.value)
+                for future in done:
+                    future.result()
+        except BaseException:
+            stop.set()
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def run(job: Job, count: Count) -> None:
+    """Make a job's shards one after another, each noted when it is whole."""
+    codecs = open_codecs(job.problem, job.data_dir)
+    examples = iter(job.problem.source.examples_from(job.split, job.tmp_dir, job.places.start))
+    for shard in job.shards:
+        file = shard_name(job.split, shard, job.of)
+        size = codecs["targets"].port.size
+        writer = ShardWriter(job.here.records / file, tuple(codecs), size)
+        wanted = len(shard_range(shard, job.of, job.examples))
+        taken = 0
+        try:
+            for taken, example in enumerate(islice(examples, wanted), start=1):
+                _add(writer, codecs, example)
+                if taken % COUNTED_AT_ONCE == 0:
+                    count(COUNTED_AT_ONCE)
+            if taken != wanted:
+                raise UserError(
+                    f"The source of {job.split} counts {job.examples:,} examples and gives fewer. A corpus must stay "
+                    f"as it is while it is read."
+                )
+            count(taken % COUNTED_AT_ONCE)
+        except BaseException:
+            writer.abandon()
+            raise
+        writer.close().note(job.here.note(file))
+
+
+def _add(writer: ShardWriter, codecs: Mapping[str, Codec], example: Example) -> None:
+    values = {name: example.values[name] for name in codecs}
+    if any(is_blank(value) for value in values.values()):
+        writer.drop("empty")
+        return
+    try:
+        stored = {name: codec.store(values[name]) for name, codec in codecs.items()}
+    except UserError as error:
+        raise UserError(f"Example {example.id} can't be carried: {error}") from None
+    lengths = {name: codec.length(stored[name]) for name, codec in codecs.items()}
+    for name, length in lengths.items():
+        if length > LONGEST:
+            writer.drop(f"longer than {codecs[name].measured(LONGEST)}")
+            return
+    writer.add(example.id, stored, lengths, codecs["targets"].symbols(stored["targets"]))
+
+
+@dataclass
+class _Progress:
+    """A line now and then while much is written."""
+
+    name: str
+    of: int  # examples
+    report: Report
+    done: int = 0
+    last: float = field(default_factory=time.monotonic)
+
+    def add(self, examples: int) -> None:
+        self.say(self.done + examples)
+
+    def say(self, done: int) -> None:
+        self.done = done
+        now = time.monotonic()
+        if now - self.last > SECONDS_BETWEEN_REPORTS:
+            self.last = now
+            self.report(f"{self.name}: {done:,} of {self.of:,} examples so far")
+
+
+class _Stopped(Exception):
+    """Another process failed."""
+
+
+_shared: dict[str, Any] = {}  # of a process that works for another: how to count, and whether to stop
+
+
+def _begin(counter: Any, stop: Any, start: Callable[[], object] | None) -> None:
+    """What a process does first: it leaves Ctrl-C to the one that started it, and goes when that one goes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_follow, daemon=True).start()
+    _shared.update(counter=counter, stop=stop)
+    if start is not None:
+        start()
+
+
+def _follow() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        connection.wait([parent.sentinel])
+    os._exit(1)
+
+
+def _run_there(job: Job) -> None:
+    def count(examples: int) -> None:
+        with _shared["counter"].get_lock():
+            _shared["counter"].value += examples
+        if _shared["stop"].is_set():
+            raise _Stopped
+
+    try:
+        run(job, count)
+    except UserError as error:  # of whatever class, as one that can be sent
+        raise UserError(str(error)) from None

@@ -1,0 +1,82 @@
+"""Classes out: a head on the memory's first position, the class token (arXiv 2010.11929, sections 3.1 and 3.2)."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from t2t_mm.layers.cross_entropy import cross_entropy
+from t2t_mm.layers.forward import Forward
+from t2t_mm.layers.part import Part
+from t2t_mm.layers.sequence import Seq
+from t2t_mm.modalities.base import Loss, Modality, Tensors, one_way
+
+
+class Hidden(Part):
+    """tanh(x W + b), of the width of the body: the hidden layer of the head that pre-trains."""
+
+    def build(self, width: int) -> None:
+        self.weight_DD = self.add_weight(shape=(width, width), initializer="glorot_uniform", name="weight")
+        self.shift_D = self.add_weight(shape=(width,), initializer="zeros", name="shift")
+
+    def call(self, x_BD: Any) -> Any:
+        return ops.tanh(ops.matmul(x_BD, self.weight_DD) + self.shift_D)
+
+
+class Score(Part):
+    """A row of D + 1 numbers for each class, weights and bias, zero at the start: no class is preferred, and what is
+    below is left alone by the first step. Float32 in mixed precision too."""
+
+    def build(self, classes: int, width: int) -> None:
+        self.rows_CE = self.add_weight(
+            shape=(classes, width + 1), initializer=keras.initializers.Zeros(), autocast=False, name="rows"
+        )
+
+    def call(self) -> Any:
+        """float32[C, D + 1]."""
+        return self.rows_CE.value
+
+
+class LabelToken(Modality):
+    """A class from the class token: a linear layer; where the body's hparam `label_head` is "mlp", on a hidden one.
+
+    Weights stand under the head's name, so a linear head does not take up what was trained on top of a hidden layer.
+    """
+
+    autoregressive = False
+
+    def build(self) -> None:
+        head = self.hparams.body.label_head
+        self.hidden = Hidden(name="hidden") if head == "mlp" else None
+        if self.hidden is not None:
+            self.hidden.build(self.hidden_size)
+        self.score = Score(name=head)
+        self.score.build(self.port.size, self.hidden_size)
+
+    def bottom(self, arrays: Tensors, forward: Forward) -> Seq:
+        raise one_way(self, "inputs")
+
+    def targets_bottom(self, arrays: Tensors, forward: Forward) -> Seq:
+        raise one_way(self, "previous outputs")
+
+    def top(self, body: Seq) -> Any:
+        """Seq[B, L, D] to logits float[B, 1, C]."""
+        x_BE = self._read(body)
+        return ops.matmul(x_BE, ops.transpose(ops.cast(self.score(), x_BE.dtype)))[:, None]
+
+    def loss(self, body: Seq, arrays: Tensors, smoothing: float) -> Loss:
+        labels_B1, real_B1 = self.labels(arrays)
+        smoothed_B, nats_B = cross_entropy(self._read(body), self.score(), labels_B1[:, 0], smoothing)
+        real_B = ops.cast(real_B1[:, 0], "float32")
+        return Loss(ops.sum(smoothed_B * real_B), ops.sum(nats_B * real_B), ops.sum(real_B))
+
+    def labels(self, arrays: Tensors) -> tuple[Any, Any]:
+        """{"class": int32[B]}, -1 for an empty row."""
+        class_B1 = arrays["class"][:, None]
+        return ops.maximum(class_B1, 0), class_B1 >= 0
+
+    def _read(self, body: Seq) -> Any:
+        """float[B, D + 1]: what is scored, and the 1 that the bias multiplies."""
+        x_BD = body.values_BLD[:, 0]
+        x_BD = x_BD if self.hidden is None else self.hidden(x_BD)
+        return ops.concatenate([x_BD, ops.ones_like(x_BD[:, :1])], axis=-1)

@@ -1,0 +1,103 @@
+"""LSTMs with recurrent batch normalisation (Cooijmans et al. 2016, arXiv 1603.09025), or without.
+
+B examples, L positions, D channels and units.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from keras import ops
+
+from t2t_mm.errors import UserError
+from t2t_mm.layers.forward import Forward
+from t2t_mm.layers.lstm import last_real
+from t2t_mm.layers.part import Part
+from t2t_mm.layers.sequence import Seq, zero_pads
+from t2t_mm.models.bn_lstm.attentive import AttentiveReader, make_lstm
+from t2t_mm.models.bn_lstm.hparams import BnLstmHparams
+from t2t_mm.models.body import Body, State
+
+
+class Stack(Part):
+    """LSTM layers, each reading what the one below made."""
+
+    def __init__(self, layers: int, hparams: BnLstmHparams, *, name: str) -> None:
+        super().__init__(name=name)
+        self.stack = [make_lstm(hparams, f"layer_{i}") for i in range(1, layers + 1)]
+
+    def build(self, width: int, problems: Sequence[str]) -> None:
+        for layer in self.stack:
+            layer.build(width, problems)
+
+    def call(self, x: Seq, forward: Forward, start_BD: Any = None) -> Seq:
+        """Seq[B, L, D] to Seq[B, L, D]. `start_BD`, if given, is added to the h_0 of every layer."""
+        for layer in self.stack:
+            x = x.with_values(layer(x.values_BLD, x.real_BL, forward, start_BD))
+        return x
+
+    def first(self, rows: Any, start_BD: Any) -> list[Any]:
+        return [layer.first(rows, start_BD) for layer in self.stack]
+
+    def step(self, states: list[Any], x_BD: Any, position: Any, problem: str) -> tuple[Any, list[Any]]:
+        """One position: (float[B, D], the next states)."""
+        following = []
+        for layer, state in zip(self.stack, states, strict=True):
+            x_BD, state = layer.step(state, x_BD, position, problem)
+            following.append(state)
+        return x_BD, following
+
+
+class BnLstm(Body):
+    """One stack of LSTMs reads the source, another writes the target.
+
+    A class is read from the encoder's last state. The decoder's h_0 is what it has learned, plus the last vector of the
+    memory: the source's summary, or the zero vector where there is no source and no encoder. A text with a question is
+    read by an attentive reader, whose memory is one vector.
+    """
+
+    hparams_class = BnLstmHparams
+    per_problem = True
+    modality_nets = {"label": "label_last", "scan": "scan_plain", "passage": "passage_asked"}
+
+    def __init__(self, hparams: BnLstmHparams, *, name: str = "body") -> None:
+        super().__init__(name=name)
+        self.hparams = hparams
+        self.encoder = Stack(hparams.encoder_layers, hparams, name="encoder")
+        self.decoder = Stack(hparams.decoder_layers, hparams, name="decoder")
+        self.reader = AttentiveReader(hparams, name="reader") if hparams.attentive else None
+
+    def build(self, width: int) -> None:
+        self.encoder.build(width, self.problems)
+        self.decoder.build(width, self.problems)
+        if self.reader is not None:
+            self.reader.build(width, self.problems)
+
+    def encode(self, source: Seq, forward: Forward) -> Seq:
+        if source.query is not None:
+            if self.reader is None:
+                raise UserError("Texts with a question are read by an attentive reader: set attentive=true.")
+            return self.reader(source, source.query, forward)
+        memory = self.encoder(source, forward)
+        return memory.with_values(zero_pads(memory.values_BLD, memory.real_BL))
+
+    def decode(self, memory: Seq, target: Seq, forward: Forward) -> Seq:
+        self._check_decoder()
+        return self.decoder(target, forward, last_real(memory.values_BLD, memory.real_BL))
+
+    def start(self, memory: Seq, positions: int) -> State:
+        self._check_decoder()
+        start_BD = last_real(memory.values_BLD, memory.real_BL)
+        return {"position": ops.zeros((), "int32"), "layers": self.decoder.first(ops.shape(start_BD)[0], start_BD)}
+
+    def step(self, state: State, x_B1D: Any) -> tuple[Any, State]:
+        position = state["position"]
+        y_BD, layers = self.decoder.step(state["layers"], x_B1D[:, 0], position, self.problem)
+        return y_BD[:, None], {"position": position + 1, "layers": layers}
+
+    def select(self, state: State, rows_B: Any) -> State:
+        layers = [tuple(ops.take(part_BD, rows_B, axis=0) for part_BD in layer) for layer in state["layers"]]
+        return {**state, "layers": layers}
+
+    def _check_decoder(self) -> None:
+        if not self.hparams.decoder_layers:
+            raise UserError("Text is written by a decoder, and this one has no layers: set decoder_layers=1 or more.")

@@ -1,0 +1,175 @@
+"""The course of a training run: steps, checkpoints, evaluations, faults, and its end."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from t2t_mm.errors import UserError
+from t2t_mm.train import checkpoint
+from t2t_mm.train.exhibits.exhibit import exhibit
+from t2t_mm.train.exhibits.fixed_example import fixed_example
+from t2t_mm.train.faults import blamed, write_fault
+from t2t_mm.train.lock import only_process
+from t2t_mm.train.log import TrainingLog
+from t2t_mm.train.policy import ROLLBACK, SKIP, Policy
+from t2t_mm.train.report import Result, write_results
+from t2t_mm.train.schedule import learning_rate
+from t2t_mm.train.stepping import NotFinite
+from t2t_mm.train.stopping import Stop, stoppable
+
+if TYPE_CHECKING:
+    from t2t_mm.train.estimator import Estimator
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How training ended."""
+
+    stop: Stop  # whether it was asked to stop early; then the run is saved as well
+    results: list[Result]  # of the evaluation at the end, if there was one
+
+
+class Loop:
+    """Trains the run of an estimator up to step `until`, with evaluations on the way and at the end if `evaluating`."""
+
+    def __init__(self, estimator: "Estimator", until: int, *, evaluating: bool) -> None:
+        self.estimator, self.stepping, self.habits = estimator, estimator.stepping, estimator.habits
+        self.output_dir, self.until, self.evaluating = estimator.output_dir, until, evaluating
+        self.policy = Policy(estimator.hparams.training.not_finite)
+        hparams = estimator.hparams
+        self.rate = learning_rate(hparams.training, hparams.body.hidden_size, estimator.train_steps)
+
+    def run(self) -> Outcome:
+        """To the end, or to a signal. Raises UserError as `Estimator.train`."""
+        results: list[Result] = []
+        with only_process(self.output_dir):
+            self.estimator.saved_at = time.monotonic()
+            log = TrainingLog(self.output_dir, list(self.estimator.problems), self.until, start=self.step)
+            with log, stoppable() as stop:
+                try:
+                    self._begin(log)
+                    while not self._ends(stop, log):
+                        self._go_on(log)
+                finally:
+                    self.stepping.close()
+                if self.estimator.saved != self.step:
+                    self.estimator.save()
+                if self.evaluating and not stop.asked:
+                    results = self.estimator.evaluate()
+                    self._tell(log, results)
+        return Outcome(stop, results)
+
+    @property
+    def step(self) -> int:
+        return self.stepping.step
+
+    def _begin(self, log: TrainingLog) -> None:
+        """What an earlier process left undone at this step."""
+        if self.estimator.saved is None and self.policy.name == ROLLBACK:
+            self._save_if_possible(log)
+        done = (self.output_dir / "eval" / f"results-{self.step}.json").is_file()
+        if self._evaluation_is_due and self.step and not done:
+            self._evaluate_on_the_way(log)
+
+    def _ends(self, stop: Stop, log: TrainingLog) -> bool:
+        """Whether training is over, all steps settled."""
+        waited = self.estimator.best.steps_since(self.step) if self.estimator.best is not None else 0
+        at_rest = self._evaluation_is_due and 0 < self.habits.patience <= waited
+        if not (self.step >= self.until or stop.asked or at_rest):
+            return False
+        try:
+            self.stepping.settle()
+        except NotFinite as fault:
+            self._see_to(fault, log)
+            return self._ends(stop, log)
+        if at_rest:
+            log.say(f"{self.habits.best_metric} has not got better for {waited:,} steps: training ends.")
+        return True
+
+    def _go_on(self, log: TrainingLog) -> None:
+        """Take a step, and save and evaluate if that is due."""
+        try:
+            self.stepping.take(self.rate, log)
+            self._do_what_is_due(log)
+        except NotFinite as fault:
+            self._see_to(fault, log)
+
+    def _do_what_is_due(self, log: TrainingLog) -> None:
+        since = time.monotonic() - self.estimator.saved_at
+        if _due(self.step, self.habits.save_every) or 0 < self.habits.save_seconds <= since:
+            self.stepping.settle()
+            self._save_if_possible(log)
+        if self._evaluation_is_due:
+            self.stepping.settle()
+            self._evaluate_on_the_way(log)
+
+    @property
+    def _evaluation_is_due(self) -> bool:
+        return self.evaluating and self.step < self.until and _due(self.step, self.habits.eval_every)
+
+    def _see_to(self, fault: NotFinite, log: TrainingLog) -> None:
+        """Follow the policy on a step whose loss or gradient is not finite. Raises UserError to stop."""
+        multiplier = self.estimator.problems[fault.taken.problem].problem.loss_multiplier
+        blame = blamed(self.estimator.steps, fault.taken, multiplier)
+        action, why = self.policy.decide(fault.taken.step, self.estimator.saved)
+        said = f"{fault} {blame}"
+        _if_possible(lambda: write_fault(self.output_dir, fault, blame, action), log)
+        if action == SKIP:
+            self.stepping.pass_over(fault.taken)
+            log.say(f"{said} It is skipped.")
+            self._do_what_is_due(log)
+        elif action == ROLLBACK:
+            positions = self.stepping.positions | {fault.taken.problem: fault.taken.behind}
+            self.estimator.restore(checkpoint.path_of(self.output_dir, self.estimator.saved or 0))
+            self.stepping.place(self.step, positions)
+            log.say(f"{said} The run goes back to step {self.step}, and on with the data behind that batch.")
+        else:
+            saved = self.estimator.saved == self.step or self._save_if_possible(log)
+            again = "The run is saved as it stood before, so that the same command takes that step again. "
+            raise UserError(
+                f"{said} {why}{again if saved else ''}A lower learning_rate or clip_grad_norm may help; "
+                "--hparams=not_finite=skip passes over such steps."
+            )
+
+    def _evaluate_on_the_way(self, log: TrainingLog) -> None:
+        results = self.estimator.results(list(self.estimator.problems), permuted=False)
+        _if_possible(lambda: write_results(self.output_dir, self.step, results), log)
+        self._tell(log, results)
+
+    def _tell(self, log: TrainingLog, results: Sequence[Result]) -> None:
+        """Log an evaluation: its metrics, what there is to see of each problem, and whether it is the best so far."""
+        log.evaluation(self.step, {result.problem: result.metrics for result in results})
+        if self.habits.exhibit:
+            with self.estimator.averaged():
+                for name, ready in self.estimator.problems.items():
+                    log.exhibit(self.step, name, exhibit(self.estimator.looker, ready, fixed_example(ready)))
+        self._keep_if_best(log, results)
+
+    def _keep_if_best(self, log: TrainingLog, results: Sequence[Result]) -> None:
+        best = self.estimator.best
+        if best is None or not best.is_better(score := best.aim.score(results)):
+            return
+        saved = self.estimator.saved == self.step or self._save_if_possible(log)
+        path = checkpoint.path_of(self.output_dir, self.step)
+        if saved and _if_possible(lambda: best.keep(path, self.step, score), log):
+            log.say(f"The best so far: {self.habits.best_metric} is {score:.4g}; kept in {best.folder}.")
+
+    def _save_if_possible(self, log: TrainingLog) -> bool:
+        return _if_possible(self.estimator.save, log)
+
+
+def _if_possible(write: Callable[[], object], log: TrainingLog) -> bool:
+    """Write; if that fails (a full disk, a folder that is read-only), say so and let training go on."""
+    try:
+        write()
+    except NotFinite:
+        raise
+    except UserError as error:
+        log.say(f"{error} Training goes on.")
+        return False
+    return True
+
+
+def _due(step: int, every: int) -> bool:
+    return every > 0 and step % every == 0

@@ -1,0 +1,117 @@
+"""A run that begins with the weights of another one: what fits is taken, the rest begins anew, and both are listed."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from t2t_mm.errors import UserError
+from t2t_mm.models.net import Net
+from t2t_mm.train import checkpoint
+from t2t_mm.train.optimiser import Optimiser, unit_of
+
+NAMED = 8  # weights of a kind that are named
+
+
+@dataclass(frozen=True)
+class WarmStart:
+    """What a net took from a checkpoint."""
+
+    taken: list[str]  # weights, by path
+    resized: list[str]  # of another shape there, and adapted: tables of positions
+    misshapen: dict[str, str]  # of another shape there, and not taken; with both shapes
+    other_vocabulary: list[str]  # whose rows stand for other words or classes there
+    absent: list[str]  # of parts that the other run does not have: new heads
+    left: list[str]  # there and not here
+    numbers: int  # taken
+
+    def lines(self, source: Path) -> list[str]:
+        """What was and what was not taken, to be said."""
+        count = len(self.taken) + len(self.resized)
+        yielded = [f"Weights from {source}: {count} of {count + len(self.fresh)} taken ({self.numbers:,} numbers)."]
+        shapes = [f"{path} {shapes}" for path, shapes in self.misshapen.items()]
+        for what, paths in (
+            ("taken and resized", self.resized),
+            ("not taken, of another shape", shapes),
+            ("not taken, its vocabulary is another", _parts(self.other_vocabulary)),
+            ("new here", _parts(self.absent)),
+            ("there and not here", _parts(self.left)),
+        ):
+            if paths:
+                yielded.append(f"  {what}: {_some(paths)}.")
+        return yielded
+
+    @property
+    def fresh(self) -> list[str]:
+        """The weights that begin anew."""
+        return [*self.misshapen, *self.other_vocabulary, *self.absent]
+
+
+def warm_start(
+    net: Net, optimiser: Optimiser, tensors: Mapping[str, np.ndarray], other_nets: Iterable[str] = ()
+) -> WarmStart:
+    """Give `net` those weights of a checkpoint that it has in the same shape, or can adapt; slots begin anew.
+
+    Args:
+        tensors: as read from the checkpoint; where averages were kept, they are taken.
+        other_nets: modality nets ("text_subwords") that stand for other words or classes there; theirs are not taken.
+
+    Raises UserError when nothing fits.
+    """
+    there, here = checkpoint.weights_of(tensors), net.tensors()
+    taken: dict[str, np.ndarray] = {}
+    resized, misshapen, other, absent = [], {}, [], []
+    for path, value in here.items():
+        if path not in there:
+            absent.append(path)
+        elif path.split("/")[1] in other_nets:
+            other.append(path)
+        elif there[path].shape == value.shape:
+            taken[path] = there[path]
+        elif (adapted := net.adapted(path, there[path])) is not None:
+            taken[path] = adapted
+            resized.append(path)
+        else:
+            misshapen[path] = f"({there[path].shape} there, {value.shape} here)"
+    if not taken:
+        raise UserError("None of the weights there has the name and shape of one here; is it a run of another model?")
+    net.restore(here | taken)
+    optimiser.restore({})
+    return WarmStart(
+        taken=[path for path in taken if path not in resized],
+        resized=resized,
+        misshapen=misshapen,
+        other_vocabulary=other,
+        absent=absent,
+        left=sorted(there.keys() - here.keys()),
+        numbers=sum(value.size for value in taken.values()),
+    )
+
+
+def read(source: Path) -> tuple[Path, dict[str, np.ndarray]]:
+    """The checkpoint that `source` names (a file, with or without its suffix, or a run, of which it is the newest).
+
+    Raises UserError when there is none, or it is broken.
+    """
+    path: Path | None = source
+    if source.is_dir():
+        path = checkpoint.latest(source)
+    elif source.suffix != ".safetensors":
+        path = source.with_name(f"{source.name}.safetensors")
+    if path is None or not path.is_file():
+        raise UserError(f"--warm_start_from={source} names no checkpoint and no run that has one.")
+    return path, checkpoint.load(path)[0]
+
+
+def _parts(paths: Iterable[str]) -> list[str]:
+    """The nets that weights belong to, and how many of theirs."""
+    units: dict[str, int] = {}
+    for path in paths:
+        units[unit_of(path)] = units.get(unit_of(path), 0) + 1
+    return [f"{unit} ({count})" for unit, count in units.items()]
+
+
+def _some(names: list[str]) -> str:
+    rest = len(names) - NAMED
+    return ", ".join(names[:NAMED]) + (f" and {rest} more" if rest > 0 else "")

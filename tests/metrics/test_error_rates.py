@@ -1,0 +1,79 @@
+"""WER and CER beside jiwer's documented examples, hand-worked ones and an edit distance of our own."""
+
+import numpy as np
+import pytest
+
+from t2t_mm.metrics.on_text.base import Case
+from t2t_mm.metrics.on_text.error_rates import CharacterErrorRate, WordErrorRate, normal
+
+
+def figure(metric, *pairs):
+    cases = [Case((output,), (right,) if isinstance(right, str) else right) for output, right in pairs]
+    return metric.finish(metric.count(cases).sums_NK.sum(axis=0))
+
+
+def distance(right, output):
+    """Levenshtein's, cell by cell."""
+    rows = np.arange(len(output) + 1)
+    for i, symbol in enumerate(right, start=1):
+        before, rows = rows, np.zeros_like(rows)
+        rows[0] = i
+        for j, other in enumerate(output, start=1):
+            rows[j] = min(before[j] + 1, rows[j - 1] + 1, before[j - 1] + (symbol != other))
+    return int(rows[-1])
+
+
+def test_the_examples_of_jiwers_documentation():
+    assert figure(WordErrorRate(), ("hello duck", "hello world")) == 0.5
+    spelling = ("i kan cpell", "i can spell"), ("i hop", "i hope")
+    assert figure(WordErrorRate(), *spelling) == pytest.approx(3 / 5)
+    assert figure(CharacterErrorRate(), *spelling) == pytest.approx(3 / 17)
+
+
+def test_errors_are_told_by_kind():
+    # "a b c d" to "a x c": one substituted, one left out. "e" to "e f": one put in.
+    counted = WordErrorRate().count([Case(("a x c",), ("a b c d",)), Case(("e f",), ("e",))])
+    assert counted.sums_NK.tolist() == [[2, 4, 1, 1, 0], [1, 1, 0, 0, 1]]
+    assert counted.how.endswith("3 edits of 5 words: 1 substituted, 1 left out, 1 put in")
+
+
+def test_every_edit_is_counted_as_by_hand():
+    rng = np.random.default_rng(3)
+    for _ in range(60):
+        right, output = (" ".join(rng.choice(list("abc"), rng.integers(0, 8))) for _ in range(2))
+        words_K = WordErrorRate().count([Case((output,), (right,))]).sums_NK[0]
+        letters_K = CharacterErrorRate().count([Case((output,), (right,))]).sums_NK[0]
+        assert words_K[:2].tolist() == [distance(right.split(), output.split()), len(right.split())]
+        assert letters_K[:2].tolist() == [distance(right, output), len(right)]
+
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("Hello, World!", "hello world"),
+        ("a man , a dog .", "a man a dog"),
+        ("it's  O’Brien's\t'quote'", "it's o'brien's 'quote'"),
+        ("well-known — 3.5 %", "well known 3 5"),
+        ("¿Qué? «Ça» ÄÖ", "qué ça äö"),
+        (" ... ", ""),
+        ("", ""),
+    ],
+)
+def test_the_form_in_which_text_is_counted(text, expected):
+    assert normal(text) == expected
+
+
+def test_no_output_leaves_everything_out_and_no_reference_puts_everything_in():
+    assert figure(WordErrorRate(), ("", "a b c")) == 1.0
+    assert WordErrorRate().count([Case((), ("a b c",))]).sums_NK[0].tolist() == [3, 3, 0, 3, 0]
+    assert WordErrorRate().count([Case(("a b",), ("",))]).sums_NK[0].tolist() == [2, 0, 0, 0, 2]
+    assert figure(WordErrorRate(), ("a b", ""), ("c d", "c d")) == 1.0
+    assert np.isnan(figure(WordErrorRate(), ("a b", ".")))
+
+
+def test_a_rate_may_be_above_one():
+    assert figure(WordErrorRate(), ("one one one", "two")) == 3.0
+
+
+def test_of_several_references_the_nearest_counts_and_of_those_the_first():
+    assert WordErrorRate().count([Case(("a b c",), ("x y", "a b", "a b c d"))]).sums_NK[0].tolist() == [1, 2, 0, 0, 1]

@@ -1,0 +1,179 @@
+"""BN-LSTM's body: what it remembers, causality, padding, problems apart, and decoding position by position."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from keras import ops
+
+from t2t_mm.errors import UserError
+from t2t_mm.layers.forward import Forward, Noise
+from t2t_mm.layers.sequence import Seq
+from t2t_mm.models.bn_lstm.body import BnLstm
+from t2t_mm.models.bn_lstm.hparams import BnLstmHparams
+
+WIDTH = 6
+SMALL = BnLstmHparams(hidden_size=WIDTH, encoder_layers=1, decoder_layers=2, statistics_steps=4)
+VARIANTS = {
+    "normalised": SMALL,
+    "plain": replace(SMALL, batch_norm=False),
+    "no encoder": replace(SMALL, encoder_layers=0),
+}
+PROBLEMS = ("digits", "words")
+SOURCE, TARGET = 5, 5  # positions: one more than have statistics of their own
+
+
+@pytest.fixture(scope="module", params=list(VARIANTS))
+def body(request, scrambled):
+    return made(VARIANTS[request.param], scrambled)
+
+
+def made(hparams, scrambled):
+    """A body with random weights, whose populations have seen a batch of "words"."""
+    model = BnLstm(hparams)
+    model.problems, model.problem = PROBLEMS, "words"
+    model.build(WIDTH)
+    scrambled(model)
+    train(model, "words")
+    return model
+
+
+def passed(training=False, problem="words"):
+    forward = Forward(Noise(np.uint32(0)) if training else None)
+    forward.problem = problem
+    return forward
+
+
+def train(model, problem):
+    """Do with the populations what a training step does."""
+    forward = passed(True, problem)
+    source, target = seq(drawn(9, SOURCE, WIDTH, seed=8)), seq(drawn(9, TARGET, WIDTH, seed=9))
+    model.decode(model.encode(source, forward), target, forward)
+    by_path = {weight.path: weight for weight in model.weights}
+    for path, value in forward.moved.items():
+        by_path[path].assign(value)
+
+
+def drawn(*shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape).astype("float32")
+
+
+def seq(values_BLD, lengths=None):
+    lengths_B = np.array([values_BLD.shape[1]] * len(values_BLD) if lengths is None else lengths)
+    real_BL = np.arange(values_BLD.shape[1])[None] < lengths_B[:, None]
+    return Seq(ops.convert_to_tensor(values_BLD), ops.convert_to_tensor(real_BL))
+
+
+def values(result):
+    return ops.convert_to_numpy(result.values_BLD if isinstance(result, Seq) else result)
+
+
+def decode(body, source, target, problem="words"):
+    forward = passed(problem=problem)
+    return values(body.decode(body.encode(source, forward), target, forward))
+
+
+def moved_one_by_one(values_1LD):
+    """The sequence as it is, then once for each position with another vector there: float[1 + L, L, D]."""
+    copies = np.repeat(values_1LD, 1 + values_1LD.shape[1], axis=0)
+    for t in range(values_1LD.shape[1]):
+        copies[1 + t, t] = 3 * drawn(WIDTH, seed=t + 2)
+    return copies
+
+
+def test_no_output_hears_of_later_targets_and_each_hears_of_its_own(body):
+    source_BLD = np.repeat(drawn(1, SOURCE, WIDTH), 1 + TARGET, axis=0)
+    out_BLD = decode(body, seq(source_BLD), seq(moved_one_by_one(drawn(1, TARGET, WIDTH, seed=1))))
+    for t, change_L in enumerate(abs(out_BLD[1:] - out_BLD[0]).max(axis=-1)):
+        assert change_L[:t].max(initial=0) < 1e-5
+        assert (change_L[t:] > 1e-5).all()  # and the past is remembered
+
+
+def test_every_output_hears_of_the_source(body):
+    target_BLD = np.repeat(drawn(1, TARGET, WIDTH, seed=1), 1 + SOURCE, axis=0)
+    out_BLD = decode(body, seq(moved_one_by_one(drawn(1, SOURCE, WIDTH))), seq(target_BLD))
+    heard = abs(out_BLD[1:] - out_BLD[0]).max(axis=-1) > 1e-6
+    assert heard[-1].all()  # of its last position at least, which is all there is without an encoder
+    assert heard.all() == bool(body.hparams.encoder_layers)
+
+
+@pytest.mark.parametrize("more", [1, 30])
+def test_pads_behind_source_and_target_change_nothing_whatever_they_hold(body, more):
+    source_BLD, target_BLD = drawn(2, SOURCE, WIDTH), drawn(2, TARGET, WIDTH, seed=1)
+    lengths, target_lengths = (SOURCE, 2), (3, TARGET)
+    out_BLD = decode(body, seq(source_BLD, lengths), seq(target_BLD, target_lengths))
+    noisy = []
+    for part_BLD, part_lengths in ((source_BLD, lengths), (target_BLD, target_lengths)):
+        padded_BLD = 50 * drawn(2, part_BLD.shape[1] + more, WIDTH, seed=2)
+        for b, length in enumerate(part_lengths):
+            padded_BLD[b, :length] = part_BLD[b, :length]
+        noisy.append(seq(padded_BLD, part_lengths))
+    noisy_out_BLD = decode(body, *noisy)
+    for b, length in enumerate(target_lengths):
+        np.testing.assert_allclose(noisy_out_BLD[b, :length], out_BLD[b, :length], atol=1e-5)
+
+
+def test_a_source_of_one_zero_vector_or_of_nothing_stays_finite(body):
+    target = seq(drawn(2, TARGET, WIDTH, seed=1))
+    assert np.isfinite(decode(body, seq(np.zeros((2, 1, WIDTH), "float32")), target)).all()
+    assert np.isfinite(decode(body, seq(drawn(2, SOURCE, WIDTH), (0, 3)), target)).all()
+
+
+def test_step_equals_decode(body):
+    target_BLD = drawn(3, TARGET, WIDTH, seed=1)
+    memory = body.encode(seq(drawn(3, SOURCE, WIDTH), [3, 5, 1]), passed())
+    whole_BLD = values(body.decode(memory, seq(target_BLD), passed()))
+    state = body.start(memory, TARGET + 2)
+    for t in range(TARGET):
+        out_B1D, state = body.step(state, ops.convert_to_tensor(target_BLD[:, t : t + 1]))
+        np.testing.assert_allclose(values(out_B1D)[:, 0], whole_BLD[:, t], atol=1e-4)
+
+
+def test_a_selected_beam_goes_on_where_the_other_stood(body):
+    target_BLD = drawn(6, TARGET, WIDTH, seed=1)
+    memory = body.encode(seq(drawn(2, SOURCE, WIDTH), (5, 3)), passed())
+    state = body.start_beams(memory, TARGET, 3)
+    for t, rows in ((2, [2, 0, 0, 3, 4, 4]), (4, [1, 1, 0, 5, 3, 5])):
+        for u in range(t - 2, t):
+            _, state = body.step(state, ops.convert_to_tensor(target_BLD[:, u : u + 1]))
+        state = body.select(state, ops.convert_to_tensor(rows, "int32"))
+        target_BLD = np.concatenate([target_BLD[rows, :t], target_BLD[:, t:]], axis=1)
+    whole_BLD = values(body.decode(memory.repeated(3), seq(target_BLD), passed()))
+    out_R1D, _ = body.step(state, ops.convert_to_tensor(target_BLD[:, 4:]))
+    np.testing.assert_allclose(values(out_R1D)[:, 0], whole_BLD[:, 4], atol=1e-4)
+
+
+def test_each_problem_is_served_with_its_own_statistics(scrambled):
+    model = made(SMALL, scrambled)
+    source, target = seq(drawn(2, SOURCE, WIDTH)), seq(drawn(2, TARGET, WIDTH, seed=1))
+    words_BLD, digits_BLD = (decode(model, source, target, problem) for problem in ("words", "digits"))
+    assert abs(words_BLD - digits_BLD).max() > 1e-3  # no batch of "digits" was seen
+    train(model, "digits")
+    np.testing.assert_array_equal(decode(model, source, target, "words"), words_BLD)
+    np.testing.assert_allclose(decode(model, source, target, "digits"), words_BLD, atol=1e-5)  # of the same batch
+
+
+def test_without_a_decoder_nothing_is_written(scrambled):
+    model = BnLstm(replace(SMALL, decoder_layers=0))
+    model.problems = PROBLEMS
+    model.build(WIDTH)
+    memory = model.encode(seq(drawn(2, SOURCE, WIDTH)), passed())
+    with pytest.raises(UserError, match="set decoder_layers=1 or more"):
+        model.decode(memory, seq(drawn(2, TARGET, WIDTH)), passed())
+    with pytest.raises(UserError, match="set decoder_layers=1 or more"):
+        model.start(memory, 3)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"recurrent_start": "ones"}, "recurrent_start is 'orthogonal' or 'identity'; received 'ones'"),
+        ({"input_statistics": "none"}, "input_statistics is 'step' or 'sequence'; received 'none'"),
+        ({"statistics_steps": 0}, "statistics_steps must be at least 1"),
+        ({"statistics_rate": 2.0}, "statistics_rate must be from"),
+        ({"encoder_layers": -1}, "encoder_layers must be at least 0"),
+    ],
+)
+def test_what_cannot_be_is_refused(changes, said):
+    with pytest.raises(UserError, match=said):
+        replace(SMALL, **changes)

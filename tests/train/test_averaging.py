@@ -1,0 +1,56 @@
+"""Means of checkpoints."""
+
+import numpy as np
+import pytest
+
+from t2t_mm.errors import UserError
+from t2t_mm.train import checkpoint
+from t2t_mm.train.averaging import average, chosen
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Checkpoints of steps 1 to 4: a kernel of (1, -1), (2, -2) ..., with moments, one of them with an average."""
+    for step in range(1, 5):
+        tensors = {
+            "net/kernel": np.array([step, -step], np.float32),
+            "net/kernel/m": np.full(2, 100.0, np.float32),
+            "net/commands/to-german": np.array([10.0 * step], np.float32),
+            "steps/body/encoder": np.array([9.0], np.float32),
+        }
+        if step == 4:
+            tensors["net/kernel/average"] = np.array([40.0, -40.0], np.float32)
+        checkpoint.save(tmp_path, step, tensors, {"step": step}, keep=0)
+    return tmp_path
+
+
+def test_the_mean_of_the_newest_holds_weights_alone_and_says_what_it_is_of(run):
+    path = average(chosen(run, (), 3), run / "averaged.safetensors")
+    tensors, state = checkpoint.load(path)
+    assert tensors.keys() == {"net/kernel", "net/commands/to-german"}
+    np.testing.assert_allclose(tensors["net/kernel"], [(2 + 3 + 40) / 3, -(2 + 3 + 40) / 3])
+    np.testing.assert_allclose(tensors["net/commands/to-german"], [30])
+    assert tensors["net/kernel"].dtype == np.float32
+    assert state == {"averaged": [f"model.ckpt-{step}.safetensors" for step in (2, 3, 4)]}
+    assert checkpoint.steps(run) == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("name", ["1", "model.ckpt-1", "model.ckpt-1.safetensors", "{run}/model.ckpt-1"])
+def test_checkpoints_are_given_by_step_or_by_file(run, name):
+    assert chosen(run, (name.format(run=run), "3"), 5) == [checkpoint.path_of(run, step) for step in (1, 3)]
+
+
+def test_what_is_not_there_and_what_makes_no_mean_is_refused(run, tmp_path):
+    with pytest.raises(UserError, match="There is no checkpoint 7. Steps with a checkpoint in .*: 1, 2, 3, 4"):
+        chosen(run, ("1", "7"), 5)
+    with pytest.raises(UserError, match="takes two checkpoints or more; found in .*: model.ckpt-4.safetensors"):
+        chosen(run, (), 1)
+    with pytest.raises(UserError, match="found in .*: none"):
+        chosen(tmp_path / "nowhere", (), 5)
+
+
+def test_checkpoints_of_two_architectures_have_no_mean(run):
+    checkpoint.save(run, 5, {"net/kernel": np.zeros(3, np.float32)}, {}, keep=0)
+    with pytest.raises(UserError, match="is of another architecture"):
+        average(chosen(run, (), 2), run / "averaged.safetensors")
+    assert not (run / "averaged.safetensors").exists()
