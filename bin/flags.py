@@ -43,6 +43,9 @@ def trainer_parser() -> Parser:
     _number(add, "--eval_steps", -1, "batches of each problem in an evaluation; -1: its whole dev set")
     _number(add, "--local_eval_frequency", 2000, "steps between evaluations")
     _truth(add, "--dry_run", help="print the plan (rates, examples, tokens, epochs of each problem) and stop")
+    whole = "look at the data, take a step on the largest batch of each problem, show its memory, and stop"
+    _truth(add, "--check", help=whole)
+    _truth(add, "--verify", help="with --check: compare all files with their checksums, and read every record")
     add = parser.group("checkpoints and repeatability")
     _number(add, "--save_checkpoints_steps", 0, "steps between checkpoints; 0: go by the clock alone")
     _number(add, "--save_checkpoints_secs", 600, "seconds between checkpoints; 0: go by the steps alone")

@@ -78,6 +78,8 @@ def trainer_options(argv: Sequence[str]) -> argparse.Namespace:
             registry.address(name)
     asked = options.problems
     options.problems = problem_names(asked)
+    if options.verify and not options.check:
+        raise UserError("--verify belongs to --check: give both, or t2t-mm-datagen --verify.")
     _default(options, TRAINER, "data_dir", home() / "data")
     if asked and options.hparams_set:
         _default(options, TRAINER, "output_dir", home() / "runs" / _run_name(asked, options.hparams_set))

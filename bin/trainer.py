@@ -34,6 +34,17 @@ PASSED_ON = (
     "eval_early_stopping_steps",
     "eval_early_stopping_metric_delta",
 )
+CHECKED = (  # what a run's data and steps depend on
+    "problems",
+    "hparams_set",
+    "hparams",
+    "model",
+    "data_dir",
+    "tmp_dir",
+    "output_dir",
+    "generate_data",
+    "random_seed",
+)
 
 
 @run_command(TRAINER)
@@ -54,12 +65,28 @@ def main(argv: Sequence[str]) -> None:
     }
     if arguments.get("output_dir") is None:
         raise UserError("--output_dir is missing: where should the run lie?")
+    if options.check:
+        asked = {name: value for name, value in arguments.items() if name in CHECKED}
+        say_whether_sound(runs.check(**asked, plugins=options.plugins, checksums=options.verify))
+        return
     trains = options.schedule != "evaluate" and not options.dry_run
     with only_process(Path(arguments["output_dir"])) if trains else nullcontext():
         ready = runs.run(**arguments, plugins=options.plugins, command_line=(TRAINER, *argv))
         code = follow(ready, options.schedule, options.dry_run)
     if code:
         raise SystemExit(code)
+
+
+def say_whether_sound(found: Any) -> None:
+    """Print what --check found. Raises UserError if a run should not begin."""
+    from rich.console import Console
+
+    for table in found.tables():
+        table.show(Console())
+        print()
+    if found.faults:
+        raise UserError("\n".join(found.faults))
+    print("Nothing stands in the way of a run.")
 
 
 def follow(ready: Any, schedule: str, dry_run: bool) -> int:

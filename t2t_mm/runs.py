@@ -10,22 +10,26 @@ gin binds the arguments of `run` and the fields of the three hparams records, an
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 
 import gin
 
 from t2t_mm import rundir
 from t2t_mm.data.generate import generate
+from t2t_mm.data.preflight import check_briefly
 from t2t_mm.data.ready import ReadyProblem, open_problem
 from t2t_mm.data.records import files_of
 from t2t_mm.errors import UserError
 from t2t_mm.fingerprint import fingerprint
 from t2t_mm.hparam_set import DataHparams, HparamSet, TrainingHparams
 from t2t_mm.models.ports import net_name
-from t2t_mm.plugins import Plugin, used
+from t2t_mm.plugins import Plugin, load, used
 from t2t_mm.registry import HPARAM_SETS, MODALITIES, MODELS, PROBLEMS
 from t2t_mm.train import warm_start
 from t2t_mm.train.estimator import Estimator, Habits
+from t2t_mm.train.preflight import Preflight, preflight
+from t2t_mm.train.trial import Trial
 from t2t_mm.whole_file import whole_file
 
 Report = Callable[[str], None]
@@ -87,17 +91,10 @@ def run(
     """
     if eval_early_stopping_steps and not best_metric:
         raise UserError("--eval_early_stopping_steps asks for what is to get better: give --best_metric too.")
-    earlier = rundir.load(output_dir) if (output_dir / rundir.CONFIG).is_file() else None
-    problems = tuple(problems) or tuple(earlier.problems if earlier else ())
-    if earlier and set(problems) == set(earlier.problems):
-        problems = tuple(earlier.problems)  # what a run does depends on their order
-    if not problems:
-        raise UserError("No problem is named: give --problems, or bind run.problems.")
-    settings = _settings(hparams_set, hparams, earlier)
-    if model is not None and model != settings.model:
-        raise UserError(f"--model={model} was asked for, but the hparam set is one of {settings.model}.")
-    seed = random_seed if random_seed is not None else earlier.seed if earlier else 0
+    earlier, problems, settings, seed = _asked(problems, hparams_set, hparams, model, output_dir, random_seed)
     ready = make_data(problems, data_dir, tmp_dir, generate_data, report)
+    for problem in ready.values():
+        check_briefly(problem, settings.data)
     output_dir.mkdir(parents=True, exist_ok=True)
     names = sorted({name for problem in ready.values() for name in files_of(problem.problem)})
     config = rundir.RunConfig(
@@ -138,6 +135,56 @@ def run(
     with whole_file(output_dir / "operative_config.gin") as partial:
         partial.write_text(gin.config_str(), encoding="utf-8")
     return Run(config, estimator)
+
+
+def check(
+    problems: Sequence[str] = (),
+    hparams_set: str | None = None,
+    hparams: str = "",
+    model: str | None = None,
+    *,
+    data_dir: Path,
+    tmp_dir: Path,
+    output_dir: Path,
+    generate_data: bool = False,
+    random_seed: int | None = None,
+    plugins: Sequence[Plugin] = (),
+    checksums: bool = False,
+    report: Report = say,
+) -> Preflight:
+    """What can be found out about a run before its first step: `run` with the same arguments would begin it.
+
+    Data is made where it is missing; nothing is written to `output_dir`. `checksums` reads every file and record.
+
+    Raises UserError as `run` does.
+    """
+    earlier, names, settings, seed = _asked(problems, hparams_set, hparams, model, output_dir, random_seed)
+    ready = make_data(names, data_dir, tmp_dir, generate_data, report)
+    loaded = tuple(plugins or (earlier.plugins if earlier else ()))
+    trial = Trial(names, settings, data_dir, seed, partial(load, (), loaded))
+    report("Looking at the data, then taking a step of each problem in a process of its own.")
+    return preflight(ready, trial, checksums=checksums)
+
+
+def _asked(
+    problems: Sequence[str],
+    hparams_set: str | None,
+    hparams: str,
+    model: str | None,
+    output_dir: Path,
+    seed: int | None,
+) -> tuple[rundir.RunConfig | None, tuple[str, ...], HparamSet, int]:
+    """The run in `output_dir`, if there is one, and the problems, hparams and seed of the one that is asked for."""
+    earlier = rundir.load(output_dir) if (output_dir / rundir.CONFIG).is_file() else None
+    problems = tuple(problems) or tuple(earlier.problems if earlier else ())
+    if earlier and set(problems) == set(earlier.problems):
+        problems = tuple(earlier.problems)  # what a run does depends on their order
+    if not problems:
+        raise UserError("No problem is named: give --problems, or bind run.problems.")
+    settings = _settings(hparams_set, hparams, earlier)
+    if model is not None and model != settings.model:
+        raise UserError(f"--model={model} was asked for, but the hparam set is one of {settings.model}.")
+    return earlier, problems, settings, seed if seed is not None else earlier.seed if earlier else 0
 
 
 def begin_warm(estimator: Estimator, source: Path, files: Mapping[str, str], report: Report) -> None:

@@ -144,6 +144,14 @@ def test_a_patience_without_a_metric_and_a_warm_start_from_nowhere_are_refused(r
         run(problems=("name_ending",), warm_start_from=tmp_path / "nowhere")
 
 
+def test_damaged_data_is_refused_before_anything_is_made_of_it(run, tmp_path):
+    run()
+    (tmp_path / "data" / "name_ending" / "dev-00000-of-00001.array_record").unlink()
+    with pytest.raises(UserError, match="dev-00000-of-00001.array_record should hold 20 records; found 0"):
+        run(output="another")
+    assert not (tmp_path / "another").exists()
+
+
 def test_the_model_flag_is_a_check(run):
     with pytest.raises(UserError, match="--model=transformer was asked for"):
         run(model="transformer")

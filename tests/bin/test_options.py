@@ -31,6 +31,13 @@ def test_defaults_are_t2ts_or_as_documented():
     assert chosen.gin_file == [] and chosen.gin_param == [] and chosen.plugins == []
 
 
+def test_checksums_are_a_part_of_a_check():
+    chosen = options.trainer_options([*TRAIN, "--check", "--verify"])
+    assert chosen.check is True and chosen.verify is True
+    with pytest.raises(UserError, match="--verify belongs to --check"):
+        options.trainer_options([*TRAIN, "--verify"])
+
+
 def test_the_decoders_defaults_are_t2ts():
     chosen = options.decoder_options(["--output_dir=run", "--decode_from_file=in.txt"])
     assert (chosen.beam_size, chosen.alpha, chosen.return_beams) == (4, 0.6, False)

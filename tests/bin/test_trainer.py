@@ -35,6 +35,30 @@ def test_a_run_is_planned_trained_evaluated_shown_and_goes_on(command, tmp_path)
 
 
 @pytest.mark.slow
+def test_a_check_tells_of_data_and_memory_and_writes_no_run(command, tmp_path):
+    done = command("trainer", *COMMON, "--check", "--verify")
+    assert done.returncode == 0, done.stderr
+    rows = {
+        tuple(cells[:2]): cells
+        for line in done.stdout.splitlines()
+        if (cells := [cell.strip() for cell in line.strip("|").split("|")])[0] == "image_shapes"
+    }
+    assert rows["image_shapes", "train"][2:] == ["4,500", "4,500", "-", "-", "0.00%", "yes"]
+    assert rows["image_shapes", "dev"][2:4] == ["450", "450"]
+    step = rows["image_shapes", "inputs 64x32x32x3, targets 64"]
+    assert float(step[2].removesuffix(" GB")) > 0.1 and step[-1] == "yes"
+    assert done.stdout.endswith("Nothing stands in the way of a run.\n")
+    assert not (tmp_path / "run").exists()
+
+    shard = tmp_path / "data" / "image_shapes" / "dev-00000-of-00001.array_record"
+    shard.write_bytes(shard.read_bytes()[:-1] + b"?")
+    damaged = command("trainer", *COMMON, "--check", "--verify")
+    assert damaged.returncode == 1
+    assert f"t2t-mm-trainer: {shard.relative_to(tmp_path)} is not what was written: checksum" in damaged.stderr
+    assert "One step on the largest batch" not in damaged.stdout
+
+
+@pytest.mark.slow
 def test_there_is_nothing_to_evaluate_before_a_checkpoint(command):
     done = command("trainer", *COMMON, "--schedule=evaluate")
     assert (done.returncode, done.stderr.splitlines()[-1]) == (

@@ -1,0 +1,135 @@
+"""All that can be asked of a run before its first step: its data, and whether its steps fit into memory."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from t2t_mm.data.preflight import THOROUGHLY, Looked, look
+from t2t_mm.data.ready import ReadyProblem
+from t2t_mm.data.records import verify
+from t2t_mm.errors import UserError
+from t2t_mm.train.table import Table
+from t2t_mm.train.trial import Trial, Tried, try_out
+from t2t_mm.train.watched import available
+
+MUCH = 0.1  # of the examples: dropping more than this is worth a note
+NONE = "-"
+
+
+@dataclass(frozen=True)
+class Preflight:
+    """What was found. A run may begin if there are no faults."""
+
+    looked: tuple[Looked, ...]  # by problem and split
+    tried: tuple[Tried, ...]  # by problem; empty where the data has faults
+    limit: int | None  # bytes of memory that a step might take; None where the system does not tell
+    faults: tuple[str, ...]  # sentences
+
+    def tables(self) -> list[Table]:
+        """What there is to see, for a terminal."""
+        return [_data_table(self.looked), *([_step_table(self.tried, self.limit)] if self.tried else [])]
+
+
+def preflight(ready: Mapping[str, ReadyProblem], trial: Trial, *, checksums: bool = False) -> Preflight:
+    """Look at the data of a run's problems and, if it is sound, take a step of each on its largest batch.
+
+    With `checksums`, every file is compared with its checksum and every record is read, not a part of them.
+    """
+    looked: list[Looked] = []
+    faults: list[str] = []
+    for problem in ready.values():
+        if checksums:
+            try:
+                verify(problem.folder, problem.manifest)
+            except UserError as error:
+                faults.append(str(error))
+        looked += look(problem, trial.hparams.data, None if checksums else THOROUGHLY)
+    faults += [fault for one in looked for fault in one.faults if fault not in faults]
+    limit, tried = available(), []
+    if not faults:
+        try:
+            tried = try_out(trial, limit)
+        except UserError as error:
+            faults.append(str(error))
+        faults += _faults_of_steps(tried, limit)
+    return Preflight(tuple(looked), tuple(tried), limit, tuple(faults))
+
+
+def _faults_of_steps(tried: Sequence[Tried], limit: int | None) -> list[str]:
+    unfit = [one for one in tried if not one.fits]
+    faults = [
+        f"A step of {one.problem} on its largest batch does not fit into memory{_left(limit)} with "
+        f"batch_size={one.asked}."
+        for one in unfit
+    ]
+    if unfit and all(one.at_most is not None for one in unfit):
+        fitting = min(one.at_most.batch_size for one in unfit if one.at_most is not None)
+        faults.append(f"All fit with --hparams=batch_size={fitting}.")
+    elif unfit:
+        alone = ", ".join(one.problem for one in unfit if one.at_most is None)
+        faults.append(
+            f"One example of {alone} is too much: a smaller max_length or audio_seconds leaves out long ones, and a "
+            f"smaller hparam set takes less for each."
+        )
+    faults += [
+        f"The loss of {one.problem} is {one.at_most.nats} in the first step."
+        for one in tried
+        if one.at_most is not None and not math.isfinite(one.at_most.nats)
+    ]
+    return faults
+
+
+def _data_table(looked: Sequence[Looked]) -> Table:
+    notes = [
+        "looked at: records whose ids, shapes and lengths were compared with what the model expects.",
+        "left out: when the data was made, for the reason given; too long: by max_length or audio_seconds, in training "
+        "alone. No example is cut.",
+    ]
+    notes += [
+        f"{one.problem}: {one.dropped:.1%} of its examples of {one.split} are dropped."
+        for one in looked
+        if one.dropped > MUCH
+    ]
+    return Table(
+        title="Data",
+        columns=("problem", "split", "examples", "looked at", "left out", "too long", "dropped", "sound"),
+        rows=[
+            (
+                one.problem,
+                one.split,
+                f"{one.examples:,}",
+                f"{one.read:,}",
+                ", ".join(f"{count:,} {reason}" for reason, count in one.left_out.items()) or NONE,
+                f"{one.too_long:,}" if one.too_long else NONE,
+                f"{one.dropped:.2%}",
+                "no" if one.faults else "yes",
+            )
+            for one in looked
+        ],
+        notes=notes,
+    )
+
+
+def _step_table(tried: Sequence[Tried], limit: int | None) -> Table:
+    return Table(
+        title="One step on the largest batch of each problem",
+        columns=("problem", "batch", "peak memory", "seconds", "nats a target", "fits"),
+        rows=[_step_cells(one) for one in tried],
+        notes=[
+            f"peak memory: of the whole process (VmHWM), weights and optimiser included{_left(limit)}.",
+            "seconds: the first step of a kind is compiled in them.",
+        ],
+    )
+
+
+def _step_cells(one: Tried) -> tuple[str, ...]:
+    fit = one.at_most
+    if fit is None:
+        return one.problem, NONE, NONE, NONE, NONE, "no"
+    batch = ", ".join(f"{feature} {'x'.join(map(str, shape))}" for feature, shape in fit.shapes.items())
+    verdict = "yes" if one.fits else f"batch_size={fit.batch_size}"
+    return one.problem, batch, f"{fit.peak / 1e9:.2f} GB", f"{fit.seconds:.1f}", f"{fit.nats:.2f}", verdict
+
+
+def _left(limit: int | None) -> str:
+    return "" if limit is None else f" ({limit / 1e9:.1f} GB are left)"
