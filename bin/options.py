@@ -41,6 +41,18 @@ RUNS = {  # names for --problems that stand for several
         "image_captions_shapes",
         "speech_syllables",
     ),
+    "uci": (  # ten tables, for soft ordering
+        "uci_banknote",
+        "uci_breast_cancer",
+        "uci_ecoli",
+        "uci_german",
+        "uci_glass",
+        "uci_ionosphere",
+        "uci_iris",
+        "uci_pima",
+        "uci_sonar",
+        "uci_wine",
+    ),
     "paper": (  # arXiv 1706.05137
         "speech_wsj",
         "image_imagenet",

@@ -135,6 +135,21 @@ PROBLEMS: Registry[Any] = Registry(
         **_table("problems.ptb_characters", {"lm_ptb_char": "LmPtbChar"}),
         **_table("problems.text8", {"lm_text8": "LmText8"}),
         **_table("problems.cnn_questions", {"qa_cnn": "QaCnn", "qa_cnn_short": "QaCnnShort"}),
+        **_table(
+            "problems.uci",
+            {
+                "uci_iris": "UciIris",
+                "uci_wine": "UciWine",
+                "uci_glass": "UciGlass",
+                "uci_ecoli": "UciEcoli",
+                "uci_banknote": "UciBanknote",
+                "uci_breast_cancer": "UciBreastCancer",
+                "uci_sonar": "UciSonar",
+                "uci_ionosphere": "UciIonosphere",
+                "uci_pima": "UciPima",
+                "uci_german": "UciGerman",
+            },
+        ),
         **_table("problems.imagenet", {"image_imagenet": "ImageImagenet"}),
         **_table("problems.flickr8k", {"image_captions_flickr8k": "ImageCaptionsFlickr8k"}),
         **_table("problems.coco", {"image_captions_coco": "ImageCaptionsCoco"}),
@@ -167,6 +182,9 @@ MODALITIES: Registry[Any] = Registry(
         **_table("modalities.scan", {"scan": "Scan", "scan_plain": "ScanPlain"}),
         **_table("modalities.passage", {"passage": "Passage", "passage_asked": "PassageAsked"}),
         **_table("modalities.label_token", {"label_token": "LabelToken"}),
+        **_table("modalities.label_flat", {"label_flat": "LabelFlat"}),
+        **_table("modalities.vector", {"vector": "Vector", "vector_relu": "VectorRelu"}),
+        **_table("modalities.image_padded", {"image_padded": "ImagePadded"}),
         **_table("modalities.audio", {"audio_spectral": "AudioSpectral", "audio_waveform": "AudioWaveform"}),
         **_table("modalities.audio_subsampling", {"audio_subsampling": "AudioSubsampling"}),
     },
@@ -179,6 +197,7 @@ MODELS: Registry[Any] = Registry(
         **_table("models.bn_lstm.body", {"bn_lstm": "BnLstm"}),
         **_table("models.conformer.body", {"conformer": "Conformer"}),
         **_table("models.vit.body", {"vit": "Vit"}),
+        **_table("models.soft_ordering.body", {"soft_ordering": "SoftOrdering"}),
     },
 )
 HPARAM_SETS: Registry[Any] = Registry(
@@ -199,6 +218,10 @@ HPARAM_SETS: Registry[Any] = Registry(
         ),
         **_functions("hparams.conformer", "conformer_s conformer_m conformer_l conformer_tiny"),
         **_functions("hparams.vit", "vit_b16 vit_l16 vit_h14 vit_tiny"),
+        **_functions(
+            "hparams.soft_ordering",
+            "soft_ordering_uci soft_ordering_omniglot soft_ordering_omniglot_small",
+        ),
     },
 )
 DECODED_METRICS: Registry[Any] = Registry(

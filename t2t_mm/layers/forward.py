@@ -46,6 +46,7 @@ class Watched:
 
     attention: dict[str, Any] = field(default_factory=dict)  # float32[B, L, S]: target to source, mean over heads
     load: dict[str, Any] = field(default_factory=dict)  # float32[E]: how often real tokens chose each expert
+    ordering: dict[str, Any] = field(default_factory=dict)  # float32[J, K]: how much of layer j goes in at depth k
 
 
 class Forward:

@@ -11,6 +11,7 @@ from t2t_mm.problem import DEV, TRAIN, Feature, Problem, Source
 from t2t_mm.registry import PROBLEMS
 
 ROOT = Path(t2t_mm.__file__).parents[1]
+UCI = "banknote breast_cancer ecoli german glass ionosphere iris pima sonar wine".split()
 COMMANDS = {
     "translate_ende_multi30k": "to-german",
     "translate_deen_multi30k": "to-english",
@@ -28,6 +29,7 @@ COMMANDS = {
     "sequential_mnist": "to-label",
     "permuted_mnist": "to-label",
     "sequential_mnist_rows": "to-label",
+    **dict.fromkeys((f"uci_{name}" for name in UCI), "to-label"),
     "lm_ptb_char": "to-ptb",
     "lm_text8": "to-text8",
     "qa_cnn": "to-label",

@@ -15,7 +15,12 @@ ONE_IN = 10
 
 def in_dev(example_id: str) -> bool:
     """Whether the example is held out: the first 8 bytes of the id's SHA-256, as a number, leave 0 modulo 10."""
-    return int.from_bytes(hashlib.sha256(example_id.encode()).digest()[:8], "big") % ONE_IN == 0
+    return in_part(example_id, ONE_IN)
+
+
+def in_part(key: str, one_in: int) -> bool:
+    """The same for another part: whether `key` is one of the one in `one_in` whose hash leaves 0."""
+    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big") % one_in == 0
 
 
 def by_hash(ids: Iterable[str], root: Path, kind: str) -> dict[str, list[str]]:

@@ -1,8 +1,8 @@
 """What TensorBoard shows of a problem at an evaluation: its fixed example, where the net looked, who did the work.
 
 `examples-<problem>/card` is text; `.../input`, `.../attention` and `.../attention_by_layer` are pictures;
-`experts-<problem>/load` is a picture, `experts-<problem>/<layer>/variation` and `.../busiest` are scalars. What there
-is not, such as attention in a body without any, is left out.
+`experts-<problem>/load` is a picture, `experts-<problem>/<layer>/variation` and `.../busiest` are scalars;
+`ordering-<problem>/scalings` is a picture. What there is not, such as attention in a body without any, is left out.
 """
 
 import numpy as np
@@ -15,6 +15,7 @@ from t2t_mm.train.exhibits.attention_pictures import panels
 from t2t_mm.train.exhibits.expert_pictures import bars, variation
 from t2t_mm.train.exhibits.fixed_example import FixedExample, right_answers
 from t2t_mm.train.exhibits.look import Looker, Written
+from t2t_mm.train.exhibits.ordering_pictures import ordering
 from t2t_mm.train.exhibits.source_views import View, pieces, view
 
 CLASSES = 5  # likeliest classes that are named
@@ -40,6 +41,9 @@ def exhibit(looker: Looker, ready: ReadyProblem, example: FixedExample) -> Exhib
             shown.pictures.update({f"examples-{name}/{kind}": drawn for kind, drawn in maps.items()})
     else:
         card.append(("output", likeliest(target, looker.probabilities(ready, example))))
+        for share_JK in looker.ordering(ready, example).values():
+            title = f"{name}: how much of each layer goes in at each depth"
+            shown.pictures[f"ordering-{name}/scalings"] = ordering(share_JK, title)
     card += [("right", text) for text in right_answers(target, example.stored["targets"], value)]
     shown.texts[f"examples-{name}/card"] = card
     load = looker.load(ready)

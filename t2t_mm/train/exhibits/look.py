@@ -1,6 +1,6 @@
 """What the net does on one example and with its experts, as arrays: nothing is drawn here.
 
-B rows, T target positions, S source positions, V symbols or classes, E experts.
+B rows, T target positions, S source positions, V symbols or classes, E experts, J layers, K depths.
 """
 
 from collections.abc import Callable, Mapping
@@ -72,12 +72,13 @@ class Looker:
 
     def probabilities(self, ready: ReadyProblem, example: FixedExample) -> np.ndarray:
         """float32[V]: what the net thinks of each class, for an example whose target is a class."""
-        target, stored = ready.codecs["targets"], example.stored["targets"]
-        value = target.load(stored, self.hparams, None)
-        arrays = {**self._inputs(ready, example), "targets": target.batch([value], 1, target.length(stored))}
-        logits_V = self._see(ready, arrays)[0][0]
+        logits_V = self._see(ready, self._class_of_one(ready, example))[0][0]
         weights_V = np.exp(logits_V - logits_V.max())
         return weights_V / weights_V.sum()
+
+    def ordering(self, ready: ReadyProblem, example: FixedExample) -> dict[str, np.ndarray]:
+        """By body, float32[J, K]: what it takes of each layer at each depth, where that differs by problem."""
+        return dict(self._see(ready, self._class_of_one(ready, example))[1].ordering)
 
     def load(self, ready: ReadyProblem) -> dict[str, np.ndarray]:
         """By layer, float32[E]: the share of the choices of real positions that each expert got, on dev batches."""
@@ -88,6 +89,12 @@ class Looker:
             for layer, count_E in watched.load.items():
                 counts[layer] = counts.get(layer, 0.0) + count_E
         return {layer: count_E / max(float(count_E.sum()), 1.0) for layer, count_E in counts.items()}
+
+    def _class_of_one(self, ready: ReadyProblem, example: FixedExample) -> dict[str, Arrays]:
+        """The example, whose target is a class, as a batch of one row."""
+        target, stored = ready.codecs["targets"], example.stored["targets"]
+        value = target.load(stored, self.hparams, None)
+        return {**self._inputs(ready, example), "targets": target.batch([value], 1, target.length(stored))}
 
     def _inputs(self, ready: ReadyProblem, example: FixedExample) -> dict[str, Arrays]:
         """The example's input as a batch of one row without padding; nothing where nothing is read."""
@@ -104,8 +111,8 @@ class Looker:
             specs |= {"command": ArraySpec("int32", ()), "last": ArraySpec("int32", ())}
             self._compiled[kind] = for_all_shapes(self._watch(name), self._net.variables, specs)
         arrays = _flat(features) | {"command": np.int32(self._net.command(name)), "last": np.int32(last)}
-        logits_BV, attention, load = self._compiled[kind](arrays)
-        return ops.convert_to_numpy(logits_BV), Watched(_named(attention), _named(load))
+        logits_BV, *left = self._compiled[kind](arrays)
+        return ops.convert_to_numpy(logits_BV), Watched(*map(_named, left))
 
     def _watch(self, problem: str) -> Callable[[Mapping[str, Any]], Any]:
         net = self._net
@@ -123,7 +130,7 @@ class Looker:
                 logits_BV = ops.take(net.judged(problem, judged, features["targets"]), at_1, axis=1)[:, 0]
             else:
                 logits_BV = net.classify(problem, judged)
-            return ops.cast(logits_BV, "float32"), watched.attention, watched.load
+            return ops.cast(logits_BV, "float32"), watched.attention, watched.load, watched.ordering
 
         return watch
 
