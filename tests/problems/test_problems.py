@@ -12,6 +12,7 @@ from t2t_mm.registry import PROBLEMS
 
 ROOT = Path(t2t_mm.__file__).parents[1]
 UCI = "banknote breast_cancer ecoli german glass ionosphere iris pima sonar wine".split()
+OMNIGLOT = [name for name in PROBLEMS if name.startswith("omniglot_")]
 COMMANDS = {
     "translate_ende_multi30k": "to-german",
     "translate_deen_multi30k": "to-english",
@@ -29,6 +30,7 @@ COMMANDS = {
     "sequential_mnist": "to-label",
     "permuted_mnist": "to-label",
     "sequential_mnist_rows": "to-label",
+    **dict.fromkeys(OMNIGLOT, "to-label"),
     **dict.fromkeys((f"uci_{name}" for name in UCI), "to-label"),
     "lm_ptb_char": "to-ptb",
     "lm_text8": "to-text8",
