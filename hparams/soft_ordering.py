@@ -31,6 +31,18 @@ def soft_ordering_uci() -> HparamSet:
 
 
 @HPARAM_SETS.register
+def soft_ordering_mnist() -> HparamSet:
+    """Pairs of digits: 64 units behind encoders that stay as they are drawn, dropout 0.5; 64 pictures a step."""
+    base = soft_ordering_uci()
+    return replace(
+        base,
+        body=SoftOrderingHparams(hidden_size=64, dropout=0.5),
+        training=replace(base.training, freeze="vector_*"),
+        data=DataHparams(batch_size=64),
+    )
+
+
+@HPARAM_SETS.register
 def soft_ordering_omniglot() -> HparamSet:
     """Alphabets: four shared convolutions of 53 filters on 105 x 105 pixels, dropout 0.5; one picture a step."""
     base = soft_ordering_uci()

@@ -132,6 +132,10 @@ PROBLEMS: Registry[Any] = Registry(
                 "sequential_mnist_rows": "SequentialMnistRows",
             },
         ),
+        **_table(
+            "problems.mnist_pairs",
+            {f"mnist_pair_{a}_{b}": f"MnistPair{a}{b}" for a in range(10) for b in range(a + 1, 10)},
+        ),
         **_table("problems.ptb_characters", {"lm_ptb_char": "LmPtbChar"}),
         **_table("problems.text8", {"lm_text8": "LmText8"}),
         **_table("problems.cnn_questions", {"qa_cnn": "QaCnn", "qa_cnn_short": "QaCnnShort"}),
@@ -280,7 +284,7 @@ HPARAM_SETS: Registry[Any] = Registry(
         **_functions("hparams.vit", "vit_b16 vit_l16 vit_h14 vit_tiny"),
         **_functions(
             "hparams.soft_ordering",
-            "soft_ordering_uci soft_ordering_omniglot soft_ordering_omniglot_small",
+            "soft_ordering_uci soft_ordering_mnist soft_ordering_omniglot soft_ordering_omniglot_small",
         ),
     },
 )

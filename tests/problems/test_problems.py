@@ -13,6 +13,7 @@ from t2t_mm.registry import PROBLEMS
 ROOT = Path(t2t_mm.__file__).parents[1]
 UCI = "banknote breast_cancer ecoli german glass ionosphere iris pima sonar wine".split()
 OMNIGLOT = [name for name in PROBLEMS if name.startswith("omniglot_")]
+PAIRS = [f"mnist_pair_{a}_{b}" for a in range(10) for b in range(a + 1, 10)]
 COMMANDS = {
     "translate_ende_multi30k": "to-german",
     "translate_deen_multi30k": "to-english",
@@ -31,6 +32,7 @@ COMMANDS = {
     "permuted_mnist": "to-label",
     "sequential_mnist_rows": "to-label",
     **dict.fromkeys(OMNIGLOT, "to-label"),
+    **dict.fromkeys(PAIRS, "to-label"),
     **dict.fromkeys((f"uci_{name}" for name in UCI), "to-label"),
     "lm_ptb_char": "to-ptb",
     "lm_text8": "to-text8",

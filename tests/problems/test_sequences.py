@@ -10,7 +10,7 @@ from t2t_mm.data.generate import generate
 from t2t_mm.data.ready import open_problem
 from t2t_mm.data.scan import permutation
 from t2t_mm.hparam_set import DataHparams
-from t2t_mm.problem import DEV, TEST
+from t2t_mm.problem import DEV, TEST, Port
 from t2t_mm.registry import PROBLEMS
 
 
@@ -50,6 +50,16 @@ def test_mnist_is_read_pixel_by_pixel_permuted_or_row_by_row(name, shape, mnist,
     np.testing.assert_array_equal(batch.arrays["inputs"]["values"][0], right.reshape(shape))
     assert batch.arrays["inputs"]["lengths"][:2].tolist() == [shape[0]] * 2
     assert problem.codecs["targets"].names == tuple("0123456789")
+
+
+def test_a_pair_of_digits_is_read_as_one_vector_and_has_no_other_digit(mnist, tmp_path):
+    problem = ready("mnist_pair_0_1", tmp_path)  # digits 0 to 9, 0, 1 to train and evaluate on, the last two in dev
+    assert {split: found.examples for split, found in problem.manifest.splits.items()} == {"train": 2, DEV: 2, TEST: 2}
+    batch = Batches(problem, DEV, DataHparams(batch_size=4), 0, training=False).batch(0)
+    place = int(batch.ids[0].removeprefix("train/"))
+    np.testing.assert_allclose(batch.arrays["inputs"]["values"][0], mnist[place].reshape(-1) / 255, rtol=1e-6)
+    assert batch.arrays["targets"]["class"][0] == place % 10 and problem.codecs["targets"].names == ("0", "1")
+    assert problem.signature.inputs == Port("vector", "vector_mnist_pair_0_1", 784)
 
 
 def test_the_treebanks_text_is_cut_into_stretches_of_a_hundred_characters(tmp_path):
