@@ -109,9 +109,14 @@ class ArraySpec:
 
 
 class Codec(abc.ABC):
-    """A feature with its files at hand."""
+    """A feature with its files at hand.
+
+    What it draws in training is keyed by its name in the problem, or by `draws`: two features of a problem that have
+    it in common are given equal generators, so that one knows what the other drew.
+    """
 
     port: Port
+    draws: str = ""
 
     @abc.abstractmethod
     def store(self, value: Any) -> bytes:

@@ -219,6 +219,16 @@ PROBLEMS: Registry[Any] = Registry(
         **_table("problems.coco", {"image_captions_coco": "ImageCaptionsCoco"}),
         **_table("problems.fsdd", {"speech_digits": "SpeechDigits", "speech_digit_strings": "SpeechDigitStrings"}),
         **_table("problems.spoken_captions", {"speech_captions": "SpeechCaptions"}),
+        **_table(
+            "problems.sentences",
+            {
+                "sentences_text": "SentencesText",
+                "sentences_ptb": "SentencesPtb",
+                "sentences_multi30k": "SentencesMulti30k",
+                "word_order_ptb": "WordOrderPtb",
+                "word_order_multi30k": "WordOrderMulti30k",
+            },
+        ),
         **_table("problems.builtin_images", {"image_shapes": "ImageShapes"}),
         **_table("problems.builtin_captions", {"image_captions_shapes": "ImageCaptionsShapes"}),
         **_table("problems.builtin_speech", {"speech_syllables": "SpeechSyllables"}),
@@ -245,6 +255,7 @@ MODALITIES: Registry[Any] = Registry(
         **_table("modalities.label_last", {"label_last": "LabelLast"}),
         **_table("modalities.scan", {"scan": "Scan", "scan_plain": "ScanPlain"}),
         **_table("modalities.passage", {"passage": "Passage", "passage_asked": "PassageAsked"}),
+        **_table("modalities.sentences", {"sentences": "Sentences"}),
         **_table("modalities.label_token", {"label_token": "LabelToken"}),
         **_table("modalities.label_flat", {"label_flat": "LabelFlat"}),
         **_table("modalities.vector", {"vector": "Vector", "vector_relu": "VectorRelu"}),
@@ -262,6 +273,7 @@ MODELS: Registry[Any] = Registry(
         **_table("models.conformer.body", {"conformer": "Conformer"}),
         **_table("models.vit.body", {"vit": "Vit"}),
         **_table("models.soft_ordering.body", {"soft_ordering": "SoftOrdering"}),
+        **_table("models.bert.body", {"bert": "Bert"}),
     },
 )
 HPARAM_SETS: Registry[Any] = Registry(
@@ -286,6 +298,7 @@ HPARAM_SETS: Registry[Any] = Registry(
             "hparams.soft_ordering",
             "soft_ordering_uci soft_ordering_mnist soft_ordering_omniglot soft_ordering_omniglot_small",
         ),
+        **_functions("hparams.bert", "bert_base bert_large bert_tiny"),
     },
 )
 DECODED_METRICS: Registry[Any] = Registry(

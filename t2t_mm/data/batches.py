@@ -88,7 +88,10 @@ class Batches:
             rows *= -(-len(records) // len(examples))
         arrays = {}
         for (name, codec), length in zip(self.ready.codecs.items(), bucket.lengths, strict=True):
-            values = [codec.load(record[name], self.hparams, self._chance(name, record, epoch)) for record in records]
+            values = [
+                codec.load(record[name], self.hparams, self._chance(codec.draws or name, record, epoch))
+                for record in records
+            ]
             arrays[name] = codec.batch(values, rows, length)
         return Batch(self.ready.name, position, tuple(record["id"] for record in records), arrays)
 

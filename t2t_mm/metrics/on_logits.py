@@ -55,10 +55,22 @@ def accuracy_per_sequence(logits_BTV: Any, labels_BT: Any, real_BT: Any) -> Any:
     return ops.stack([ops.cast(whole_B, "float32"), ops.cast(counted_B, "float32")], axis=-1)
 
 
+def accuracy_of_first(logits_BTV: Any, labels_BT: Any, real_BT: Any) -> Any:
+    """`accuracy` of each example's first target alone: whether a sentence is the next, where words follow."""
+    return accuracy(logits_BTV[:, :1], labels_BT[:, :1], real_BT[:, :1])
+
+
+def accuracy_of_rest(logits_BTV: Any, labels_BT: Any, real_BT: Any) -> Any:
+    """`accuracy` of the targets but the first: the words that were masked."""
+    return accuracy(logits_BTV[:, 1:], labels_BT[:, 1:], real_BT[:, 1:])
+
+
 METRICS: dict[str, Metric] = {
     "neg_log_perplexity": Metric(neg_log_perplexity, ratio),
     "accuracy": Metric(accuracy, ratio),
     "accuracy_per_sequence": Metric(accuracy_per_sequence, ratio),
+    "accuracy_of_first": Metric(accuracy_of_first, ratio),
+    "accuracy_of_rest": Metric(accuracy_of_rest, ratio),
     "accuracy_top5": Metric(accuracy_top5, ratio),
 }
 

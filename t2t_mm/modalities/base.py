@@ -53,7 +53,11 @@ class Modality(Part, abc.ABC):
 
     @abc.abstractmethod
     def labels(self, arrays: Tensors) -> tuple[Any, Any]:
-        """The targets beside `top`'s logits: (int32[B, T], which of them are real: bool[B, T])."""
+        """The targets beside `judged`'s logits: (int32[B, T], which of them are real: bool[B, T])."""
+
+    def judged(self, body: Seq, arrays: Tensors) -> Any:
+        """Logits float[B, T, V] of each target: `top`'s, unless the targets say which of the body's vectors predict."""
+        return self.top(body)
 
 
 class Writer(Modality):
@@ -66,7 +70,7 @@ class Writer(Modality):
     autoregressive = False
 
     @abc.abstractmethod
-    def judged(self, memory: Seq, arrays: Tensors) -> Any:
+    def judged(self, body: Seq, arrays: Tensors) -> Any:
         """Logits float[B, T, V] of each target, given those before it."""
 
     @abc.abstractmethod

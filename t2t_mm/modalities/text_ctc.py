@@ -52,8 +52,8 @@ class TextCtc(Writer):
         ids_BL = arrays["ids"]
         return ids_BL, ops.arange(ops.shape(ids_BL)[1])[None, :] < arrays["lengths"][:, None]
 
-    def judged(self, memory: Seq, arrays: Tensors) -> Any:
-        probabilities_BFV = moment_probabilities(self.top(memory), memory.real_BL)
+    def judged(self, body: Seq, arrays: Tensors) -> Any:
+        probabilities_BFV = moment_probabilities(self.top(body), body.real_BL)
         return line_logits(probabilities_BFV, arrays["ids"])
 
     def loss(self, body: Seq, arrays: Tensors, smoothing: float) -> Loss:

@@ -129,8 +129,7 @@ class Net(Part):
 
     def judged(self, problem: str, predicted: Seq, targets: Tensors) -> Any:
         """Logits float[B, T, V] of each target, from what `predict` gave."""
-        writer = self._writer(problem)
-        return self._targets(problem).top(predicted) if writer is None else writer.judged(predicted, targets)
+        return self._targets(problem).judged(predicted, targets)
 
     def classify(self, problem: str, memory: Seq) -> Any:
         """Logits float[B, C] of a problem that is not generated."""

@@ -10,8 +10,9 @@ from keras import ops
 
 from t2t_mm.errors import UserError
 from t2t_mm.layers.forward import Forward, Noise
+from t2t_mm.layers.gelu import gelu
 from t2t_mm.layers.sequence import Seq
-from t2t_mm.models.vit.body import Vit, gelu
+from t2t_mm.models.vit.body import Vit
 from t2t_mm.models.vit.hparams import VitHparams
 
 WIDTH, HEADS, PATCHES = 8, 2, 6

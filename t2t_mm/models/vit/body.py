@@ -12,6 +12,7 @@ from t2t_mm.layers.attention import SelfAttention
 from t2t_mm.layers.dropout import dropout
 from t2t_mm.layers.feed_forward import FeedForward
 from t2t_mm.layers.forward import Forward
+from t2t_mm.layers.gelu import gelu
 from t2t_mm.layers.norm import LayerNorm
 from t2t_mm.layers.part import Part
 from t2t_mm.layers.residual import Residual
@@ -78,8 +79,3 @@ class Vit(Reader):
         for layer in self.stack:
             x_BLD = layer(x_BLD, real_BL, forward)
         return Seq(self.norm(x_BLD), real_BL)
-
-
-def gelu(x: Any) -> Any:
-    """x times the standard normal distribution's P(X <= x), not approximated."""
-    return ops.gelu(x, approximate=False)
