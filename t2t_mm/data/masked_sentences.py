@@ -119,7 +119,8 @@ class HiddenWordsCodec(MaskedSentencesCodec):
         return {"places": ids, "ids": ids, "lengths": lengths}
 
     def value(self, stored: bytes) -> Any:
-        return Pair(*super().value(stored[4:]), follows=stored[0] == 1)
+        first, second = super().value(stored[4:])
+        return Pair(first, second, follows=stored[0] == 1)
 
     def symbols(self, stored: bytes) -> np.ndarray:
         """The targets of an evaluation."""

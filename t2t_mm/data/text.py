@@ -52,7 +52,7 @@ class Text(Feature):
     def files(self) -> tuple[str, ...]:
         return (f"vocab.{self.vocabulary}.model",)
 
-    def open(self, folder: Path) -> "TextCodec":
+    def open(self, folder: Path) -> Codec:
         return TextCodec(self.vocabulary, Vocabulary.load(folder / self.files()[0]))
 
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from t2t_mm.data.brackets import ESCAPES, UNKNOWN, Node, read_tree
 from t2t_mm.data.text import Text, TextCodec
+from t2t_mm.data.vocabulary import Vocabulary
 from t2t_mm.errors import UserError
 from t2t_mm.hparam_set import DataHparams
 from t2t_mm.problem import Arrays, ArraySpec, Codec, Feature
@@ -123,7 +124,7 @@ class Tree(Feature):
         return self._text.files()
 
     def open(self, folder: Path) -> "TreeCodec":
-        return TreeCodec(self._text.open(folder))
+        return TreeCodec(TextCodec(self._text.vocabulary, Vocabulary.load(folder / self.files()[0])))
 
     @property
     def _text(self) -> Text:

@@ -99,10 +99,24 @@ def test_sums_of_parts_add_up_to_the_sums_of_the_whole(name):
 @pytest.mark.parametrize("name", sorted(METRICS))
 def test_classes_come_as_sequences_of_length_one(name):
     arrays = [[[0.0, 9.0]], [[9.0, 0.0]]], [[1], [1]], [[True], [True]]
-    expected = {"neg_log_perplexity": pytest.approx(-4.5, abs=1e-3), "accuracy_top5": 1.0}
+    nothing = pytest.approx(float("nan"), nan_ok=True)
+    expected = {
+        "neg_log_perplexity": pytest.approx(-4.5, abs=1e-3),
+        "accuracy_top5": 1.0,
+        "accuracy_of_rest": nothing,
+    }
     assert figure(name, *arrays) == expected.get(name, 0.5)
 
 
 @pytest.mark.parametrize("name", sorted(METRICS))
 def test_the_figure_of_nothing_is_no_number(name):
     assert math.isnan(METRICS[name].finish(np.zeros(2)))
+
+
+def test_the_first_target_and_the_rest_are_judged_apart():
+    # the first of one example is right and of the other wrong; of the rest one in three real ones is right
+    logits = np.zeros((2, 3, 2), "float32")
+    logits[:, :, 1] = 9.0
+    labels, real = [[1, 1, 0], [0, 0, 1]], [[True, True, True], [True, True, False]]
+    assert figure("accuracy_of_first", logits, labels, real) == 0.5
+    assert figure("accuracy_of_rest", logits, labels, real) == pytest.approx(1 / 3)
