@@ -32,6 +32,8 @@ from t2t_mm.train import checkpoint
 from t2t_mm.train.judge import Judge
 from t2t_mm.train.score import score
 
+pytestmark = pytest.mark.slow
+
 WORDS = "ant bee cat dog eel".split()
 LENGTHS = {TRAIN: 30, DEV: 11, TEST: 4}
 

@@ -14,6 +14,8 @@ if keras.backend.backend() != "tensorflow":
 from t2t_mm.train import checkpoint
 from t2t_mm.train.estimator import Estimator, Habits
 
+pytestmark = pytest.mark.slow
+
 HPARAMS = HPARAM_SETS["bn_lstm_tiny"]().override(
     "hidden_size=32,statistics_steps=8,batch_size=128,buckets=2,learning_rate=0.01"
 )

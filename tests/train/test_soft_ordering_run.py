@@ -20,6 +20,8 @@ from t2t_mm.train.exhibits.exhibit import exhibit
 from t2t_mm.train.exhibits.fixed_example import fixed_example
 from t2t_mm.train.exhibits.look import Looker
 
+pytestmark = pytest.mark.slow
+
 HPARAMS = HPARAM_SETS["soft_ordering_uci"]().override("hidden_size=16,dropout=0,learning_rate=0.01")
 
 

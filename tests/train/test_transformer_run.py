@@ -17,6 +17,8 @@ from t2t_mm.train.estimator import Estimator, Habits
 from t2t_mm.train.optimiser import Optimiser
 from t2t_mm.train.step import Steps
 
+pytestmark = pytest.mark.slow
+
 HPARAMS = HPARAM_SETS["transformer_tiny"]().override(
     "hidden_size=64,encoder_layers=1,decoder_layers=1,filter_size=128,attention_heads=4,dropout=0,batch_size=128,"
     "buckets=2,learning_rate_schedule=constant,learning_rate=0.003,learning_rate_warmup_steps=20"

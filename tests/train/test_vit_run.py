@@ -22,6 +22,8 @@ if keras.backend.backend() != "tensorflow":
 from t2t_mm.train.estimator import Estimator, Habits
 from t2t_mm.train.warm_start import read, warm_start
 
+pytestmark = pytest.mark.slow
+
 CORNERS, SHADES = ("top_left", "top_right", "bottom_left", "bottom_right"), ("dark", "bright")
 HPARAMS = HPARAM_SETS["vit_tiny"]().override(
     "hidden_size=32,encoder_layers=2,filter_size=64,image_size=16,image_augment=False,batch_size=512,"
