@@ -5,12 +5,10 @@ from typing import Any
 from keras import ops
 
 from t2t_mm.layers.conv import ConvStep
-from t2t_mm.layers.cross_entropy import cross_entropy
-from t2t_mm.layers.forward import Forward
 from t2t_mm.layers.part import Part
 from t2t_mm.layers.picture import PictureStep, halve
 from t2t_mm.layers.sequence import Seq, zero_pads
-from t2t_mm.modalities.base import Loss, Modality, Tensors, one_way
+from t2t_mm.modalities.class_head import ClassHead
 from t2t_mm.modalities.text import Table
 
 STRIDE = 4  # along a sequence, as T2T
@@ -71,13 +69,11 @@ def pool(x_BLD: Any, real_BL: Any) -> Any:
     return ops.max_pool(x_BLD, STRIDE + 1, strides=STRIDE, padding="valid")
 
 
-class Label(Modality):
+class Label(ClassHead):
     """A class from the whole memory: the exit flow, then one row of 2 D weights and a bias-free score a class.
 
     The flow over grids and the flow along sequences are made together, so that a class set may be read from both.
     """
-
-    autoregressive = False
 
     def build(self) -> None:
         self.grid = ExitGrid(name="grid")
@@ -87,28 +83,8 @@ class Label(Modality):
         self.line.build(self.hidden_size)
         self.score.build((self.port.size, 2 * self.hidden_size))
 
-    def _exit(self, memory: Seq) -> Any:
+    def read(self, memory: Seq) -> Any:
         return self.line(memory) if memory.grid is None else self.grid(memory)
 
-    def bottom(self, arrays: Tensors, forward: Forward) -> Seq:
-        raise one_way(self, "inputs")
-
-    def targets_bottom(self, arrays: Tensors, forward: Forward) -> Seq:
-        raise one_way(self, "previous outputs")
-
-    def top(self, body: Seq) -> Any:
-        """Seq[B, L, D] to logits float[B, 1, C]."""
-        return ops.matmul(self._exit(body), ops.transpose(self.score.rows_VD))[:, None]
-
-    def loss(self, body: Seq, arrays: Tensors, smoothing: float) -> Loss:
-        labels_B1, real_B1 = self.labels(arrays)
-        smoothed_B, nats_B = cross_entropy(
-            self._exit(body), ops.convert_to_tensor(self.score.rows_VD), labels_B1[:, 0], smoothing
-        )
-        real_B = ops.cast(real_B1[:, 0], "float32")
-        return Loss(ops.sum(smoothed_B * real_B), ops.sum(nats_B * real_B), ops.sum(real_B))
-
-    def labels(self, arrays: Tensors) -> tuple[Any, Any]:
-        """{"class": int32[B]}, -1 for an empty row."""
-        class_B1 = arrays["class"][:, None]
-        return ops.maximum(class_B1, 0), class_B1 >= 0
+    def rows(self) -> Any:
+        return ops.convert_to_tensor(self.score.rows_VD)

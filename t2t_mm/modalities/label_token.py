@@ -5,11 +5,9 @@ from typing import Any
 import keras
 from keras import ops
 
-from t2t_mm.layers.cross_entropy import cross_entropy
-from t2t_mm.layers.forward import Forward
 from t2t_mm.layers.part import Part
 from t2t_mm.layers.sequence import Seq
-from t2t_mm.modalities.base import Loss, Modality, Tensors, one_way
+from t2t_mm.modalities.class_head import ClassHead, with_one
 
 
 class Hidden(Part):
@@ -37,13 +35,11 @@ class Score(Part):
         return self.rows_CE.value
 
 
-class LabelToken(Modality):
+class LabelToken(ClassHead):
     """A class from the class token: a linear layer; where the body's hparam `label_head` is "mlp", on a hidden one.
 
     Weights stand under the head's name, so a linear head does not take up what was trained on top of a hidden layer.
     """
-
-    autoregressive = False
 
     def build(self) -> None:
         head = self.hparams.body.label_head
@@ -53,30 +49,9 @@ class LabelToken(Modality):
         self.score = Score(name=head)
         self.score.build(self.port.size, self.hidden_size)
 
-    def bottom(self, arrays: Tensors, forward: Forward) -> Seq:
-        raise one_way(self, "inputs")
+    def read(self, memory: Seq) -> Any:
+        x_BD = memory.values_BLD[:, 0]
+        return with_one(x_BD if self.hidden is None else self.hidden(x_BD))
 
-    def targets_bottom(self, arrays: Tensors, forward: Forward) -> Seq:
-        raise one_way(self, "previous outputs")
-
-    def top(self, body: Seq) -> Any:
-        """Seq[B, L, D] to logits float[B, 1, C]."""
-        x_BE = self._read(body)
-        return ops.matmul(x_BE, ops.transpose(ops.cast(self.score(), x_BE.dtype)))[:, None]
-
-    def loss(self, body: Seq, arrays: Tensors, smoothing: float) -> Loss:
-        labels_B1, real_B1 = self.labels(arrays)
-        smoothed_B, nats_B = cross_entropy(self._read(body), self.score(), labels_B1[:, 0], smoothing)
-        real_B = ops.cast(real_B1[:, 0], "float32")
-        return Loss(ops.sum(smoothed_B * real_B), ops.sum(nats_B * real_B), ops.sum(real_B))
-
-    def labels(self, arrays: Tensors) -> tuple[Any, Any]:
-        """{"class": int32[B]}, -1 for an empty row."""
-        class_B1 = arrays["class"][:, None]
-        return ops.maximum(class_B1, 0), class_B1 >= 0
-
-    def _read(self, body: Seq) -> Any:
-        """float[B, D + 1]: what is scored, and the 1 that the bias multiplies."""
-        x_BD = body.values_BLD[:, 0]
-        x_BD = x_BD if self.hidden is None else self.hidden(x_BD)
-        return ops.concatenate([x_BD, ops.ones_like(x_BD[:, :1])], axis=-1)
+    def rows(self) -> Any:
+        return self.score()

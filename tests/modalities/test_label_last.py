@@ -27,7 +27,7 @@ def head(scrambled):
 def test_the_softmax_reads_the_last_real_vector_and_has_a_bias(head):
     logits_BC = ops.convert_to_numpy(head.top(Seq(ops.convert_to_tensor(MEMORY_BLD), ops.convert_to_tensor(REAL_BL))))
     last_BD = MEMORY_BLD[[0, 1, 2], [3, 1, 0]]
-    right_BC = last_BD @ head.score.rows_CD.numpy().T + head.score.shift_C.numpy()
+    right_BC = last_BD @ head.score.rows_CN.numpy().T + head.score.shift_C.numpy()
     np.testing.assert_allclose(logits_BC[:, 0], right_BC, rtol=1e-5)
 
 
@@ -43,7 +43,7 @@ def test_the_loss_leaves_empty_rows_out(head):
 def test_the_rows_start_orthogonal_and_the_bias_at_zero():
     made = LabelLast(Port("label", "label_size", 3), 5, HPARAMS, name="label_size")
     made.build()
-    rows_CD = made.score.rows_CD.numpy()
+    rows_CD = made.score.rows_CN.numpy()
     np.testing.assert_allclose(rows_CD @ rows_CD.T, np.eye(3), atol=1e-5)
     assert not made.score.shift_C.numpy().any()
 
