@@ -21,6 +21,7 @@ def check_bounds(record: Any, bounds: Mapping[str, tuple[float, float]]) -> None
             raise UserError(f"hparam {name} must be {limit}; received {value}.")
 
 
+CORRUPT_RECORD = ("stop", "skip")  # see data/corrupt.py
 SPEC_AUGMENT = ("none", "LB", "LD", "SM", "SS", "conformer")  # policies of data/spec_augment.py
 
 
@@ -31,6 +32,7 @@ class DataHparams:
     batch_size: int = 2048  # body positions in a batch: rows x the longer of source positions and target tokens
     max_length: int = 256  # ids; longer training texts are left out, and counted
     buckets: int = 8  # shapes of batch a problem has at most
+    corrupt_record: str = "stop"  # what a record that can't be read does: stop, or skip, which leaves it out
     image_size: int = 64  # pixels, both sides
     image_patch: int = 16  # pixels, both sides: the square that a body position sees; 16 alone in an entry flow
     image_augment: bool = True  # random crop and mirror image in training
@@ -47,6 +49,8 @@ class DataHparams:
         check_bounds(self, dict.fromkeys(("image_size", "image_patch"), (1, 4096)))
         check_bounds(self, {"audio_seconds": (0.01, inf), "audio_channels": (1, inf)})
         check_bounds(self, dict.fromkeys(("audio_halvings", "waveform_halvings"), (0, 16)))
+        if self.corrupt_record not in CORRUPT_RECORD:
+            raise UnknownName("corrupt_record", self.corrupt_record, CORRUPT_RECORD)
         if self.spec_augment not in SPEC_AUGMENT:
             raise UnknownName("spec_augment policy", self.spec_augment, SPEC_AUGMENT)
 

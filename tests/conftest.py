@@ -97,6 +97,25 @@ def untrained_run(tmp_path_factory: pytest.TempPathFactory, scrambled: Callable[
     return folder
 
 
+@pytest.fixture(scope="session")
+def flip() -> Callable[[Path, int], int]:
+    """Flip a byte of a record of a small shard; returns where the record begins.
+
+    By Riegeli's format of files: 64 bytes stand before the first chunk, and in each of them 40 before its data, the
+    size of which is in bytes 8 to 15. A chunk holds one record.
+    """
+
+    def flip(shard: Path, record: int) -> int:
+        content, start = bytearray(shard.read_bytes()), 64
+        for _ in range(record):
+            start += 40 + int.from_bytes(content[start + 8 : start + 16], "little")
+        content[start + 40] ^= 1
+        shard.write_bytes(content)
+        return start
+
+    return flip
+
+
 @pytest.fixture
 def forgetful_registries() -> Iterator[None]:
     """What a test registers is gone after it."""

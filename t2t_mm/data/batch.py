@@ -13,13 +13,14 @@ class Batch:
     picture {"pixels": uint8[B, H, W, 3]}, sound {"frames": float32[B, T, 80], "lengths": int32[B]}, label
     {"class": int32[B]}. Rows behind the last example are empty: length 0, class -1. `ids` names the examples, one for
     each row that is not empty; in evaluation, an example with several right answers has as many rows, one behind the
-    other.
+    other. `corrupt` says of records that can't be read, and which it lacks, where they lie and why.
     """
 
     problem: str
     position: int  # the place in the problem's data, counted over epochs; the batch after this one is position + 1
     ids: tuple[str, ...]
     arrays: dict[str, Arrays]
+    corrupt: tuple[str, ...] = ()
 
     @property
     def targets(self) -> int:

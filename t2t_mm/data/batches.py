@@ -3,6 +3,7 @@
 import logging
 import os
 from collections.abc import Generator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -10,7 +11,8 @@ import numpy as np
 
 from t2t_mm.data import chance
 from t2t_mm.data.batch import Batch
-from t2t_mm.data.plan import Plan
+from t2t_mm.data.corrupt import CorruptRecord, Tolerance
+from t2t_mm.data.plan import Bucket, Plan
 from t2t_mm.data.ready import ReadyProblem
 from t2t_mm.data.records import SplitReader
 from t2t_mm.errors import UnknownName, UserError
@@ -33,6 +35,9 @@ class Batches:
 
     `examples` and `tokens` count an epoch's examples and the total length of their targets; `dropped` counts the
     examples left out for their length. Raises UserError when there is no such split or nothing is left of it.
+
+    A record that can't be read is seen to as the hparam `corrupt_record` has it (corrupt.py): with "skip", `corrupt`
+    has a sentence for each that was met so far.
     """
 
     def __init__(
@@ -64,6 +69,7 @@ class Batches:
         self.examples = len(kept)
         self.tokens = int(lengths_NF[kept, list(ready.codecs).index("targets")].sum())
         self.dropped = int(np.count_nonzero(~short_N))
+        self._tolerance = Tolerance(hparams.corrupt_record, len(lengths_NF))
         self.plan = Plan(
             lengths_NF,
             [partial(codec.positions, hparams=hparams) for codec in ready.codecs.values()],
@@ -78,22 +84,20 @@ class Batches:
         return len(self.plan)
 
     def batch(self, position: int) -> Batch:
-        """The batch at `position`, counted over epochs from 0; always the same one."""
+        """The batch at `position`, counted over epochs from 0; always the same one.
+
+        In evaluation, one of which no example can be read has no `ids`, and another example's arrays.
+        """
         epoch, bucket, examples = self.plan.batch(position)
-        records = self._reader.read(examples.tolist())
-        rows = bucket.rows
-        if not self.training:
-            references = self.ready.codecs["targets"].references
-            records = [record | {"targets": one} for record in records for one in references(record["targets"])]
-            rows *= -(-len(records) // len(examples))
-        arrays = {}
-        for (name, codec), length in zip(self.ready.codecs.items(), bucket.lengths, strict=True):
-            values = [
-                codec.load(record[name], self.hparams, self._chance(codec.draws or name, record, epoch))
-                for record in records
-            ]
-            arrays[name] = codec.batch(values, rows, length)
-        return Batch(self.ready.name, position, tuple(record["id"] for record in records), arrays)
+        loaded, corrupt = self._load(examples.tolist(), epoch)
+        taken = loaded or self._stand_in(bucket, epoch)
+        rows = bucket.rows if self.training else bucket.rows * -(-len(taken) // len(examples))
+        arrays = {
+            name: codec.batch([row.values[name] for row in taken], rows, length)
+            for (name, codec), length in zip(self.ready.codecs.items(), bucket.lengths, strict=True)
+        }
+        ids = tuple(row.id for row in (taken if self.training else loaded))
+        return Batch(self.ready.name, position, ids, arrays, corrupt)
 
     def stream(self, start: int = 0) -> Generator[Batch, None, None]:
         """The batches from position `start` on: without end in training, to the end of the one epoch otherwise.
@@ -112,8 +116,59 @@ class Batches:
         """A batch of the shape that takes the most room: if it fits into memory, all do."""
         return self.batch(self.plan.largest())
 
+    @property
+    def corrupt(self) -> tuple[str, ...]:
+        """A sentence for each record that was left out so far because it can't be read."""
+        return tuple(self._tolerance.corrupt.values())
+
+    def _load(self, examples: list[int], epoch: int) -> tuple[list["_Row"], tuple[str, ...]]:
+        """The rows of those that can be read, and a sentence for each of the others."""
+        rows, corrupt = [], []
+        for place, record in zip(examples, self._reader.read_each(examples), strict=True):
+            try:
+                if isinstance(record, CorruptRecord):
+                    raise record
+                rows += self._rows(place, record, epoch)
+            except CorruptRecord as error:
+                self._tolerance.leave_out(place, error)
+                corrupt.append(error.sentence)
+        return rows, tuple(corrupt)
+
+    def _rows(self, place: int, record: dict[str, Any], epoch: int) -> list["_Row"]:
+        """What a record becomes: a row in training, and one for each right answer otherwise. Raises CorruptRecord."""
+        rows = []
+        name = "targets"
+        try:
+            answers = [record[name]] if self.training else self.ready.codecs[name].references(record[name])
+            for answer in answers:
+                stored, values = record | {"targets": answer}, {}
+                for name, codec in self.ready.codecs.items():
+                    chances = self._chance(codec.draws or name, record, epoch)
+                    values[name] = codec.load(stored[name], self.hparams, chances)
+                rows.append(_Row(record["id"], values))
+        except MemoryError:
+            raise
+        except Exception as error:  # of every kind: a damaged value breaks each reader in its own way
+            raise self._reader.corrupt(place, f"its {name} can't be read ({error!r:.200})") from error
+        return rows
+
+    def _stand_in(self, bucket: Bucket, epoch: int) -> list["_Row"]:
+        """The first example of a shape that can be read, in the place of a batch of which nothing is left."""
+        for place in bucket.examples.tolist():
+            if rows := self._load([place], epoch)[0]:
+                return rows
+        raise UserError(f"No example of {self.split} of {self.ready.name} of lengths to {bucket.lengths} can be read.")
+
     def _chance(self, feature: str, record: dict[str, Any], epoch: int) -> np.random.Generator | None:
         return chance.generator(self.seed, record["id"], feature, epoch) if self.training else None
+
+
+@dataclass(frozen=True)
+class _Row:
+    """An example, or one of its right answers."""
+
+    id: str
+    values: dict[str, np.ndarray]  # by feature
 
 
 class _From:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from t2t_mm.data.corrupt import SKIP, CorruptRecord
 from t2t_mm.data.ready import ReadyProblem
 from t2t_mm.data.records import Split, SplitReader
 from t2t_mm.errors import UserError
@@ -29,6 +30,7 @@ class Looked:
     left_out: Mapping[str, int]  # when the data was made, by reason
     too_long: int  # examples that training leaves out for their length; 0 for other splits, which are used whole
     faults: tuple[str, ...]  # sentences
+    corrupt: tuple[str, ...] = ()  # sentences about records that can't be read; faults unless corrupt_record is skip
 
     @property
     def dropped(self) -> float:
@@ -55,6 +57,7 @@ def _look(ready: ReadyProblem, split: str, hparams: DataHparams, most: int | Non
     if written is None:
         return Looked(ready.name, split, 0, 0, {}, 0, (f"The manifest in {ready.folder} names no split {split}.",))
     faults = list(_faults_of_manifest(ready, split, written))
+    corrupt: list[str] = []
     read = too_long = 0
     if not faults:
         try:
@@ -66,8 +69,13 @@ def _look(ready: ReadyProblem, split: str, hparams: DataHparams, most: int | Non
             places = _spread(written.examples, most)
             for start in range(0, len(places), AT_ONCE):
                 some = places[start : start + AT_ONCE]
-                for place, record in zip(some, reader.read(some), strict=True):
-                    fault = _fault_of(record, reader.lengths_NF[place], ready.codecs, hparams)
+                for place, record in zip(some, reader.read_each(some), strict=True):
+                    try:
+                        fault = _fault_of(record, place, reader, ready.codecs, hparams)
+                    except CorruptRecord as error:
+                        corrupt.append(error.sentence)
+                        faults += [str(error)] if hparams.corrupt_record != SKIP else []
+                        continue
                     if fault is not None:
                         faults.append(f"Record {place:,} of {split} of {ready.name} {fault} {_again(ready)}")
                 read += len(some)
@@ -75,7 +83,7 @@ def _look(ready: ReadyProblem, split: str, hparams: DataHparams, most: int | Non
                     break
         except UserError as error:
             faults.append(str(error))
-    return Looked(ready.name, split, written.examples, read, written.dropped, too_long, tuple(faults))
+    return Looked(ready.name, split, written.examples, read, written.dropped, too_long, tuple(faults), tuple(corrupt))
 
 
 def _spread(examples: int, most: int | None) -> list[int]:
@@ -112,12 +120,18 @@ def _faults_of_index(ready: ReadyProblem, split: str, reader: SplitReader) -> It
 
 
 def _fault_of(
-    record: Mapping[str, Any], lengths_F: np.ndarray, codecs: Mapping[str, Codec], hparams: DataHparams
+    record: Mapping[str, Any] | CorruptRecord,
+    place: int,
+    reader: SplitReader,
+    codecs: Mapping[str, Codec],
+    hparams: DataHparams,
 ) -> str | None:
-    """What is wrong with a record, as the end of a sentence that begins with its name."""
+    """What is wrong with a record, as the end of a sentence that begins with its name. Raises CorruptRecord."""
+    if isinstance(record, CorruptRecord):
+        raise record
     if set(record) != {"id", *codecs}:
         return f"holds {', '.join(record)}; expected id, {', '.join(codecs)}."
-    for (feature, codec), length in zip(codecs.items(), lengths_F.tolist(), strict=True):
+    for (feature, codec), length in zip(codecs.items(), reader.lengths_NF[place].tolist(), strict=True):
         try:
             found = codec.length(record[feature])
             if found != length:
@@ -128,7 +142,7 @@ def _fault_of(
                 if fault is not None:
                     return f"has {feature} {fault}"
         except Exception as error:  # of every kind: a damaged value breaks each reader in its own way
-            return f"has {feature} that can't be read ({error!r:.200})."
+            raise reader.corrupt(place, f"its {feature} can't be read ({error!r:.200})") from error
     return None
 
 

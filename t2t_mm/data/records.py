@@ -10,6 +10,7 @@ from typing import Any
 import msgpack
 import numpy as np
 
+from t2t_mm.data.corrupt import CorruptRecord
 from t2t_mm.data.shards import lengths_path
 from t2t_mm.errors import UserError
 from t2t_mm.fingerprint import fingerprint
@@ -102,22 +103,45 @@ class SplitReader:
             self.lengths_NF[end - found : end] = lengths_NF
 
     def read(self, indices: Sequence[int]) -> list[dict[str, Any]]:
-        """The records of examples `indices`, in that order."""
-        records: list[dict[str, Any]] = [{}] * len(indices)
+        """The records of examples `indices`, in that order. Raises CorruptRecord for the first that can't be read."""
+        return [_sound(record) for record in self.read_each(indices)]
+
+    def read_each(self, indices: Sequence[int]) -> list[dict[str, Any] | CorruptRecord]:
+        """The same, with the reason in the place of a record that can't be read."""
+        records: list[dict[str, Any] | CorruptRecord] = [{}] * len(indices)
         places: dict[int, list[int]] = {}
         shard_of = np.searchsorted(self._ends, np.asarray(indices, np.int64), side="right").tolist()
         for place, shard in enumerate(shard_of):
             places.setdefault(shard, []).append(place)
         for shard, at in places.items():
             start = int(self._ends[shard]) - self._readers[shard].num_records()
+            numbers = [int(indices[place]) - start for place in at]
             try:
-                packed = self._readers[shard].read([int(indices[place]) - start for place in at])
-            except RuntimeError as error:  # of the C++ library: a checksum that does not fit
-                path = self._paths[shard]
-                raise UserError(f"{path} is damaged ({error}); remove {path.parent} and generate it again.") from None
-            for place, record in zip(at, packed, strict=True):
-                records[place] = msgpack.unpackb(record)
+                found = [msgpack.unpackb(record) for record in self._readers[shard].read(numbers)]
+            except (RuntimeError, ValueError):  # the file's checksums are of records, so each is asked for by itself
+                found = [self._read_one(shard, number) for number in numbers]
+            for place, record in zip(at, found, strict=True):
+                records[place] = record
         return records
+
+    def corrupt(self, index: int, reason: str) -> CorruptRecord:
+        """Why example `index` can't be used, with the place where it lies."""
+        shard = int(np.searchsorted(self._ends, index, side="right"))
+        examples = self._readers[shard].num_records()
+        return CorruptRecord(self._paths[shard], index - int(self._ends[shard]) + examples, examples, reason)
+
+    def _read_one(self, shard: int, number: int) -> dict[str, Any] | CorruptRecord:
+        try:
+            (packed,) = self._readers[shard].read([number])
+            return msgpack.unpackb(packed)
+        except (RuntimeError, ValueError) as error:  # of the C++ library: a checksum that does not fit
+            return CorruptRecord(self._paths[shard], number, self._readers[shard].num_records(), str(error))
+
+
+def _sound(record: dict[str, Any] | CorruptRecord) -> dict[str, Any]:
+    if isinstance(record, CorruptRecord):
+        raise record
+    return record
 
 
 def verify(folder: Path, manifest: Manifest) -> int:

@@ -43,6 +43,7 @@ def evaluate(steps: Judging, batches: Batches, eval_steps: int, seed: int, *, pe
         standing=judge(nats_N, tokens_N, permuted_N, unigram.get("nats_per_token", math.inf), seed),
         classes="lengths" not in ready.codecs["targets"].spec(batches.hparams),
         unigram_accuracy=unigram.get("accuracy"),
+        corrupt=batches.corrupt,
     )
 
 
@@ -60,6 +61,8 @@ def sums_by_example(
     names = list(dict.fromkeys(metrics))
     parts: dict[str, list[np.ndarray]] = {name: [] for name in names}
     for batch in _first(batches, eval_steps):
+        if not batch.ids:
+            continue  # of which no record can be read
         for name, sums_BK in steps.judge(change(batch), names).items():
             parts[name].append(by_example(sums_BK, batch))
     return {name: np.concatenate(found).astype(np.float64) for name, found in parts.items()}

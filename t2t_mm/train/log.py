@@ -10,7 +10,7 @@ import json
 import math
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, SupportsFloat
@@ -51,6 +51,7 @@ class TrainingLog:
         self._learning_rate = math.nan
         self._timed, self._tokens, self._seconds, self._waited = 0, 0, 0.0, 0.0  # of the steps that rates are of
         self._first, self._failed = start + 1, False
+        self._corrupt: dict[str, None] = {}  # what was said of records that can't be read
         self._progress = Progress(train_steps=train_steps, step=start)
         try:
             output_dir.mkdir(parents=True, exist_ok=True)
@@ -110,6 +111,15 @@ class TrainingLog:
             {"kind": "exhibit", "step": step, "problem": problem, "texts": texts, "scalars": shown.scalars}
         )
         self._write_events(step, shown)
+
+    def corrupt(self, step: int, problem: str, sentences: Iterable[str]) -> None:
+        """Count records of a problem that are left out because they can't be read, and name each of them once."""
+        for sentence in sentences:
+            if sentence not in self._corrupt:
+                self._corrupt[sentence] = None
+                self.say(f"{sentence} It is left out; {len(self._corrupt):,} so far.")
+                content = {"problem": problem, "record": sentence, "so_far": len(self._corrupt)}
+                self._write_line({"kind": "corrupt", "step": step, **content})
 
     def say(self, text: str) -> None:
         """Print a remark without disturbing the progress on the terminal."""

@@ -94,6 +94,18 @@ class Loop:
             self._do_what_is_due(log)
         except NotFinite as fault:
             self._see_to(fault, log)
+        except UserError as error:  # of data that can't be read
+            self._save_and_raise(error, log)
+
+    def _save_and_raise(self, error: UserError, log: TrainingLog) -> None:
+        """Save where the run stands, and end it; a fault of a step that was under way is seen to first."""
+        try:
+            self.stepping.settle()
+        except NotFinite as fault:
+            return self._see_to(fault, log)
+        saved = self.estimator.saved == self.step or self._save_if_possible(log)
+        where = f" The run is saved after step {self.step:,}; the same command goes on from there." if saved else ""
+        raise UserError(f"{error}{where}") from error
 
     def _do_what_is_due(self, log: TrainingLog) -> None:
         since = time.monotonic() - self.estimator.saved_at
@@ -140,6 +152,8 @@ class Loop:
     def _tell(self, log: TrainingLog, results: Sequence[Result]) -> None:
         """Log an evaluation: its metrics, what there is to see of each problem, and whether it is the best so far."""
         log.evaluation(self.step, {result.problem: result.metrics for result in results})
+        for result in results:
+            log.corrupt(self.step, result.problem, result.corrupt)
         if self.habits.exhibit:
             with self.estimator.averaged():
                 for name, ready in self.estimator.problems.items():

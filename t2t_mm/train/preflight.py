@@ -90,6 +90,7 @@ def _data_table(looked: Sequence[Looked]) -> Table:
         for one in looked
         if one.dropped > MUCH
     ]
+    notes += [f"{said} corrupt_record=skip leaves it out." for one in looked if not one.faults for said in one.corrupt]
     return Table(
         title="Data",
         columns=("problem", "split", "examples", "looked at", "left out", "too long", "dropped", "sound"),

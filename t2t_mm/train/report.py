@@ -26,6 +26,7 @@ class Result:
     standing: Standing
     classes: bool  # the target is one class, not a sequence
     unigram_accuracy: float | None = None  # of always saying the most frequent token or class
+    corrupt: tuple[str, ...] = ()  # sentences about dev examples that were left out because they can't be read
 
 
 def plan_table(rows: Sequence[PlanRow], scheme: str) -> Table:
@@ -75,6 +76,7 @@ def results_table(step: int, results: Sequence[Result]) -> Table:
             "unigram: guessing by the training targets' frequencies; for classes also the commonest one's share.",
             "inputs permuted: this model, given other examples' inputs; input is worth: what that costs (bootstrap).",
             "learnt: log perplexity is below unigram, and what the input is worth is above 0.",
+            *(f"{result.problem}: without {len(result.corrupt):,} corrupt." for result in results if result.corrupt),
         ],
     )
 

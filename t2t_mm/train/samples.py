@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from t2t_mm.data.corrupt import CorruptRecord
 from t2t_mm.data.ready import ReadyProblem
 from t2t_mm.data.records import SplitReader
 from t2t_mm.decoding.decoder import Decoded, Decoder
@@ -22,12 +23,16 @@ class Sample:
 
 
 def samples(decoder: Decoder, ready: ReadyProblem, count: int) -> list[Sample]:
-    """`count` examples spread over the dev set, decoded greedily; none for a problem that reads no input."""
+    """`count` examples spread over the dev set, decoded greedily; none for a problem that reads no input.
+
+    One that can't be read is left out.
+    """
     if "inputs" not in ready.codecs:
         return []
     split = ready.manifest.splits[DEV]
     indices = np.linspace(0, split.examples - 1, min(count, split.examples)).astype(int).tolist()
-    records = SplitReader(ready.folder, split).read(indices)
+    found = SplitReader(ready.folder, split).read_each(indices)
+    records = [record for record in found if not isinstance(record, CorruptRecord)]
     codec, target = ready.codecs["inputs"], ready.codecs["targets"]
     values = [codec.value(record["inputs"]) for record in records]
     results = []

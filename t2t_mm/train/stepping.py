@@ -66,7 +66,7 @@ class Stepping:
         self._streams: dict[str, Generator[Batch]] = {}
 
     def take(self, rate: Callable[[int], float], log: TrainingLog) -> None:
-        """Take the next step, at the learning rate that `rate` has for it. Raises NotFinite."""
+        """Take the next step, at the learning rate that `rate` has for it. Raises NotFinite and CorruptRecord."""
         step = self.step + 1
         name = self.mixer.choose(step)
         started = time.perf_counter()
@@ -74,6 +74,7 @@ class Stepping:
             self._streams[name] = self.batches[name].stream(self.positions[name])
         batches = tuple(next(self._streams[name]) for _ in range(self.batches_a_step))
         waited = time.perf_counter() - started
+        log.corrupt(step, name, [sentence for batch in batches for sentence in batch.corrupt])
         multiplier, compiled = self.batches[name].ready.problem.loss_multiplier, self.steps.compiling
         if not self.steps.trained(name):
             log.say(f"step {step:,}: compiling the step of {name} and of problems that read and write the same")

@@ -114,7 +114,18 @@ def test_the_highest_id_and_class_are_within(texts, pictures):
 
 def test_a_value_that_cannot_be_read_is_named(pictures):
     (fault,) = faults(rewritten(pictures, "train", 0, inputs=png()[:30]))
-    assert fault.startswith("Record 0 of train of pictures has inputs that can't be read (")
+    assert fault.startswith(f"Record 0 of 2 in {pictures.folder}/new.array_record, an example of pictures: its inputs ")
+    assert "can't be read (UnidentifiedImageError" in fault
+
+
+def test_a_record_that_may_be_left_out_is_no_fault(texts, flip):
+    flip(texts.folder / texts.manifest.splits["dev"].shards[0].file, 1)
+    (fault,) = faults(texts)
+    assert fault.startswith("Record 1 of 2 in ") and "hash mismatch" in fault
+    with pytest.raises(UserError, match="Record 1 of 2"):
+        check_briefly(texts, HPARAMS)
+    train, dev = look(texts, dataclasses.replace(HPARAMS, corrupt_record="skip"))
+    assert (train.corrupt, dev.faults, len(dev.corrupt)) == ((), (), 1)
 
 
 def test_arrays_of_another_shape_than_the_model_expects_are_named(pictures, monkeypatch):

@@ -7,6 +7,7 @@ import threading
 import numpy as np
 import pytest
 
+from t2t_mm.data.corrupt import CorruptRecord
 from t2t_mm.data.records import Manifest, Shard, Split, SplitReader, verify
 from t2t_mm.data.shards import ShardWriter, lengths_path, shard_name, shard_range
 from t2t_mm.errors import UserError
@@ -119,14 +120,28 @@ def test_a_shard_with_other_records_than_the_manifest_says_is_refused(tmp_path):
         SplitReader(tmp_path, split)
 
 
-def test_a_damaged_record_is_an_error_that_names_the_shard(tmp_path):
-    path = tmp_path / shard_name("dev", 0, 1)
-    writer = ShardWriter(path, ("targets",), 0)
-    writer.add("a", {"targets": np.random.default_rng(0).bytes(5000)}, {"targets": 1}, NONE)
-    split = Split(1, (Shard(path.name, 1, writer.close().sha256),), {"targets": 1}, {})
-    content = bytearray(path.read_bytes())
-    middle = content.index(np.random.default_rng(0).bytes(5000)[1000:1100])
-    content[middle] ^= 255
-    path.write_bytes(content)
-    with pytest.raises(UserError, match=r"dev-00000-of-00001\.array_record is damaged"):
-        SplitReader(tmp_path, split).read([0])
+def test_a_damaged_record_is_named_and_the_others_are_read(tmp_path, flip):
+    split = write(tmp_path, 8)
+    byte = flip(tmp_path / split.shards[1].file, 2)
+    reader = SplitReader(tmp_path, split)
+    found = reader.read_each([7, 4, 3, 0])
+    assert [found[i]["id"] for i in (0, 2, 3)] == ["id7", "id3", "id0"]
+    assert found[1].sentence.startswith(
+        f"Record 2 of 3 in {tmp_path}/train-00001-of-00003.array_record, at byte {byte:,}, "
+        f"an example of {tmp_path.name}: Corrupted Riegeli/records file: chunk data hash mismatch"
+    )
+    with pytest.raises(CorruptRecord, match=f"Record 2 of 3 in .* Remove {tmp_path} and .*corrupt_record=skip"):
+        reader.read([7, 4])
+
+
+def test_no_changed_byte_of_a_record_goes_unnoticed(tmp_path):
+    split = write(tmp_path, 3, shards=1)
+    path = tmp_path / split.shards[0].file
+    content = path.read_bytes()
+    sound = SplitReader(tmp_path, split).read([0, 1, 2])
+    second = 64 + 40 + int.from_bytes(content[72:80], "little")
+    third = second + 40 + int.from_bytes(content[second + 8 : second + 16], "little")
+    for place in range(second, third):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 4]) + content[place + 1 :])
+        first, broken, last = SplitReader(tmp_path, split).read_each([0, 1, 2])
+        assert isinstance(broken, CorruptRecord) and [first, last] == [sound[0], sound[2]]

@@ -194,6 +194,20 @@ with TrainingLog(Path({str(tmp_path)!r}), ["a"], 9999, every=1) as log:
     assert lines(tmp_path, "training")[-1]["step"] == 100  # and every line is whole
 
 
+def test_a_record_that_is_left_out_is_said_once_and_counted(tmp_path, capsys):
+    with TrainingLog(tmp_path, ["a"], 10) as log:
+        log.corrupt(3, "a", ["Record 1 is bad.", "Record 2 is bad."])
+        log.corrupt(7, "a", ["Record 2 is bad."])
+        log.corrupt(9, "a", ["Record 5 is bad."])
+    said = " ".join(capsys.readouterr().err.split())
+    assert said.count("is bad.") == 3 and "Record 5 is bad. It is left out; 3 so far." in said
+    assert [(line["step"], line["record"], line["so_far"]) for line in lines(tmp_path, "corrupt")] == [
+        (3, "Record 1 is bad.", 1),
+        (3, "Record 2 is bad.", 2),
+        (9, "Record 5 is bad.", 3),
+    ]
+
+
 def test_logging_imports_no_tensorflow(tmp_path):
     script = f"""
 import sys

@@ -1,5 +1,6 @@
 """The course of a run: averaged weights, faults and policies, what cannot be saved or read, the best and the end."""
 
+import dataclasses
 import json
 import shutil
 import subprocess
@@ -38,11 +39,11 @@ def eager():
 def estimator(letters):
     """An estimator of "first" in a folder, with changed hparams and habits."""
 
-    def make(folder, changes="", *, train_steps=8, report=print, **habits):
+    def make(folder, changes="", *, train_steps=8, report=print, ready=letters["first"], **habits):
         habits = Habits(**{"save_seconds": 0, "eval_every": 0, "exhibit": False, **habits})
         hparams = HPARAMS.override(changes)
         return Estimator(
-            {"first": letters["first"]}, hparams, folder, seed=3, train_steps=train_steps, habits=habits, report=report
+            {"first": ready}, hparams, folder, seed=3, train_steps=train_steps, habits=habits, report=report
         )
 
     return make
@@ -136,6 +137,39 @@ def test_a_stop_saves_what_stood_before_and_the_same_command_takes_the_step_agai
     assert_same(everything(alone), everything(again))
     with pytest.raises(UserError, match="was trained with optimizer=adafactor; received adam"):
         estimator(tmp_path / "run")
+
+
+@pytest.fixture
+def damaged(letters, tmp_path, flip):
+    """The problem "first" with a damaged record in its training split, and one in its dev split."""
+    folder = shutil.copytree(letters["first"].folder, tmp_path / "data" / "first")
+    for split in ("train", "dev"):
+        flip(folder / letters["first"].manifest.splits[split].shards[0].file, 3)
+    return dataclasses.replace(letters["first"], folder=folder)
+
+
+def test_a_corrupt_record_ends_a_run_saved_and_named(estimator, tmp_path, damaged):
+    run = estimator(tmp_path / "run", "batch_size=400", train_steps=100, ready=damaged)
+    with pytest.raises(
+        UserError, match=r"Record 3 of 50 in .* an example of first: .* The run is saved after step \d+;"
+    ):
+        run.train()
+    assert checkpoint.steps(tmp_path / "run") == [run.step] and run.step < 100
+
+
+def test_a_run_without_its_corrupt_records_repeats_itself_bit_for_bit(estimator, tmp_path, damaged):
+    alone = estimator(
+        tmp_path / "alone", "corrupt_record=skip,batch_size=400", train_steps=8, ready=damaged, eval_every=4
+    )
+    [result] = alone.train_and_evaluate().results
+    assert (result.examples, len(result.corrupt)) == (22, 1)
+    first = estimator(tmp_path / "run", "corrupt_record=skip,batch_size=400", train_steps=8, ready=damaged)
+    first.train(until=3)
+    again = estimator(tmp_path / "run", "corrupt_record=skip,batch_size=400", train_steps=8, ready=damaged)
+    again.train()
+    assert_same(everything(alone), everything(again))
+    told = [json.loads(line) for line in (tmp_path / "alone" / "log.jsonl").read_text().splitlines()]
+    assert [line["so_far"] for line in told if line["kind"] == "corrupt"] == [1, 2]
 
 
 def test_averaged_weights_are_evaluated_and_the_others_trained_on(estimator, tmp_path):

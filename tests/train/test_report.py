@@ -133,6 +133,7 @@ def test_results_are_written_as_json_whole(tmp_path):
         },
         "classes": True,
         "unigram_accuracy": 0.1,
+        "corrupt": [],
     }
 
 

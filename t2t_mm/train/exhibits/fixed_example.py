@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from t2t_mm.data.corrupt import CorruptRecord
 from t2t_mm.data.ready import ReadyProblem
 from t2t_mm.data.records import SplitReader
 from t2t_mm.problem import DEV, Codec
@@ -20,11 +21,19 @@ class FixedExample:
 
 
 def fixed_example(ready: ReadyProblem) -> FixedExample:
-    """The one example that stands for the problem: a function of its dev set alone."""
+    """The one example that stands for the problem: a function of its dev set alone. Raises CorruptRecord if none can
+    be read."""
     split = ready.manifest.splits[DEV]
     reader = SplitReader(ready.folder, split)
-    [record] = reader.read([middling(reader.lengths_NF)])
-    return FixedExample(record["id"], {name: record[name] for name in ready.codecs})
+    places = np.arange(split.examples)
+    while True:
+        which = middling(reader.lengths_NF[places])
+        [record] = reader.read_each(places[[which]].tolist())
+        if not isinstance(record, CorruptRecord):
+            return FixedExample(record["id"], {name: record[name] for name in ready.codecs})
+        if len(places) == 1:
+            raise record
+        places = np.delete(places, which)
 
 
 def middling(lengths_NF: np.ndarray) -> int:

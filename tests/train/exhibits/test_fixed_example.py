@@ -1,8 +1,12 @@
 """The dev example that stands for a problem."""
 
+import dataclasses
+import shutil
+
 import numpy as np
 import pytest
 
+from t2t_mm.data.corrupt import CorruptRecord
 from t2t_mm.data.references import ReferencesCodec
 from t2t_mm.train.exhibits.fixed_example import fixed_example, middling, right_answers
 
@@ -34,6 +38,19 @@ def test_it_is_the_same_at_every_call_and_comes_as_its_record_holds_it(letters):
         codecs["targets"].value(example.stored["targets"]) == codecs["inputs"].value(example.stored["inputs"]).upper()
     )
     assert example.id.startswith("dev/")
+
+
+def test_where_it_cannot_be_read_another_one_stands_in(letters, tmp_path, flip):
+    folder = shutil.copytree(letters["capitals"].folder, tmp_path / "capitals")
+    ready = dataclasses.replace(letters["capitals"], folder=folder)
+    example = fixed_example(ready)
+    flip(folder / ready.manifest.splits["dev"].shards[0].file, int(example.id.removeprefix("dev/")))
+    assert fixed_example(ready).id not in (example.id, "")
+    for place in range(23):
+        if place != int(example.id.removeprefix("dev/")):
+            flip(folder / ready.manifest.splits["dev"].shards[0].file, place)
+    with pytest.raises(CorruptRecord):
+        fixed_example(ready)
 
 
 def test_every_right_answer_is_shown_in_words(letters):
