@@ -82,10 +82,11 @@ class TrainingHparams:
     clip_grad_norm: float = 2.0  # global norm over the weights in use; 0 does not clip
     label_smoothing: float = 0.1
     not_finite: str = "stop"  # what a loss or gradient that is not finite does: stop, skip or rollback
-    problem_choice: str = "uniform"  # uniform, proportional, adaptive or fixed
+    problem_choice: str = "uniform"  # uniform, proportional, adaptive, fixed or scheduled
     problem_temperature: float = 1.0  # proportional: rate ~ (training examples)^(1 / temperature)
     problem_floor: float = 0.25  # adaptive: no problem falls below this share of the uniform rate
     problem_rates: str = ""  # fixed: "problem:rate problem:rate ..."
+    problem_schedule: str = ""  # scheduled: "linear @0 problem:1 @10000 uniform"; see train/problem_schedule.py
     precision: str = "float32"  # of a training step's activations; bfloat16 is for accelerators
 
     def __post_init__(self) -> None:
@@ -103,6 +104,10 @@ class TrainingHparams:
 
 
 RECORDS = ("body", "training", "data")
+MULTIPROBLEM = (  # what answers T2T's hparams of that prefix
+    "Tensor2Tensor's schedules of problems are problem_choice=scheduled and, for instance, "
+    "problem_schedule=step @0 first:1 @10000 uniform (pretrain), or exponential in place of step."
+)
 
 
 @dataclass(frozen=True)
@@ -141,7 +146,7 @@ class HparamSet:
         changes: dict[str, dict[str, Any]] = {record: {} for record in RECORDS}
         for name, value in values.items():
             if name not in home:
-                raise UnknownName("hparam", name, home)
+                raise UnknownName("hparam", name, home, MULTIPROBLEM if name.startswith("multiproblem_") else "")
             record = home[name]
             parsed = _parse(name, value, fields_of[record][name].type) if isinstance(value, str) else value
             changes[record][name] = parsed

@@ -96,3 +96,8 @@ def test_a_value_that_makes_no_model_is_refused(changes, sentence):
 def test_changes_that_only_fit_together_are_made_together():
     changed = HPARAM_SETS["multimodel_demo"]().override("hidden_size=63,attention_heads=3")
     assert (changed.body.hidden_size, changed.body.attention_heads) == (63, 3)
+
+
+def test_tensor2tensors_schedules_of_problems_are_answered_with_ours(small):
+    with pytest.raises(UnknownName, match="problem_choice=scheduled"):
+        small.override("multiproblem_mixing_schedule=pretrain")

@@ -1,6 +1,6 @@
 """Which problem the next step trains on.
 
-Four schemes (hparams.problem_choice) set the rate of each problem:
+Schemes (hparams.problem_choice) set the rate of each problem:
 
     uniform       the same rate for all
     proportional  rate ~ (training examples) ^ (1 / problem_temperature)
@@ -8,16 +8,19 @@ Four schemes (hparams.problem_choice) set the rate of each problem:
                   unigram distribution of its targets loses, so that bytes, subwords and classes compare; no rate falls
                   below problem_floor of the uniform one
     fixed         the rates of problem_rates, "name:rate name:rate ...", scaled to sum to 1
+    scheduled     rates that change with the step, as problem_schedule says: problem_schedule.py
 
 A step's choice is a function of (seed, step, rates): the steps walk a circle by the golden ratio from a point that the
 seed sets, and a problem owns an arc as wide as its rate. Such a walk visits every arc at even intervals: a rate of r is
 met to within a few steps at any moment, and a problem comes at least once in any 2 / r steps. A random draw would give
-neither. (T2T's "adaptive" took raw losses as log-probabilities, which all but always chose the worst problem.)
+neither. Where rates change, arcs grow and shrink below the same walk, which strays by at most some tens of steps from
+what is due (measured up to 300,000 steps), so nothing needs to be carried from step to step. (T2T's "adaptive" took raw
+losses as log-probabilities, which all but always chose the worst problem.)
 """
 
 import math
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,10 +28,15 @@ import numpy as np
 
 from t2t_mm.errors import UnknownName, UserError
 from t2t_mm.hparam_set import TrainingHparams
+from t2t_mm.train.problem_rates import parse_rates
+from t2t_mm.train.problem_schedule import parse_schedule
 
-SCHEMES = ("uniform", "proportional", "adaptive", "fixed")
+ADAPTIVE, SCHEDULED = "adaptive", "scheduled"
+OF_THEMSELVES = ("uniform", "proportional", ADAPTIVE, "fixed")
+SCHEMES = (*OF_THEMSELVES, SCHEDULED)
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # 2^64 divided by the golden ratio, odd
 DECAY = 0.9  # of the average loss, at each step of its problem
+AT_ONCE = 65536  # steps whose rates are worked out together
 LEAST_NATS = 0.01  # a target that is (almost) always the same would divide a loss by nothing
 
 
@@ -58,31 +66,43 @@ class Mixer:
         self._floor = hparams.problem_floor / len(problems)
         if not 0 <= hparams.problem_floor <= 1:
             raise UserError(f"problem_floor is a share between 0 and 1; received {hparams.problem_floor}.")
-        self._shares = _constant_shares(self._problems, hparams)
+        self._schedule = None
+        schemes = [self.scheme]
+        if self.scheme == SCHEDULED:
+            self._schedule = parse_schedule(hparams.problem_schedule, list(problems), OF_THEMSELVES)
+            schemes = [point.rates for point in self._schedule.points if isinstance(point.rates, str)]
+        self._shares = {scheme: _constant_shares(scheme, self._problems, hparams) for scheme in schemes}
+        self.adaptive = ADAPTIVE in schemes  # whether losses move the rates
 
-    def rates(self) -> dict[str, float]:
-        """The rate of each problem now; they sum to 1."""
-        if self.scheme == "adaptive":
-            return _no_lower_than(self._floor, self._losses)
-        return _scaled(self._shares)
+    def rates(self, step: int = 1) -> dict[str, float]:
+        """The rate of each problem at `step`, by the losses so far; they sum to 1."""
+        return dict(zip(self._problems, self._rates(np.array([step]))[0].tolist(), strict=True))
+
+    def mean_rates(self, first: int, last: int) -> dict[str, float]:
+        """The mean of the rates of the steps `first` to `last`, both included, by the losses so far."""
+        if self._schedule is None or last < first:
+            return self.rates(first)
+        total_P = np.sum([self._rates(steps_N).sum(axis=0) for steps_N in _spans(first, last)], axis=0)
+        return dict(zip(self._problems, (total_P / (last - first + 1)).tolist(), strict=True))
 
     def choose(self, step: int) -> str:
-        """The problem of `step` at the present rates."""
+        """The problem of `step`, by the losses so far."""
         return list(self._problems)[int(self._walk(np.array([step], np.uint64))[0])]
 
     def count(self, first: int, last: int) -> dict[str, int]:
-        """How many of the steps `first` to `last` (both included) each problem takes at the present rates."""
-        chosen = self._walk(np.arange(first, last + 1, dtype=np.uint64))
-        counts = np.bincount(chosen.astype(np.int64), minlength=len(self._problems))
-        return {name: int(count) for name, count in zip(self._problems, counts, strict=True)}
+        """How many of the steps `first` to `last` (both included) each problem takes, by the losses so far."""
+        counts_P = np.zeros(len(self._problems), np.int64)
+        for steps_N in _spans(first, last):
+            counts_P += np.bincount(self._walk(steps_N), minlength=len(counts_P))
+        return dict(zip(self._problems, counts_P.tolist(), strict=True))
 
     def observe(self, name: str, loss: Any) -> None:
         """Take note of the loss (nats per target token) of a step on `name`.
 
-        Only the adaptive scheme reads it, so a tensor that is still being computed is waited for only there. A loss
+        Only adaptive rates read it, so a tensor that is still being computed is waited for only there. A loss
         that is not finite changes nothing.
         """
-        if self.scheme != "adaptive":
+        if not self.adaptive:
             return
         normalised = float(loss) / max(self._problems[name].unigram_nats, LEAST_NATS)
         if math.isfinite(normalised):
@@ -104,9 +124,24 @@ class Mixer:
 
     def _walk(self, steps_N: np.ndarray) -> np.ndarray:
         """The index of the problem on whose arc each step lands, int[N]."""
-        edges_P = np.cumsum(list(self.rates().values()))
+        edges_NP = np.cumsum(self._rates(steps_N), axis=1)
         places_N = ((steps_N * GOLDEN + self._start) >> np.uint64(11)).astype(np.float64) * 2.0**-53  # in [0, 1)
-        return np.searchsorted(edges_P, places_N * edges_P[-1], side="right")
+        return np.sum(edges_NP <= places_N[:, None] * edges_NP[:, -1:], axis=1)
+
+    def _rates(self, steps_N: np.ndarray) -> np.ndarray:
+        """float64[N, P], or [1, P] where rates do not depend on the step."""
+        if self._schedule is None:
+            return np.array([self._of(self.scheme)])
+        rates = [
+            self._of(point.rates) if isinstance(point.rates, str) else point.rates for point in self._schedule.points
+        ]
+        return self._schedule.between(steps_N, np.array(rates))
+
+    def _of(self, scheme: str) -> list[float]:
+        """The rates of a scheme that does not depend on the step."""
+        if scheme == ADAPTIVE:
+            return list(_no_lower_than(self._floor, self._losses).values())
+        return list(_scaled(self._shares[scheme]).values())
 
 
 @dataclass(frozen=True)
@@ -124,11 +159,11 @@ class PlanRow:
 def plan_rows(
     mixer: Mixer, problems: Mapping[str, ProblemFacts], train_steps: int, done: int = 0, batches_a_step: int = 1
 ) -> list[PlanRow]:
-    """What each problem gets in the steps after `done` up to `train_steps` at the present rates.
+    """What each problem gets in the steps after `done` up to `train_steps`, by the losses so far.
 
-    Steps are exact unless the scheme is adaptive, where losses will move the rates; the rest are averages of an epoch.
+    Steps are exact unless rates are adaptive, where losses will move them; the rest are averages of an epoch.
     """
-    counts, rates = mixer.count(done + 1, train_steps), mixer.rates()
+    counts, rates = mixer.count(done + 1, train_steps), mixer.mean_rates(done + 1, train_steps)
     rows = []
     for name, facts in problems.items():
         epochs = counts[name] * batches_a_step / facts.batches
@@ -145,10 +180,10 @@ def plan_rows(
     return rows
 
 
-def _constant_shares(problems: Mapping[str, ProblemFacts], hparams: TrainingHparams) -> dict[str, float]:
-    if hparams.problem_choice == "fixed":
-        return _parse_rates(hparams.problem_rates, problems)
-    if hparams.problem_choice == "proportional":
+def _constant_shares(scheme: str, problems: Mapping[str, ProblemFacts], hparams: TrainingHparams) -> dict[str, float]:
+    if scheme == "fixed":
+        return _fixed(hparams.problem_rates, problems)
+    if scheme == "proportional":
         temperature = hparams.problem_temperature
         if not temperature > 0:
             raise UserError(f"problem_temperature must be above 0; received {temperature}.")
@@ -157,28 +192,19 @@ def _constant_shares(problems: Mapping[str, ProblemFacts], hparams: TrainingHpar
     return {name: 1.0 for name in problems}
 
 
-def _parse_rates(text: str, problems: Mapping[str, ProblemFacts]) -> dict[str, float]:
+def _fixed(text: str, problems: Mapping[str, ProblemFacts]) -> dict[str, float]:
     form = 'Write problem_rates as "name:rate name:rate", a rate of 0 or more for every problem of the run.'
-    rates: dict[str, float] = {}
-    for entry in text.split():
-        name, _, number = entry.partition(":")
-        try:
-            rate = float(number)
-        except ValueError:
-            raise UserError(f"problem_rates holds {entry!r}, which gives no rate. {form}") from None
-        if name not in problems:
-            raise UnknownName("problem of this run", name, problems, form)
-        if name in rates:
-            raise UserError(f"problem_rates gives {name} two rates. {form}")
-        if not 0 <= rate < math.inf:
-            raise UserError(f"problem_rates gives {name} the rate {number}. {form}")
-        rates[name] = rate
+    rates = parse_rates(text.split(), problems, "problem_rates", form)
     missing = [name for name in problems if name not in rates]
     if missing:
         raise UserError(f"problem_rates is {text!r}, without a rate for {', '.join(missing)}. {form}")
-    if not any(rates.values()):
-        raise UserError(f"problem_rates gives every problem the rate 0. {form}")
     return {name: rates[name] for name in problems}
+
+
+def _spans(first: int, last: int) -> Iterator[np.ndarray]:
+    """The steps `first` to `last`, uint64[N], in parts."""
+    for start in range(first, last + 1, AT_ONCE):
+        yield np.arange(start, min(start + AT_ONCE, last + 1), dtype=np.uint64)
 
 
 def _scaled(shares: Mapping[str, float]) -> dict[str, float]:

@@ -35,6 +35,8 @@ def plan_table(rows: Sequence[PlanRow], scheme: str) -> Table:
     notes = ["Tokens are target tokens; examples and tokens count every repeat."]
     if scheme == "adaptive":
         notes.append("Rates are those of the start: problem_choice=adaptive moves them with the losses.")
+    if scheme == "scheduled":
+        notes.append("Rates are the means over these steps, through which problem_schedule moves them.")
     return Table(
         title=f"Plan: {total:,} steps, problem_choice={scheme}",
         columns=("problem", "rate", "steps", "examples", "tokens", "epochs"),

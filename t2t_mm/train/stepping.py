@@ -80,8 +80,8 @@ class Stepping:
             log.say(f"step {step:,}: compiling the step of {name} and of problems that read and write the same")
         stepped = self.steps.train(batches[0], step, rate(step), multiplier, batches[1:])
         self._unchecked.append(Taken(step, batches, stepped))
-        reads = self.mixer.scheme == "adaptive"  # which waits for the loss below
-        self.settle(but=0 if reads else UNDER_WAY[keras.backend.backend()])
+        waits = self.mixer.adaptive  # for the loss, below
+        self.settle(but=0 if waits else UNDER_WAY[keras.backend.backend()])
         self.step, self.positions[name] = step, batches[-1].position + 1
         self.mixer.observe(name, stepped.nats)
         targets = sum(batch.targets for batch in batches)
