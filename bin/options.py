@@ -75,7 +75,7 @@ def trainer_options(argv: Sequence[str]) -> argparse.Namespace:
     """The trainer's flags. `problems` is a tuple of names, `data_dir` and `output_dir` are set, `plugins` are loaded.
 
     `problems` may be empty and `hparams_set` None where gin or the run in `output_dir` says them; with gin alone,
-    `output_dir` may be None too.
+    `data_dir` and `output_dir` may be None too.
     """
     options = _parse(trainer_parser(), argv)
     gin = bool(options.gin_file or options.gin_param)
@@ -92,7 +92,8 @@ def trainer_options(argv: Sequence[str]) -> argparse.Namespace:
     options.problems = problem_names(asked)
     if options.verify and not options.check:
         raise UserError("--verify belongs to --check: give both, or t2t-mm-datagen --verify.")
-    _default(options, TRAINER, "data_dir", home() / "data")
+    if not gin:
+        _default(options, TRAINER, "data_dir", home() / "data")
     if asked and options.hparams_set:
         _default(options, TRAINER, "output_dir", home() / "runs" / _run_name(asked, options.hparams_set))
     return options

@@ -8,7 +8,7 @@ from typing import Any
 
 from t2t_mm.bin.command import hushed, run_command
 from t2t_mm.bin.flags import TRAINER, trainer_parser
-from t2t_mm.bin.options import problem_names, trainer_options
+from t2t_mm.bin.options import home, problem_names, trainer_options
 from t2t_mm.errors import UserError
 from t2t_mm.train.lock import only_process
 
@@ -34,6 +34,7 @@ PASSED_ON = (
     "eval_early_stopping_steps",
     "eval_early_stopping_metric_delta",
 )
+PLACES = ("data_dir", "tmp_dir", "output_dir")
 CHECKED = (  # what a run's data and steps depend on
     "problems",
     "hparams_set",
@@ -58,6 +59,7 @@ def main(argv: Sequence[str]) -> None:
     bound = dict(runs.bound_arguments())
     if isinstance(bound.get("problems"), str):
         bound["problems"] = problem_names(str(bound["problems"]))
+    bound |= {name: Path(str(bound[name])).expanduser() for name in PLACES if name in bound}
     defaults = vars(trainer_parser().parse_args([]))
     given = {name: getattr(options, name) for name in PASSED_ON}
     arguments: dict[str, Any] = bound | {
@@ -65,6 +67,8 @@ def main(argv: Sequence[str]) -> None:
     }
     if arguments.get("output_dir") is None:
         raise UserError("--output_dir is missing: where should the run lie?")
+    if arguments["data_dir"] is None:
+        arguments["data_dir"] = home() / "data"
     if options.check:
         asked = {name: value for name, value in arguments.items() if name in CHECKED}
         say_whether_sound(runs.check(**asked, plugins=options.plugins, checksums=options.verify))

@@ -24,6 +24,7 @@ from t2t_mm.errors import UserError
 from t2t_mm.fingerprint import fingerprint
 from t2t_mm.hparam_set import DataHparams, HparamSet, TrainingHparams
 from t2t_mm.models.ports import net_name
+from t2t_mm.operative_config import OPERATIVE_CONFIG, operative_config
 from t2t_mm.plugins import Plugin, load, used
 from t2t_mm.registry import HPARAM_SETS, MODALITIES, MODELS, PROBLEMS
 from t2t_mm.train import warm_start
@@ -132,8 +133,25 @@ def run(
     if warm_start_from is not None:
         begin_warm(estimator, Path(warm_start_from), config.files, report)
     rundir.save(config, output_dir)
-    with whole_file(output_dir / "operative_config.gin") as partial:
-        partial.write_text(gin.config_str(), encoding="utf-8")
+    asked = {
+        "problems": problems,
+        "hparams_set": config.hparams_set,
+        "random_seed": seed,
+        "train_steps": train_steps,
+        "eval_steps": eval_steps,
+        "local_eval_frequency": local_eval_frequency,
+        "save_checkpoints_steps": save_checkpoints_steps,
+        "save_checkpoints_secs": save_checkpoints_secs,
+        "keep_checkpoint_max": keep_checkpoint_max,
+        "warm_start_from": warm_start_from and str(Path(warm_start_from).absolute()),
+        "best_metric": best_metric,
+        "eval_early_stopping_steps": eval_early_stopping_steps,
+        "eval_early_stopping_metric_delta": eval_early_stopping_metric_delta,
+    }
+    places = [f"--data_dir={data_dir}", f"--tmp_dir={tmp_dir}"]
+    places += [f"--t2t_usr_dir={plugin.origin}" for plugin in config.plugins if plugin.is_folder]
+    with whole_file(output_dir / OPERATIVE_CONFIG) as partial:
+        partial.write_text(operative_config(asked, settings, places), encoding="utf-8")
     return Run(config, estimator)
 
 

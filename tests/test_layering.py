@@ -16,6 +16,7 @@ MAY_USE = {  # a room of the house, and the rooms that it may import from beside
     "whole_file": "errors",
     "fingerprint": "",
     "hparam_set": "errors",
+    "operative_config": "hparam_set",
     "registry": "errors",
     "problem": "errors hparam_set",
     "plugins": CONTRACTS,
@@ -30,7 +31,7 @@ MAY_USE = {  # a room of the house, and the rooms that it may import from beside
     "decoding": f"{CONTRACTS} whole_file fingerprint plugins rundir data metrics layers modalities models",
     "train": LIBRARY,
     "opened_run": f"{CONTRACTS} fingerprint rundir data models decoding train",
-    "runs": f"{LIBRARY} train",
+    "runs": f"{LIBRARY} train operative_config",
     "bin": f"{LIBRARY} train opened_run runs",
 }
 NEUTRAL = ("layers", "modalities", "models", "decoding", "metrics", "train")  # keras.ops and Keras layers only

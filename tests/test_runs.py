@@ -174,6 +174,37 @@ def test_gin_binds_the_run_and_the_hparams_and_changes_come_last(run, tmp_path):
     assert "MultiModelHparams.dropout = 0.3" in (tmp_path / "run" / "operative_config.gin").read_text()
 
 
+@pytest.mark.slow
+def test_the_operative_config_of_a_run_repeats_it_to_the_last_bit(run, tmp_path):
+    runs.parse_gin([], ["MultiModelHparams.dropout = 0.3"])
+    schedule = "problem_choice=scheduled,problem_schedule=linear @0 name_ending:1 @4 uniform"
+    first = run(hparams=f"{TINY},learning_rate=0.7,{schedule}", random_seed=3, train_steps=4, eval_steps=1)
+    first.estimator.train()
+
+    gin.clear_config()
+    runs.parse_gin([str(tmp_path / "run" / "operative_config.gin")], [])
+    bound = dict(runs.bound_arguments())
+    assert bound["eval_steps"] == 1 and bound["random_seed"] == 3
+    again = run(**bound, hparams="", output="again")
+    assert again.config.hparams == first.config.hparams
+    assert again.config.hparams.body.dropout == 0.3 and again.config.hparams.training.learning_rate == 0.7
+    again.estimator.train()
+    assert again.estimator.step == 4
+    tensors = first.estimator.net.tensors() | first.estimator.optimiser.tensors()
+    repeated = again.estimator.net.tensors() | again.estimator.optimiser.tensors()
+    assert repeated.keys() == tensors.keys()
+    assert all(np.array_equal(repeated[name], tensor) for name, tensor in tensors.items())
+
+
+def test_the_operative_config_says_where_things_lay_in_comments_alone(run, tmp_path):
+    run(problems=("name_ending",), warm_start_from=None)
+    text = (tmp_path / "run" / "operative_config.gin").read_text()
+    assert f"# --data_dir={tmp_path / 'data'}\n# --tmp_dir={tmp_path / 'corpora'}\n" in text
+    bindings = [line for line in text.splitlines() if line and not line.startswith("#")]
+    assert not [line for line in bindings if str(tmp_path) in line]
+    assert "run.problems = ('name_ending',)" in bindings and "DataHparams.batch_size = 1024" in bindings
+
+
 @pytest.mark.parametrize(
     ("binding", "sentence"),
     [("run.train_stepz = 7", "train_stepz"), ("MultiModelHparams.droput = 1", "droput"), ("nothing", "gin: ")],
