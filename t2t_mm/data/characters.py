@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from t2t_mm.data.made_file import read_made
 from t2t_mm.data.text import TextCodec
 from t2t_mm.data.vocabulary import EOS, PAD, UNK
 from t2t_mm.errors import UserError
@@ -49,13 +50,15 @@ class Characters(Feature):
         return (f"characters.{self.alphabet}.json",)
 
     def open(self, folder: Path) -> "CharactersCodec":
-        path = folder / self.files()[0]
-        try:
-            return CharactersCodec(self.alphabet, Alphabet(json.loads(path.read_text(encoding="utf-8"))))
-        except FileNotFoundError:
-            raise UserError(f"No list of characters at {path}; t2t-mm-datagen makes it.") from None
-        except ValueError:
-            raise UserError(f"{path} is no list of characters; remove it and generate the data again.") from None
+        characters = read_made(folder / self.files()[0], "list of characters", _characters)
+        return CharactersCodec(self.alphabet, Alphabet(characters))
+
+
+def _characters(text: str) -> list[str]:
+    found = json.loads(text)
+    if not isinstance(found, list) or not all(isinstance(one, str) and len(one) == 1 for one in found):
+        raise ValueError("no characters")
+    return found
 
 
 class Alphabet:

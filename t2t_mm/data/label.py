@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from t2t_mm.data.made_file import lines, read_made
 from t2t_mm.errors import UserError, did_you_mean
 from t2t_mm.hparam_set import DataHparams
 from t2t_mm.problem import Arrays, ArraySpec, Codec, Feature, Port
@@ -48,11 +49,7 @@ class Label(Feature):
         return (f"classes.{self.classes}.txt",)
 
     def open(self, folder: Path) -> "LabelCodec":
-        path = folder / self.files()[0]
-        try:
-            names = path.read_text(encoding="utf-8").split("\n")[:-1]
-        except FileNotFoundError:
-            raise UserError(f"No list of classes at {path}; t2t-mm-datagen makes it.") from None
+        names = read_made(folder / self.files()[0], "list of classes", lines)
         return LabelCodec(self.classes, tuple(names))
 
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from t2t_mm.data.made_file import lines, read_made
 from t2t_mm.data.named_file import read_named
 from t2t_mm.data.vocabulary import PAD, UNK
 from t2t_mm.errors import UserError
@@ -60,11 +61,7 @@ class Passage(Feature):
         return (f"words.{self.words}.txt",)
 
     def open(self, folder: Path) -> "PassageCodec":
-        path = folder / self.files()[0]
-        try:
-            return PassageCodec(self.words, path.read_text(encoding="utf-8").split("\n")[:-1])
-        except FileNotFoundError:
-            raise UserError(f"No list of words at {path}; t2t-mm-datagen makes it.") from None
+        return PassageCodec(self.words, read_made(folder / self.files()[0], "list of words", lines))
 
 
 class PassageCodec(Codec):

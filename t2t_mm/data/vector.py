@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from t2t_mm.data.made_file import read_made
 from t2t_mm.errors import UserError
 from t2t_mm.hparam_set import DataHparams
 from t2t_mm.problem import Arrays, ArraySpec, Codec, Feature, Port
@@ -54,12 +55,22 @@ class Vector(Feature):
         return (f"vector.{self.name}.json",)
 
     def open(self, folder: Path) -> "VectorCodec":
-        path = folder / self.files()[0]
-        try:
-            found = json.loads(path.read_text(encoding="utf-8"))["columns"]
-        except FileNotFoundError:
-            raise UserError(f"No statistics of columns at {path}; t2t-mm-datagen makes them.") from None
-        return VectorCodec(self, found)
+        return VectorCodec(self, read_made(folder / self.files()[0], "table of columns", self._columns))
+
+    def _columns(self, text: str) -> list[dict[str, Any]]:
+        """What `statistics` found of each column. Raises ValueError, KeyError or TypeError for another text."""
+        found = json.loads(text)["columns"]
+        if tuple(column["name"] for column in found) != self.columns:
+            raise ValueError("other columns")
+        for column in found:
+            if column["name"] in self.categories:
+                known = column["values"]
+                right = isinstance(known, list) and all(isinstance(name, str) for name in known)
+            else:
+                right = math.isfinite(column["mean"]) and 0 < column["deviation"] < math.inf
+            if not right:
+                raise ValueError(f"{column['name']} is no column")
+        return found
 
 
 def statistics(name: str, fields: Sequence[str], category: bool) -> dict[str, Any]:

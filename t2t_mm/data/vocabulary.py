@@ -34,9 +34,14 @@ class Vocabulary:
     def load(cls, path: Path) -> "Vocabulary":
         """Read a vocabulary. Raises UserError when there is none at `path`, or when the file is something else."""
         try:
-            return cls(path.read_bytes())
+            model = path.read_bytes()
+            if not model:  # which SentencePiece takes for "none yet"
+                raise RuntimeError("empty")
+            return cls(model)
         except FileNotFoundError:
             raise UserError(f"No vocabulary at {path}; t2t-mm-datagen makes it.") from None
+        except OSError as error:
+            raise UserError(f"{path} can't be read: {error.strerror}.") from None
         except RuntimeError:
             raise UserError(f"{path} is no SentencePiece model; remove it and generate the data again.") from None
 

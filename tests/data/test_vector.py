@@ -83,6 +83,6 @@ def test_a_row_that_cannot_be_carried_is_refused(codec, row, message):
     assert message in str(refused.value)
 
 
-def test_no_statistics_is_said(tmp_path):
-    with pytest.raises(UserError, match=r"No statistics of columns at .*vector\.pets\.json; t2t-mm-datagen makes them"):
+def test_a_missing_table_of_columns_is_said(tmp_path):
+    with pytest.raises(UserError, match=r"No table of columns at .*vector\.pets\.json; t2t-mm-datagen makes it"):
         FEATURE.open(tmp_path)
