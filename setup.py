@@ -43,6 +43,7 @@ setup(
         "tensorflow-datasets",
     ],
     extras_require={
+        "beam": ["apache-beam>=2.77"],  # the first that was tried beside TensorFlow 2.21 and NumPy 2.4
         "jax": ["jax"],
         "test": [
             "build",

@@ -16,7 +16,8 @@ from t2t_mm.registry import PROBLEMS
 def main(argv: Sequence[str]) -> None:
     """Generate --problems, compare them with their checksums if asked, print examples of the one named by --inspect."""
     options = datagen_options(argv)
-    from t2t_mm.data.generate import generate  # brings NumPy and Pillow, which --help can do without
+    from t2t_mm.data.beam import Beam  # brings NumPy and Pillow, which --help can do without
+    from t2t_mm.data.generate import generate
 
     problems = {name: PROBLEMS[name] for name in options.problems}
     generate(
@@ -28,6 +29,7 @@ def main(argv: Sequence[str]) -> None:
         max_cases=options.max_cases,
         num_shards=options.num_shards,
         processes=options.num_concurrent_processes,
+        beam=Beam(options.runner, options.beam_options) if options.runner else None,
         start=partial(plugins.load, options.t2t_usr_dir),
         report=_say,
     )

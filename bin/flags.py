@@ -168,6 +168,10 @@ def datagen_parser() -> Parser:
     _number(add, "--num_shards", 0, "files of a training split; 0: by its size, 4 to 128")
     _number(add, "--num_concurrent_processes", 1, "that make records; what comes out is the same", least=1)
     _number(add, "--random_seed", 0, "equal seeds, equal records")
+    where = "make them on Apache Beam, by this runner; DirectRunner, the local one, where none is named"
+    add("--runner", metavar="NAME", nargs="?", const="DirectRunner", default="", help=where)
+    told = "of the runner, as name=value,...; those that TFDS prepares on Beam are prepared with them, too"
+    add("--beam_options", "--beam_pipeline_options", metavar="N=V,...", action="append", default=[], help=told)
     return _finish(parser)
 
 

@@ -177,8 +177,19 @@ def _check_ends(options: argparse.Namespace) -> None:
 
 
 def datagen_options(argv: Sequence[str]) -> argparse.Namespace:
-    """The flags of t2t-mm-datagen. `problems` is a tuple of names, `data_dir` is set, `plugins` are loaded."""
+    """The flags of t2t-mm-datagen. `problems` is a tuple of names, `data_dir` is set, `plugins` are loaded.
+
+    `beam_options` is a tuple, each an option without its dashes.
+    """
     options = _parse(datagen_parser(), argv)
+    options.beam_options = tuple(filter(None, ",".join(options.beam_options).split(",")))
+    if options.beam_options and not options.runner:
+        raise UserError("--beam_options are for a runner of Apache Beam: add --runner, or --runner=NAME.")
+    if options.runner and options.num_concurrent_processes > 1:
+        raise UserError(
+            "How many work is for the runner to know: in place of --num_concurrent_processes give it options of its "
+            "own, such as --beam_options=direct_running_mode=multi_processing,direct_num_workers=8."
+        )
     options.problems = problem_names(options.problems or options.inspect or "")
     if not options.problems:
         raise UserError(f"--problems is missing. Known: {', '.join([*PROBLEMS, *RUNS])}.")

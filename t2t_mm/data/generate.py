@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from t2t_mm.data.beam import Beam, preparing_on
 from t2t_mm.data.label import Label
+from t2t_mm.data.on_beam import make_on_beam
 from t2t_mm.data.ready import ReadyProblem, open_codecs
 from t2t_mm.data.records import MANIFEST, Manifest, Shard, Split, SplitReader, check_fingerprints, files_of
 from t2t_mm.data.shards import shard_name
@@ -38,6 +40,7 @@ def generate(
     max_cases: int = 0,
     num_shards: int = 0,
     processes: int = 1,
+    beam: Beam | None = None,
     start: Callable[[], object] | None = None,
     report: Report = print,
 ) -> None:
@@ -51,11 +54,15 @@ def generate(
         max_cases: examples of each split that are taken at most, the first ones; 0: all.
         num_shards: files of a training split; 0: by its size.
         processes: how many make records; called in each but this one, before it does anything, is `start`.
+        beam: make records by this runner of Apache Beam instead, a shard at a time, and let TFDS use it.
 
     Raises UserError for a corpus that is missing or can't be read, data that stands on another vocabulary, a full disk,
     or another process at the same work. Then nothing half-written stays behind.
     """
-    missing = _missing(problems, data_dir, tmp_dir, download, report)
+    if beam is not None:
+        beam.check()
+    with preparing_on(beam):
+        missing = _missing(problems, data_dir, tmp_dir, download, report)
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
         with one_at_a_time(data_dir):
@@ -69,11 +76,15 @@ def generate(
         codecs = open_codecs(problem, data_dir)
         try:
             with unfinished(data_dir / name, _plan(name, problem, splits, fingerprints, seed)) as here:
-                jobs = jobs_of(problem, data_dir, tmp_dir, here, splits, processes)
+                most = max(shards for _, shards in splits.values())
+                jobs = jobs_of(problem, data_dir, tmp_dir, here, splits, most if beam else processes)
                 if here.went_on:
                     left, of = sum(len(job.shards) for job in jobs), sum(shards for _, shards in splits.values())
                     report(f"{name}: {of - left} of its {of} files were there; going on.")
-                make(jobs, processes, start, name, report)
+                if beam is None:
+                    make(jobs, processes, start, name, report)
+                else:
+                    make_on_beam(jobs, beam, start, name)
                 written, counts = _joined(here, splits, codecs)
                 for split in splits:
                     _check(name, split, written[split], tmp_dir)

@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from uuid import uuid4
 
 import msgpack
 import numpy as np
@@ -29,7 +30,7 @@ class Written:
 
     def note(self, path: Path) -> None:
         """Write this down, in one act of the file system."""
-        beside = path.with_name(f".{path.name}.{os.getpid()}")
+        beside = _beside(path)
         beside.write_bytes(msgpack.packb({**vars(self), "symbols_V": self.symbols_V.astype("<i8").tobytes()}))
         os.replace(beside, path)
 
@@ -56,7 +57,7 @@ class ShardWriter:
     def __post_init__(self) -> None:
         from array_record.python import array_record_module
 
-        self._beside = self.path.with_name(f".{self.path.name}.{os.getpid()}")
+        self._beside = _beside(self.path)
         # One record a group: a record is read without its neighbours.
         self._records = array_record_module.ArrayRecordWriter(str(self._beside), "group_size:1")
         self._index = lengths_path(self._beside).open("wb")
@@ -121,6 +122,11 @@ def shard_name(split: str, shard: int, of: int) -> str:
 
 def lengths_path(shard: Path) -> Path:
     return shard.with_name(shard.name + INDEX)
+
+
+def _beside(path: Path) -> Path:
+    """Where `path` is written until it is whole: a name that no other process on any machine has."""
+    return path.with_name(f".{path.name}.{uuid4().hex}")
 
 
 def shard_range(shard: int, of: int, examples: int) -> range:

@@ -23,6 +23,10 @@ RECORDS = "records"
 NOTE = ".done"
 
 
+class Stopped(UserError):
+    """The work was stopped from outside; what is finished of it is not wrong, and stays."""
+
+
 @dataclass(frozen=True)
 class Unfinished:
     """The folder of a problem in the making, which this process alone works in."""
@@ -66,7 +70,7 @@ def unfinished(folder: Path, plan: Mapping[str, Any]) -> Iterator[Unfinished]:
             (beside / RECORDS).rename(folder)
         except OSError as error:
             raise UserError(f"{folder} can't be written: {error}. {_room(folder)}; nothing of it was kept.") from None
-        except (KeyboardInterrupt, SystemExit, BrokenProcessPool):
+        except (KeyboardInterrupt, SystemExit, BrokenProcessPool, Stopped):
             keep = True
             raise
         finally:

@@ -259,3 +259,16 @@ def test_a_filter_may_name_a_registry(capsys):
 def test_a_filter_that_finds_nothing_is_said():
     with pytest.raises(UserError, match="nothing has 'zebra' in its name"):
         options.trainer_options(["--registry_help=zebra"])
+
+
+def test_datagen_takes_a_runner_of_beam_with_options():
+    chosen = options.datagen_options(["--problems=image_cifar10"])
+    assert (chosen.runner, chosen.beam_options) == ("", ())
+    chosen = options.datagen_options(
+        ["--problems=image_cifar10", "--runner", "--beam_options=a=1,b", "--beam_options=c=2"]
+    )
+    assert (chosen.runner, chosen.beam_options) == ("DirectRunner", ("a=1", "b", "c=2"))
+    with pytest.raises(UserError, match="--beam_options are for a runner of Apache Beam: add --runner"):
+        options.datagen_options(["--problems=image_cifar10", "--beam_options=a=1"])
+    with pytest.raises(UserError, match="in place of --num_concurrent_processes give it options of its own"):
+        options.datagen_options(["--problems=image_cifar10", "--runner=X", "--num_concurrent_processes=2"])

@@ -12,7 +12,7 @@ import pytest
 
 import t2t_mm
 from t2t_mm.data.shards import ShardWriter
-from t2t_mm.data.unfinished import sweep_finished, sweep_killed, unfinished
+from t2t_mm.data.unfinished import Stopped, sweep_finished, sweep_killed, unfinished
 from t2t_mm.errors import UserError
 
 SHARDS = ("train-00000-of-00002.array_record", "train-00001-of-00002.array_record")
@@ -47,7 +47,7 @@ def test_after_a_failure_nothing_stays(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
-@pytest.mark.parametrize("how", [KeyboardInterrupt, SystemExit, BrokenProcessPool])
+@pytest.mark.parametrize("how", [KeyboardInterrupt, SystemExit, BrokenProcessPool, Stopped])
 def test_what_was_finished_before_an_interruption_stays_and_what_was_not_goes(tmp_path, how):
     stop(tmp_path, SHARDS[0], how=how)
     with unfinished(tmp_path / "made", {"plan": "a"}) as here:

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from t2t_mm.data.beam import of_tfds
 from t2t_mm.data.sound import RATE, Sound
 from t2t_mm.errors import UserError
 from t2t_mm.problem import DEV, TEST, TRAIN, Example, Source
@@ -185,7 +186,7 @@ class Tfds(Source):
                 f"TFDS prepares {self.builder} by means of {' and '.join([*self.modules, *self.programs])}; here is no "
                 f"{' or '.join(lacking)}. Install it, or use another of the layouts that docs/data.md names."
             )
-        config = tfds.download.DownloadConfig(manual_dir=_manual(tmp_dir), try_download_gcs=False)
+        config = tfds.download.DownloadConfig(manual_dir=_manual(tmp_dir), try_download_gcs=False, **of_tfds())
         try:
             tfds.builder(self.builder, data_dir=tmp_dir / HOME).download_and_prepare(download_config=config)
         except Exception as error:  # whatever a builder trips over in foreign files
