@@ -40,6 +40,7 @@ class RunConfig:
     plugins: tuple[Plugin, ...] = ()
     seed: int = 0
     files: Mapping[str, str] = dataclasses.field(default_factory=dict)  # copied beside: name to sha256
+    records: Mapping[str, str] = dataclasses.field(default_factory=dict)  # "problem split" to Split.fingerprint
     versions: Mapping[str, str] = dataclasses.field(default_factory=dict)
     command_line: tuple[str, ...] = ()
 
@@ -60,6 +61,7 @@ def save(config: RunConfig, output_dir: Path) -> Path:
         "plugins": [asdict(plugin) for plugin in config.plugins],
         "seed": config.seed,
         "files": dict(config.files),
+        "records": dict(config.records),
         "versions": dict(config.versions),
         "command_line": list(config.command_line),
     }
@@ -92,6 +94,7 @@ def load(output_dir: Path) -> RunConfig:
             plugins=tuple(recorded),
             seed=content["seed"],
             files=content["files"],
+            records=content.get("records", {}),
             versions=content["versions"],
             command_line=tuple(content["command_line"]),
         )
@@ -119,7 +122,7 @@ def check_same(saved: RunConfig, wanted: RunConfig, output_dir: Path) -> list[st
         What differs but is no obstacle (training and data hparams, versions), one sentence each, to be said.
 
     Raises:
-        UserError: another model, body, problems, vocabularies or seed; names every key that differs.
+        UserError: another model, body, problems, vocabularies or seed, which names every key that differs; other data.
     """
     obstacles = [
         *_differing("", {"model": saved.hparams.model}, {"model": wanted.hparams.model}),
@@ -134,6 +137,7 @@ def check_same(saved: RunConfig, wanted: RunConfig, output_dir: Path) -> list[st
             f"{output_dir} holds another run: {'; '.join(obstacles)}. "
             f"Choose another --output_dir, or ask for what that run was started with."
         )
+    check_records(saved, wanted.records, output_dir)
     return [
         f"{difference}."
         for difference in (
@@ -142,6 +146,20 @@ def check_same(saved: RunConfig, wanted: RunConfig, output_dir: Path) -> list[st
             *_differing("version of ", saved.versions, wanted.versions),
         )
     ]
+
+
+def check_records(saved: RunConfig, now: Mapping[str, str], output_dir: Path) -> None:
+    """Raise UserError when the run `saved` in `output_dir` began with other data than that of `now` (see `records`)."""
+    changed = [
+        f"the files of {name} had the fingerprint {then[:12]} in its manifest, and have {now[name][:12]} now"
+        for name, then in saved.records.items()
+        if now.get(name, then) != then
+    ]
+    if changed:
+        raise UserError(
+            f"The data has changed since the run in {output_dir} began: {'; '.join(changed)}. Bring it back, or begin "
+            f"another run on the new data with --warm_start_from={output_dir}."
+        )
 
 
 def copy_files(data_dir: Path, output_dir: Path, fingerprints: Mapping[str, str]) -> None:

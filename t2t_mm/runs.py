@@ -106,6 +106,7 @@ def run(
         seed=seed,
         target_ratios={name: problem.target_ratio for name, problem in ready.items()},
         files={name: fingerprint(data_dir / name) for name in names},
+        records=_records(ready),
         versions=rundir.versions(),
         command_line=tuple(command_line),
     )
@@ -178,6 +179,8 @@ def check(
     """
     earlier, names, settings, seed = _asked(problems, hparams_set, hparams, model, output_dir, random_seed)
     ready = make_data(names, data_dir, tmp_dir, generate_data, report)
+    if earlier:
+        rundir.check_records(earlier, _records(ready), output_dir)
     loaded = tuple(plugins or (earlier.plugins if earlier else ()))
     trial = Trial(names, settings, data_dir, seed, partial(load, (), loaded))
     report("Looking at the data, then taking a step of each problem in a process of its own.")
@@ -243,6 +246,10 @@ def make_data(
         report(f"Generating {', '.join(missing)} in {data_dir}.")
         generate(missing, data_dir, tmp_dir, download=generate_data, report=report)
     return {name: open_problem(name, problem, data_dir) for name, problem in problems.items()}
+
+
+def _records(ready: Mapping[str, ReadyProblem]) -> dict[str, str]:
+    return {name: found for problem in ready.values() for name, found in problem.fingerprints.items()}
 
 
 def _addresses(ready: Mapping[str, ReadyProblem], settings: HparamSet, hparams_set: str | None) -> list[str]:

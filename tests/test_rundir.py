@@ -27,6 +27,7 @@ RUN = RunConfig(
     problems={"translate": Signature(TEXT, TEXT, "to-german"), "name": Signature(None, LABEL, "to-label")},
     seed=7,
     files={"vocab.subwords.model": "12ab"},
+    records={"translate train": "ab12"},
     versions={"keras": "3.15.1"},
     command_line=("t2t-mm-trainer", "--hparams=x=ä"),
 )
@@ -100,6 +101,22 @@ def changed(body=None, training=None, **others):
 
 def test_the_same_run_may_go_on():
     assert rundir.check_same(RUN, RUN, "run") == []
+
+
+def test_a_run_that_does_not_say_what_data_it_began_with_may_go_on():
+    assert rundir.check_same(replace(RUN, records={}), RUN, "run") == []
+
+
+def test_other_data_is_refused_by_split_with_both_fingerprints(tmp_path):
+    began = replace(RUN, records={"name train": "a" * 64, "name dev": "b" * 64})
+    now = replace(RUN, records={"name train": "a" * 64, "name dev": "c" * 64})
+    with pytest.raises(UserError) as caught:
+        rundir.check_same(began, now, tmp_path)
+    assert str(caught.value) == (
+        f"The data has changed since the run in {tmp_path} began: the files of name dev had the fingerprint "
+        "bbbbbbbbbbbb in its manifest, and have cccccccccccc now. Bring it back, or begin another run on the new data "
+        f"with --warm_start_from={tmp_path}."
+    )
 
 
 def test_what_is_no_obstacle_is_told():

@@ -10,6 +10,7 @@ import pytest
 
 from t2t_mm import rundir, runs
 from t2t_mm.data.label import Label
+from t2t_mm.data.ready import open_problem
 from t2t_mm.data.text import Text
 from t2t_mm.errors import UserError
 from t2t_mm.problem import DEV, TRAIN, Example, Problem, Source
@@ -147,9 +148,27 @@ def test_a_patience_without_a_metric_and_a_warm_start_from_nowhere_are_refused(r
 def test_damaged_data_is_refused_before_anything_is_made_of_it(run, tmp_path):
     run()
     (tmp_path / "data" / "name_ending" / "dev-00000-of-00001.array_record").unlink()
-    with pytest.raises(UserError, match="dev-00000-of-00001.array_record should hold 20 records; found 0"):
+    with pytest.raises(UserError, match="dev-00000-of-00001.array_record can't be read: No such file .* 20 records"):
         run(output="another")
     assert not (tmp_path / "another").exists()
+
+
+def test_data_that_changed_since_the_run_began_is_refused_with_both_fingerprints(run, tmp_path):
+    run()
+    folder = tmp_path / "data" / "name_ending"
+    content = json.loads((folder / "manifest.json").read_text())
+    then = open_problem("name_ending", NameEnding, tmp_path / "data").manifest.splits[DEV].fingerprint
+    [shard] = content["splits"]["dev"]["shards"]
+    shard["sha256"] = "0" * 64
+    (folder / "manifest.json").write_text(json.dumps(content))
+    now = open_problem("name_ending", NameEnding, tmp_path / "data").manifest.splits[DEV].fingerprint
+    said = f"the files of name_ending dev had the fingerprint {then[:12]} in its manifest, and have {now[:12]} now"
+    with pytest.raises(UserError, match=said):
+        run()
+    folders = {"data_dir": tmp_path / "data", "tmp_dir": tmp_path / "corpora"}
+    with pytest.raises(UserError, match=said):
+        runs.check(**folders, output_dir=tmp_path / "run", report=lambda line: None)
+    run(output="another")  # a new run may begin with it
 
 
 def test_the_model_flag_is_a_check(run):

@@ -206,7 +206,7 @@ def _joined(
             written = here.written(file)
             if written is None:
                 raise OSError(f"{here.records / file} is gone")
-            shards.append(Shard(file, written.examples, written.sha256))
+            shards.append(Shard(file, written.examples, written.sha256, written.bytes))
             tokens_F += np.array(written.tokens)
             counts[split] += written.symbols_V
             for reason, count in written.dropped.items():

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from t2t_mm.data.records import Manifest, check_fingerprints
 from t2t_mm.errors import UserError
-from t2t_mm.problem import TRAIN, Codec, Problem, Signature
+from t2t_mm.problem import DEV, TRAIN, Codec, Problem, Signature
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,12 @@ class ReadyProblem:
     @property
     def signature(self) -> Signature:
         return signature(self.problem, self.codecs)
+
+    @property
+    def fingerprints(self) -> dict[str, str]:
+        """What the files of the splits that a run reads hold, by "problem split"."""
+        splits = self.manifest.splits
+        return {f"{self.name} {split}": splits[split].fingerprint for split in (TRAIN, DEV) if split in splits}
 
     @property
     def target_ratio(self) -> float:

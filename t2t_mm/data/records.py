@@ -1,6 +1,7 @@
 """Records on disk: shards (`shards.py`) that are read at random, and a manifest of the whole."""
 
 import dataclasses
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,6 +27,24 @@ class Shard:
     file: str
     examples: int
     sha256: str
+    bytes: int = 0  # 0 in manifests that do not say
+
+    def check(self, folder: Path) -> None:
+        """Raises UserError when the file in `folder` is missing or of another size."""
+        path = folder / self.file
+        again = f"Bring it back, or remove {folder} and generate it again."
+        noted = f"{self.bytes:,} bytes, " if self.bytes else ""
+        try:
+            found = path.stat().st_size
+        except OSError as error:
+            raise UserError(
+                f"{path} can't be read: {error.strerror}. The manifest has it, with {noted}{self.examples:,} records "
+                f"and checksum {self.sha256[:12]}. {again}"
+            ) from None
+        if self.bytes and found != self.bytes:
+            raise UserError(
+                f"{path} is not what was written: {self.bytes:,} bytes in the manifest, {found:,} now. {again}"
+            )
 
 
 @dataclass(frozen=True)
@@ -36,6 +55,12 @@ class Split:
     shards: tuple[Shard, ...]
     tokens: dict[str, int]  # total length by feature
     dropped: dict[str, int]  # examples left out, by reason
+
+    @property
+    def fingerprint(self) -> str:
+        """A sha256 of what its files hold, as the manifest has it."""
+        files = json.dumps([[shard.file, shard.examples, shard.sha256] for shard in self.shards])
+        return hashlib.sha256(files.encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -85,12 +110,15 @@ class SplitReader:
         self._ends = np.cumsum([shard.examples for shard in split.shards])
         self.lengths_NF = np.zeros((split.examples, len(split.tokens)), np.int32)
         for path, shard, end in zip(self._paths, split.shards, self._ends.tolist(), strict=True):
+            shard.check(folder)
             try:
                 lengths_NF = np.load(lengths_path(path), allow_pickle=False)
                 # Without a buffer to read ahead into, only the records asked for are read.
                 reader = array_record_module.ArrayRecordReader(
                     str(path), options="readahead_buffer_size:0", file_reader_buffer_size=2**15
                 )
+                if not reader.ok():
+                    reader.read([0])  # which says why
                 found = reader.num_records()
             except (OSError, ValueError, RuntimeError) as error:
                 raise UserError(f"{path} can't be read ({error}); remove {folder} and generate it again.") from None
@@ -152,10 +180,8 @@ def verify(folder: Path, manifest: Manifest) -> int:
     shards = [shard for split in manifest.splits.values() for shard in split.shards]
     for shard in shards:
         path = folder / shard.file
-        try:
-            found = fingerprint(path)
-        except OSError as error:
-            raise UserError(f"{path} can't be read ({error}); remove {folder} and generate it again.") from None
+        shard.check(folder)
+        found = fingerprint(path)
         if found != shard.sha256:
             raise UserError(
                 f"{path} is not what was written: checksum {shard.sha256[:12]} in the manifest, {found[:12]} now. "

@@ -24,6 +24,7 @@ class Written:
 
     examples: int
     sha256: str
+    bytes: int
     tokens: tuple[int, ...]  # total length by feature
     dropped: dict[str, int]  # examples left out, by reason
     symbols_V: np.ndarray  # int64: how often each symbol of the targets occurs; of targets without symbols, int64[0]
@@ -98,10 +99,10 @@ class ShardWriter:
         self._index.close()
         with self._beside.open("rb") as file:
             os.fsync(file.fileno())
-        sha256 = fingerprint(self._beside)
+        sha256, size = fingerprint(self._beside), self._beside.stat().st_size
         os.replace(lengths_path(self._beside), lengths_path(self.path))
         os.replace(self._beside, self.path)
-        return Written(self.examples, sha256, tuple(self._tokens_F.tolist()), self.dropped, self._symbols_V)
+        return Written(self.examples, sha256, size, tuple(self._tokens_F.tolist()), self.dropped, self._symbols_V)
 
     def abandon(self) -> None:
         """Let go of the files after a failure, which is what will be reported."""

@@ -1,5 +1,6 @@
 """Shards, lengths and manifests on disk."""
 
+import dataclasses
 import json
 import shutil
 import threading
@@ -24,7 +25,7 @@ def write(folder, examples, shards=3):
             stored = {"inputs": b"p", "targets": str(i).encode() * i}
             writer.add(f"id{i}", stored, {"inputs": 1, "targets": i}, NONE)
         whole = writer.close()
-        written.append(Shard(writer.path.name, whole.examples, whole.sha256))
+        written.append(Shard(writer.path.name, whole.examples, whole.sha256, whole.bytes))
     return Split(examples, tuple(written), {"inputs": examples, "targets": sum(range(examples))}, {})
 
 
@@ -118,6 +119,40 @@ def test_a_shard_with_other_records_than_the_manifest_says_is_refused(tmp_path):
     shutil.copy(tmp_path / split.shards[0].file, tmp_path / split.shards[1].file)
     with pytest.raises(UserError, match="should hold 3 records; found 2 and 3 lengths"):
         SplitReader(tmp_path, split)
+
+
+@pytest.mark.parametrize("change", [-1, 0, 1])
+def test_a_shard_of_another_size_is_refused_with_both_sizes(tmp_path, change):
+    split = write(tmp_path, 8)
+    path = tmp_path / split.shards[1].file
+    content = path.read_bytes()
+    assert split.shards[1].bytes == len(content)
+    path.write_bytes(content[:change] if change < 0 else content + b"x" * change)
+    if change == 0:
+        assert len(SplitReader(tmp_path, split).read([3, 4])) == 2
+        return
+    with pytest.raises(UserError) as caught:
+        SplitReader(tmp_path, split)
+    size = f"{len(content):,} bytes in the manifest, {len(content) + change:,} now"
+    assert str(caught.value).startswith(f"{path} is not what was written: {size}. Bring it back, or remove {tmp_path} ")
+
+
+def test_a_shard_whose_own_index_is_damaged_is_refused_with_the_reason(tmp_path):
+    split = write(tmp_path, 8)
+    path = tmp_path / split.shards[0].file
+    content = bytearray(path.read_bytes())
+    content[65540] ^= 1  # behind the first 64 KiB stands how many records there are, and where
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=f"{path} can't be read .*hash mismatch"):
+        SplitReader(tmp_path, split)
+
+
+def test_a_split_is_known_by_what_its_files_hold(tmp_path):
+    (tmp_path / "again").mkdir()
+    split, again = write(tmp_path, 8), write(tmp_path / "again", 8)
+    assert split.fingerprint == again.fingerprint != write(tmp_path, 9).fingerprint
+    unsized = dataclasses.replace(split, shards=tuple(dataclasses.replace(one, bytes=0) for one in split.shards))
+    assert unsized.fingerprint == split.fingerprint  # as a manifest has it that does not say
 
 
 def test_a_damaged_record_is_named_and_the_others_are_read(tmp_path, flip):
