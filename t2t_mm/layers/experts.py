@@ -59,6 +59,7 @@ class Experts(Part):
         gates_Nk, expert_Nk = self._gate(x_ND, real_N, forward)
         if forward.watched is not None:
             forward.watched.load[self.path] = self._load(expert_Nk)
+            forward.watched.importance[self.path] = self._importance(ops.cast(gates_Nk, "float32"), expert_Nk)
         if forward.training or keras.backend.backend() == "tensorflow":
             routes, out_ND = self._dispatch(x_ND, gates_Nk, expert_Nk, self._room(expert_Nk, forward.training))
             if forward.training:
@@ -157,11 +158,15 @@ class Experts(Part):
         gates_Nk = softmax(top_Nk) * real_N1
         expert_Nk = ops.where(real_N[:, None], ops.cast(expert_Nk, "int32"), self.experts)
         if forward.noise is not None:
-            flat_M = ops.reshape(ops.minimum(expert_Nk, self.experts - 1), (-1,))
-            importance_E = ops.segment_sum(ops.reshape(gates_Nk, (-1,)), flat_M, num_segments=self.experts)
+            importance_E = self._importance(gates_Nk, expert_Nk)
             forward.penalties[self.path] = self.balance * (imbalance(importance_E) + imbalance(load_E))
             forward.reports[f"{self.path}/importance"] = importance_E
         return ops.cast(gates_Nk, dtype), expert_Nk
+
+    def _importance(self, gates_Nk: Any, expert_Nk: Any) -> Any:
+        """The weight that each expert bears, of all tokens; pads have none: float32[E]."""
+        flat_M = ops.reshape(ops.minimum(expert_Nk, self.experts - 1), (-1,))
+        return ops.segment_sum(ops.reshape(gates_Nk, (-1,)), flat_M, num_segments=self.experts)
 
     def _load(self, expert_Nk: Any) -> Any:
         """How many choices fell on each expert, pads left out: float32[E]."""

@@ -47,6 +47,7 @@ class Watched:
     attention: dict[str, Any] = field(default_factory=dict)  # float32[B, L, S]: target to source, mean over heads
     load: dict[str, Any] = field(default_factory=dict)  # float32[E]: how often real tokens chose each expert
     ordering: dict[str, Any] = field(default_factory=dict)  # float32[J, K]: how much of layer j goes in at depth k
+    importance: dict[str, Any] = field(default_factory=dict)  # float32[E]: the gates of real tokens, added up
 
 
 class Forward:

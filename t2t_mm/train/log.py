@@ -1,9 +1,9 @@
 """The log of a run: progress on the terminal, a JSON line and TensorBoard scalars every so many steps.
 
-Tags: `training/<figure>`, `training/loss/<problem>` and `metrics-<problem>/<metric>`; losses in nats per target token.
-Those of examples and experts are named in exhibit.py. `log.jsonl` in the run directory holds the same, pictures left
-out. Lines of kind "start" mark where a process began: what an earlier one logged behind that step belongs to steps that
-were taken again.
+Tags: `training/<figure>`, `training/{loss,gradient_norm,share}/<problem>` and `metrics-<problem>/<metric>`; losses in
+nats per target token, norms before clipping, shares of the steps. Those of examples and experts are named in
+exhibit.py. `log.jsonl` in the run directory holds the same, pictures left out. Lines of kind "start" mark where a
+process began: what an earlier one logged behind that step belongs to steps that were taken again.
 """
 
 import json
@@ -46,8 +46,11 @@ class TrainingLog:
         Progress goes to `console`, standard error by default. Raises UserError when `output_dir` cannot be written to.
         """
         self._output_dir, self._every = output_dir, max(1, every)
-        self._pending: list[tuple[str, SupportsFloat, int]] = []  # (problem, loss, tokens) of steps not yet read
+        self._pending: list[
+            tuple[str, SupportsFloat, SupportsFloat, int]
+        ] = []  # (problem, loss, norm, tokens), not read
         self._window: dict[str, list[float]] = {}  # losses of the steps since the last line
+        self._norms: dict[str, list[float]] = {}  # of their gradients
         self._learning_rate = math.nan
         self._timed, self._tokens, self._seconds, self._waited = 0, 0, 0.0, 0.0  # of the steps that rates are of
         self._first, self._failed = start + 1, False
@@ -73,6 +76,7 @@ class TrainingLog:
         waited: float,
         learning_rate: float,
         compiling: float = 0.0,
+        gradient_norm: SupportsFloat = math.nan,
     ) -> None:
         """Take note of step `step` (from 1).
 
@@ -82,9 +86,10 @@ class TrainingLog:
             seconds: from the end of the step before to the end of this one, evaluations and checkpoints left out.
             waited: how many of them went by waiting for the batch.
             compiling: how many of them went by in a call that was traced; rates are of steps without.
+            gradient_norm: global, before clipping.
 
         """
-        self._pending.append((problem, loss, tokens))
+        self._pending.append((problem, loss, gradient_norm, tokens))
         if not compiling:
             self._timed, self._tokens = self._timed + 1, self._tokens + tokens
             self._seconds, self._waited = self._seconds + seconds, self._waited + waited
@@ -145,9 +150,10 @@ class TrainingLog:
     def _read_pending(self) -> None:
         """Ask the losses of the steps since the last reading for their values."""
         progress = self._progress
-        for problem, loss, tokens in self._pending:
+        for problem, loss, norm, tokens in self._pending:
             value = float(loss)
             self._window.setdefault(problem, []).append(value)
+            self._norms.setdefault(problem, []).append(float(norm))
             old = progress.losses.get(problem, math.nan)
             progress.losses[problem] = old + (1 - SMOOTHING) * (value - old) if math.isfinite(old) else value
             progress.steps[problem] = progress.steps.get(problem, 0) + 1
@@ -165,7 +171,8 @@ class TrainingLog:
             progress.tokens_per_second = self._tokens / self._seconds
             progress.waiting = self._waited / self._seconds
         progress.learning_rate = self._learning_rate
-        losses = {problem: sum(values) / len(values) for problem, values in self._window.items()}
+        losses, norms = _means(self._window), _means(self._norms)
+        norms = {problem: norm for problem, norm in norms.items() if math.isfinite(norm)}
         figures = {
             "learning_rate": progress.learning_rate,
             "steps_per_second": progress.steps_per_second,
@@ -175,13 +182,17 @@ class TrainingLog:
         }
         figures = {name: value for name, value in figures.items() if math.isfinite(value)}
         counts = {problem: len(values) for problem, values in self._window.items()}
-        self._write_line({"kind": "training", "step": progress.step, **figures, "loss": losses, "steps": counts})
+        means = {"loss": losses, "gradient_norm": norms}
+        self._write_line({"kind": "training", "step": progress.step, **figures, **means, "steps": counts})
         tagged = {f"training/{name}": value for name, value in figures.items()}
-        tagged |= {f"training/loss/{name}": loss for name, loss in losses.items()}
+        steps = sum(counts.values())
+        for kind, by_problem in (means | {"share": {name: count / steps for name, count in counts.items()}}).items():
+            tagged |= {f"training/{kind}/{name}": value for name, value in by_problem.items()}
         self._write_events(progress.step, Exhibit(tagged))
         self._display.line()
         self._display.redraw()
         self._window.clear()
+        self._norms.clear()
         self._timed, self._tokens, self._seconds, self._waited = 0, 0, 0.0, 0.0
 
     def _write_line(self, content: dict[str, Any]) -> None:
@@ -215,3 +226,7 @@ class TrainingLog:
             f"The log of the run in {self._output_dir} could not be written: {error.strerror or error}. "
             "Free some space or choose another --output_dir."
         )
+
+
+def _means(values: Mapping[str, Sequence[float]]) -> dict[str, float]:
+    return {name: sum(each) / len(each) for name, each in values.items()}

@@ -86,7 +86,7 @@ class Stepping:
         self.mixer.observe(name, stepped.nats)
         targets = sum(batch.targets for batch in batches)
         compiling, seconds = self.steps.compiling - compiled, time.perf_counter() - started
-        log.step(step, name, stepped.nats, targets, seconds, waited, rate(step), compiling)
+        log.step(step, name, stepped.nats, targets, seconds, waited, rate(step), compiling, stepped.gradient_norm)
 
     def settle(self, but: int = 0) -> None:
         """Wait for the steps that are under way, but for the last `but`. Raises NotFinite."""

@@ -167,3 +167,5 @@ def test_a_watched_pass_counts_how_often_real_tokens_chose_each_expert(forward):
     real_BL = np.array([[1, 1, 1], [0, 1, 0]], bool)
     run(layer, x_BLD, real_BL, forward)  # to experts 0 and 1, 0 and 2, 1 and 2, 0 and 1
     np.testing.assert_array_equal(forward.watched.load["experts"], [3, 3, 2])
+    # Gates of 100 times the inputs' differences leave all weight to the first choice: 0, 0, 2 and 1.
+    np.testing.assert_allclose(forward.watched.importance["experts"], [2, 1, 1], atol=1e-6)

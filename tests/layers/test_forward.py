@@ -101,5 +101,6 @@ def test_a_pass_that_is_not_watched_computes_nothing_for_it():
     watched = Watched()
     more = operations(watched) - operations(None)
     assert len(watched.attention) == len(watched.load) == 2  # of mixer and decoder, of encoder and decoder
+    assert watched.importance.keys() == watched.load.keys()
     assert more["Mean"] == 2
-    assert more["UnsortedSegmentSum"] == 2 == operations(watched)["UnsortedSegmentSum"]
+    assert more["UnsortedSegmentSum"] == 4 == operations(watched)["UnsortedSegmentSum"]

@@ -32,8 +32,8 @@ def open_log(folder, *, terminal=False, out=None, **options):
     return TrainingLog(folder, ["first", "second"], options.pop("train_steps", 20), console=console, **options)
 
 
-def take(log, step, problem, loss, *, seconds=0.5, waited=0.1, tokens=30):
-    log.step(step, problem, loss, tokens, seconds, waited, learning_rate=0.001 * step)
+def take(log, step, problem, loss, *, seconds=0.5, waited=0.1, tokens=30, norm=1.0):
+    log.step(step, problem, loss, tokens, seconds, waited, learning_rate=0.001 * step, gradient_norm=norm)
 
 
 def lines(folder, kind):
@@ -73,6 +73,21 @@ def test_losses_are_asked_for_their_value_once_and_only_when_a_line_is_due(tmp_p
         take(log, 10, "first", Later(1.0))
         assert Later.asked == 10
     assert Later.asked == 10
+
+
+def test_norms_of_gradients_and_shares_of_the_steps_are_logged_by_problem(tmp_path):
+    with open_log(tmp_path, every=4) as log:
+        take(log, 1, "first", 8.0, norm=3.0)
+        take(log, 2, "first", 6.0, norm=2.0)
+        take(log, 3, "second", 3.0, norm=0.5)
+        take(log, 4, "first", 5.0, norm=4.0)
+        take(log, 5, "second", 5.0, norm=math.inf)
+    assert lines(tmp_path, "training")[1]["gradient_norm"] == {"first": 3.0, "second": 0.5}
+    read = scalars(tmp_path)
+    assert read["training/gradient_norm/first"] == [(1, 3.0), (4, 3.0)]
+    assert read["training/gradient_norm/second"] == [(4, 0.5)]  # what is not finite is no figure
+    assert read["training/share/first"] == [(1, 1.0), (4, pytest.approx(2 / 3))]
+    assert read["training/share/second"] == [(4, pytest.approx(1 / 3)), (5, 1.0)]
 
 
 def test_closing_logs_the_steps_since_the_last_line(tmp_path):

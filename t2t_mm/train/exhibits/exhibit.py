@@ -1,8 +1,9 @@
 """What TensorBoard shows of a problem at an evaluation: its fixed example, where the net looked, who did the work.
 
 `examples-<problem>/card` is text; `.../input`, `.../attention` and `.../attention_by_layer` are pictures;
-`experts-<problem>/load` is a picture, `experts-<problem>/<layer>/variation` and `.../busiest` are scalars;
-`ordering-<problem>/scalings` is a picture. What there is not, such as attention in a body without any, is left out.
+`experts-<problem>/load` and `.../importance` are pictures, `experts-<problem>/<layer>/variation`,
+`.../importance_variation` and `.../busiest` are scalars; `ordering-<problem>/scalings` is a picture. What there is not,
+such as attention in a body without any, is left out.
 """
 
 import numpy as np
@@ -46,10 +47,13 @@ def exhibit(looker: Looker, ready: ReadyProblem, example: FixedExample) -> Exhib
             shown.pictures[f"ordering-{name}/scalings"] = ordering(share_JK, title)
     card += [("right", text) for text in right_answers(target, example.stored["targets"], value)]
     shown.texts[f"examples-{name}/card"] = card
-    load = looker.load(ready)
-    if load:
-        shown.pictures[f"experts-{name}/load"] = bars(load, f"{name}: how the work is shared among experts")
-    for layer, share_E in load.items():
+    work = looker.work(ready)
+    if work.load:
+        shown.pictures[f"experts-{name}/load"] = bars(work.load, f"{name}: how often each expert is chosen")
+        shown.pictures[f"experts-{name}/importance"] = bars(work.importance, f"{name}: what each expert's word weighs")
+    for layer, share_E in work.importance.items():
+        shown.scalars[f"experts-{name}/{layer}/importance_variation"] = variation(share_E)
+    for layer, share_E in work.load.items():
         shown.scalars[f"experts-{name}/{layer}/variation"] = variation(share_E)
         shown.scalars[f"experts-{name}/{layer}/busiest"] = float(share_E.max())
     return shown

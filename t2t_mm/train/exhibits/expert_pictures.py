@@ -39,10 +39,10 @@ def _drawn(share_E: np.ndarray) -> Image.Image:
     experts = len(share_E)
     wide = max(1, min(WIDEST, WIDTH // experts))
     gap = int(wide > 3)
-    top = max(2 / experts, float(share_E.max()))
+    top = max(2 / experts, float(np.nan_to_num(share_E).max()))
     picture = blank(wide * experts, HEIGHT)
     draw = ImageDraw.Draw(picture)
-    for e, share in enumerate(share_E):
+    for e, share in enumerate(np.nan_to_num(share_E)):
         high = round(float(share) / top * HEIGHT)
         if high:
             draw.rectangle([(e * wide, HEIGHT - high), ((e + 1) * wide - 1 - gap, HEIGHT - 1)], fill=DEEP)

@@ -38,6 +38,14 @@ class Written:
         return bool(self.ids_T[-1] == EOS)
 
 
+@dataclass(frozen=True)
+class Work:
+    """What each expert got of all there was, by layer, float32[E] that sum to 1."""
+
+    load: Mapping[str, np.ndarray]  # of the choices
+    importance: Mapping[str, np.ndarray]  # of the gates' weight
+
+
 class Looker:
     """Looks at a net with the weights as they stand.
 
@@ -80,15 +88,16 @@ class Looker:
         """By body, float32[J, K]: what it takes of each layer at each depth, where that differs by problem."""
         return dict(self._see(ready, self._class_of_one(ready, example))[1].ordering)
 
-    def load(self, ready: ReadyProblem) -> dict[str, np.ndarray]:
-        """By layer, float32[E]: the share of the choices of real positions that each expert got, on dev batches."""
+    def work(self, ready: ReadyProblem) -> Work:
+        """How the work of real positions was shared among experts, on dev batches."""
         dev = Batches(ready, DEV, self.hparams, seed=0, training=False)
-        counts: dict[str, np.ndarray] = {}
+        load: dict[str, np.ndarray] = {}
+        importance: dict[str, np.ndarray] = {}
         for position in range(min(BATCHES, len(dev))):
             _, watched = self._see(ready, dev.batch(position).arrays)
-            for layer, count_E in watched.load.items():
-                counts[layer] = counts.get(layer, 0.0) + count_E
-        return {layer: count_E / max(float(count_E.sum()), 1.0) for layer, count_E in counts.items()}
+            for total, found in ((load, watched.load), (importance, watched.importance)):
+                total.update({layer: total.get(layer, 0.0) + more_E for layer, more_E in found.items()})
+        return Work(_shares(load), _shares(importance))
 
     def _class_of_one(self, ready: ReadyProblem, example: FixedExample) -> dict[str, Arrays]:
         """The example, whose target is a class, as a batch of one row."""
@@ -130,9 +139,14 @@ class Looker:
                 logits_BV = ops.take(net.judged(problem, judged, features["targets"]), at_1, axis=1)[:, 0]
             else:
                 logits_BV = net.classify(problem, judged)
-            return ops.cast(logits_BV, "float32"), watched.attention, watched.load, watched.ordering
+            left = watched.attention, watched.load, watched.ordering, watched.importance
+            return ops.cast(logits_BV, "float32"), *left
 
         return watch
+
+
+def _shares(totals: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {layer: total_E / max(float(total_E.sum()), 1.0) for layer, total_E in totals.items()}
 
 
 def _flat(features: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

@@ -103,6 +103,7 @@ def test_a_text_problem_has_a_card_two_pictures_of_attention_and_loads(show, rea
     assert sorted(shown.pictures) == [
         "examples-capitals/attention",
         "examples-capitals/attention_by_layer",
+        "experts-capitals/importance",
         "experts-capitals/load",
     ]
     card = shown.texts["examples-capitals/card"]
@@ -112,15 +113,16 @@ def test_a_text_problem_has_a_card_two_pictures_of_attention_and_loads(show, rea
     assert said["right"] == said["input"].upper()
     layers = [f"experts-capitals/{side}/experts" for side in ("encoder", "decoder")]
     assert sorted(shown.scalars) == sorted(
-        f"{layer}/{figure}" for layer in layers for figure in ("busiest", "variation")
+        f"{layer}/{figure}" for layer in layers for figure in ("busiest", "variation", "importance_variation")
     )
     assert all(1 / 4 <= shown.scalars[f"{layer}/busiest"] <= 1 for layer in layers)
-    assert all(0 <= shown.scalars[f"{layer}/variation"] <= 3**0.5 for layer in layers)
+    for figure in ("variation", "importance_variation"):
+        assert all(0 <= shown.scalars[f"{layer}/{figure}"] <= 3**0.5 for layer in layers)
 
 
 def test_a_problem_of_classes_has_their_probabilities_and_no_attention(show):
     shown = show("first")
-    assert list(shown.pictures) == ["experts-first/load"]
+    assert list(shown.pictures) == ["experts-first/load", "experts-first/importance"]
     [output] = [text for what, text in shown.texts["examples-first/card"] if what == "output"]
     shares = {part.split()[0]: float(part.split()[1].rstrip("%")) for part in output.split(", ")}
     assert sorted(shares) == list("abcd")
@@ -149,7 +151,7 @@ def test_a_sound_is_shown_with_its_spectra(show, name):
 def test_a_problem_without_inputs_has_its_output_alone(show):
     shown = show("language")
     assert [what for what, _ in shown.texts["examples-language/card"]] == ["example", "output", "right"]
-    assert list(shown.pictures) == ["experts-language/load"]
+    assert list(shown.pictures) == ["experts-language/load", "experts-language/importance"]
 
 
 def test_without_attention_and_experts_there_is_the_card_alone(show):
@@ -176,4 +178,4 @@ def test_weights_that_are_no_numbers_are_shown_too(ready):
     for weight in net.trainable_variables:
         weight.assign(np.full(weight.shape, np.nan))
     shown = exhibit(Looker(net, HPARAMS.data), ready["capitals"], fixed_example(ready["capitals"]))
-    assert len(shown.texts) == 1 and len(shown.pictures) == 3
+    assert len(shown.texts) == 1 and len(shown.pictures) == 4

@@ -11,7 +11,7 @@ from t2t_mm.layers.forward import Forward, Watched
 from t2t_mm.models.net import Net
 from t2t_mm.registry import HPARAM_SETS
 from t2t_mm.train.exhibits.fixed_example import fixed_example
-from t2t_mm.train.exhibits.look import BATCHES, EXTRA, ROOM, Looker
+from t2t_mm.train.exhibits.look import BATCHES, EXTRA, ROOM, Looker, Work
 
 HPARAMS = HPARAM_SETS["multimodel_demo"]().override(
     "hidden_size=8,encoder_blocks=1,mixer_blocks=0,decoder_blocks=1,experts=4,expert_size=6,attention_heads=2,"
@@ -92,23 +92,26 @@ def test_loads_are_shares_of_the_choices_of_real_positions_on_the_first_dev_batc
     ready = letters["capitals"]
     dev = Batches(ready, "dev", HPARAMS.data, seed=0, training=False)
     assert len(dev) > BATCHES
-    counts = {}
+    counts, weights = {}, {}
     for position in range(BATCHES):
         watched = Watched()
         net.predict("capitals", dev.batch(position).arrays, np.int32(net.command("capitals")), Forward(None, watched))
         for path, count_E in watched.load.items():
             counts[path] = counts.get(path, 0) + ops.convert_to_numpy(count_E)
-    load = looker.load(ready)
-    assert sorted(load) == ["decoder/experts", "encoder/experts"]
-    for layer, share_E in load.items():
-        count_E = counts[f"net/body/{layer}"]
-        np.testing.assert_allclose(share_E, count_E / count_E.sum(), atol=1e-6)
+            weights[path] = weights.get(path, 0) + ops.convert_to_numpy(watched.importance[path])
+    work = looker.work(ready)
+    for shares, totals in ((work.load, counts), (work.importance, weights)):
+        assert sorted(shares) == ["decoder/experts", "encoder/experts"]
+        for layer, share_E in shares.items():
+            total_E = totals[f"net/body/{layer}"]
+            np.testing.assert_allclose(share_E, total_E / total_E.sum(), atol=1e-6)
     lengths = sum(int(dev.batch(position).arrays["targets"]["lengths"].sum()) for position in range(BATCHES))
     assert counts["net/body/decoder/experts"].sum() == lengths * 2  # each position chooses two
+    assert weights["net/body/decoder/experts"].sum() == pytest.approx(lengths, rel=1e-5)  # whose weights sum to one
 
 
 def test_a_class_problem_uses_no_expert_of_the_decoder(looker, letters):
-    assert list(looker.load(letters["first"])) == ["encoder/experts"]
+    assert list(looker.work(letters["first"]).load) == ["encoder/experts"]
 
 
 def test_problems_of_one_kind_share_a_graph(net, letters):
@@ -124,12 +127,12 @@ def test_a_body_that_leaves_nothing_still_writes(letters, scrambled):
     ready = letters["capitals"]
     written = looker.written(ready, fixed_example(ready))
     assert len(written.ids_T) and not written.attention
-    assert looker.load(ready) == {}
+    assert looker.work(ready) == Work({}, {})
 
 
 def test_looking_moves_no_weight(net, looker, letters):
     before = net.tensors()
     for ready in letters.values():
-        looker.load(ready)
+        looker.work(ready)
     after = net.tensors()
     assert all(np.array_equal(tensor, after[name]) for name, tensor in before.items())
