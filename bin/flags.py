@@ -46,6 +46,8 @@ def trainer_parser() -> Parser:
     whole = "look at the data, take a step on the largest batch of each problem, show its memory, and stop"
     _truth(add, "--check", help=whole)
     _truth(add, "--verify", help="with --check: compare all files with their checksums, and read every record")
+    again = "take a step again whose loss was not finite, name the first such tensor, and stop: a file of <run>/faults"
+    _path(add, "--replay", again)
     add = parser.group("checkpoints and repeatability")
     _number(add, "--save_checkpoints_steps", 0, "steps between checkpoints; 0: go by the clock alone")
     _number(add, "--save_checkpoints_secs", 600, "seconds between checkpoints; 0: go by the steps alone")

@@ -78,6 +78,11 @@ def trainer_options(argv: Sequence[str]) -> argparse.Namespace:
     `data_dir` and `output_dir` may be None too.
     """
     options = _parse(trainer_parser(), argv)
+    if options.replay is not None and not _holds_run(options.output_dir):
+        raise UserError(
+            f"--replay={options.replay} is not in the folder of faults of a run: {options.output_dir} holds none. Give "
+            "<output_dir>/faults/step-<step>.json, or --output_dir too."
+        )
     gin = bool(options.gin_file or options.gin_param)
     goes_on = options.output_dir is not None and _holds_run(options.output_dir)
     if not (gin or goes_on):
@@ -219,6 +224,8 @@ def _parse(parser: Parser, argv: Sequence[str]) -> argparse.Namespace:
     if unknown:
         flag = next((arg for arg in unknown if arg.startswith("-")), unknown[0])
         parser.error(_about(flag.partition("=")[0], parser))
+    if getattr(options, "replay", None) is not None and options.output_dir is None:
+        options.output_dir = options.replay.absolute().parent.parent
     output_dir = getattr(options, "output_dir", None)
     recorded: Sequence[plugins.Plugin] = ()
     if output_dir is not None and _holds_run(output_dir):

@@ -73,6 +73,10 @@ def main(argv: Sequence[str]) -> None:
         asked = {name: value for name, value in arguments.items() if name in CHECKED}
         say_whether_sound(runs.check(**asked, plugins=options.plugins, checksums=options.verify))
         return
+    if options.replay is not None:
+        folders = {"output_dir": options.output_dir, "data_dir": arguments["data_dir"]}
+        print(runs.replay(options.replay, options.hparams, **folders))
+        return
     trains = options.schedule != "evaluate" and not options.dry_run
     with only_process(Path(arguments["output_dir"])) if trains else nullcontext():
         ready = runs.run(**arguments, plugins=options.plugins, command_line=(TRAINER, *argv))

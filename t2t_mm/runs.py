@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import gin
 
@@ -30,6 +31,7 @@ from t2t_mm.registry import HPARAM_SETS, MODALITIES, MODELS, PROBLEMS
 from t2t_mm.train import warm_start
 from t2t_mm.train.estimator import Estimator, Habits
 from t2t_mm.train.preflight import Preflight, preflight
+from t2t_mm.train.replay import Fault, Replayed, take_again
 from t2t_mm.train.trial import Trial
 from t2t_mm.whole_file import whole_file
 
@@ -185,6 +187,25 @@ def check(
     trial = Trial(names, settings, data_dir, seed, partial(load, (), loaded))
     report("Looking at the data, then taking a step of each problem in a process of its own.")
     return preflight(ready, trial, checksums=checksums)
+
+
+def replay(fault: Path, hparams: str = "", *, output_dir: Path, data_dir: Path, report: Report = say) -> Replayed:
+    """Take a step of the run in `output_dir` again whose loss or gradient was not finite; nothing is written there.
+
+    Args:
+        fault: what the run wrote of it, `<output_dir>/faults/step-<step>.json`.
+        hparams: changes to those that the step was taken with, to see what becomes of it.
+        data_dir: the records that the run reads.
+
+    Raises UserError for a fault, a run, data or a checkpoint that is missing or another one.
+    """
+    asked, run = Fault.read(fault), rundir.load(output_dir)
+    settings = run.hparams.with_values(asked.hparams).override(hparams)
+    ready = {name: open_problem(name, PROBLEMS[name], data_dir) for name in run.problems}
+    rundir.check_records(run, _records(ready), output_dir)
+    with TemporaryDirectory() as nowhere:
+        estimator = Estimator(ready, settings, Path(nowhere), seed=asked.seed, train_steps=asked.train_steps)
+        return take_again(estimator, asked, output_dir, report)
 
 
 def _asked(

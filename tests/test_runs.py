@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from t2t_mm import rundir, runs
+from t2t_mm.bin import trainer
 from t2t_mm.data.label import Label
 from t2t_mm.data.ready import open_problem
 from t2t_mm.data.text import Text
@@ -169,6 +170,21 @@ def test_data_that_changed_since_the_run_began_is_refused_with_both_fingerprints
     with pytest.raises(UserError, match=said):
         runs.check(**folders, output_dir=tmp_path / "run", report=lambda line: None)
     run(output="another")  # a new run may begin with it
+
+
+@pytest.mark.slow
+def test_a_step_whose_loss_was_not_finite_is_taken_again_by_a_command(run, tmp_path, capsys):
+    diverges = "learning_rate=1e30,clip_grad_norm=0,learning_rate_schedule=constant,learning_rate_warmup_steps=0"
+    ready = run(problems=("name_ending",), hparams=f"{TINY},{diverges}", train_steps=9)
+    with pytest.raises(UserError, match="The run is saved as it stood before"):
+        ready.estimator.train()
+    [path] = (tmp_path / "run" / "faults").iterdir()
+    blame = json.loads(path.read_text())["blame"]
+    capsys.readouterr()
+    assert trainer.main([f"--replay={path}", f"--data_dir={tmp_path / 'data'}"]) == 0
+    assert blame in " ".join(capsys.readouterr().out.split())
+    assert trainer.main([f"--replay={tmp_path}/nowhere/faults/step-1.json"]) == 1
+    assert f"{tmp_path}/nowhere holds none. Give <output_dir>/faults/step-" in capsys.readouterr().err
 
 
 def test_the_model_flag_is_a_check(run):

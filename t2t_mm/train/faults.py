@@ -1,7 +1,7 @@
 """What went wrong in a step whose loss or gradient is not finite: which tensor was the first, on which examples."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -56,8 +56,11 @@ def _first_bad(steps: Steps, taken: Taken, multiplier: float) -> str | None:
     return None
 
 
-def write_fault(output_dir: Path, fault: NotFinite, blame: str, policy: str) -> Path:
-    """Write all that is known of the fault to `<output_dir>/faults/step-<step>.json`. UserError if that fails."""
+def write_fault(output_dir: Path, fault: NotFinite, blame: str, policy: str, run: Mapping[str, Any]) -> Path:
+    """Write all that is known of the fault to `<output_dir>/faults/step-<step>.json`. UserError if that fails.
+
+    `run` says beside the batches what the step depends on: "seed", "train_steps" and "hparams". replay.py reads it.
+    """
     taken = fault.taken
     content = {
         "step": taken.step,
@@ -76,6 +79,7 @@ def write_fault(output_dir: Path, fault: NotFinite, blame: str, policy: str) -> 
             }
             for batch in taken.batches
         ],
+        **run,
     }
     path = output_dir / "faults" / f"step-{taken.step}.json"
     with whole_file(path) as partial:

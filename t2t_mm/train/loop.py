@@ -126,7 +126,9 @@ class Loop:
         blame = blamed(self.estimator.steps, fault.taken, multiplier)
         action, why = self.policy.decide(fault.taken.step, self.estimator.saved)
         said = f"{fault} {blame}"
-        _if_possible(lambda: write_fault(self.output_dir, fault, blame, action), log)
+        estimator = self.estimator
+        run = {"seed": estimator.seed, "train_steps": estimator.train_steps, "hparams": estimator.hparams.flat()}
+        _if_possible(lambda: write_fault(self.output_dir, fault, blame, action, run), log)
         if action == SKIP:
             self.stepping.pass_over(fault.taken)
             log.say(f"{said} It is skipped.")

@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 
 from t2t_mm.data.batch import Batch
+from t2t_mm.errors import UserError
 from t2t_mm.models.net import Net
 from t2t_mm.problem import ArraySpec, Port, Signature
 from t2t_mm.registry import HPARAM_SETS
 from t2t_mm.train.faults import blamed, write_fault
 from t2t_mm.train.optimiser import Optimiser
+from t2t_mm.train.replay import Fault
 from t2t_mm.train.step import Stepped, Steps
 from t2t_mm.train.stepping import NotFinite, Taken
 
@@ -21,6 +23,7 @@ SPECS = {"size": {"inputs": TEXT, "targets": {"class": ArraySpec("int32", (None,
 HPARAMS = HPARAM_SETS["multimodel_demo"]().override(
     "hidden_size=8,encoder_blocks=1,mixer_blocks=0,decoder_blocks=1,experts=0,attention=False,dropout=0"
 )
+RUN = {"seed": 3, "train_steps": 40, "hparams": {"dropout": 0.1}}
 FIRST = "The first tensor that is not finite is"
 TEXTS = {"ids": np.array([[3, 4, 5], [6, 0, 0]], "int32"), "lengths": np.array([3, 1], "int32")}
 BATCH = Batch("size", 7, ("train/3", "train/8"), {"inputs": TEXTS, "targets": {"class": np.array([0, 2], "int32")}})
@@ -76,7 +79,7 @@ def test_what_cannot_be_found_again_is_said(steps):
 
 
 def test_all_that_is_known_is_written(tmp_path):
-    path = write_fault(tmp_path, NotFinite(taken(BATCH, replace(BATCH, position=8))), "the loss", "skip")
+    path = write_fault(tmp_path, NotFinite(taken(BATCH, replace(BATCH, position=8))), "the loss", "skip", RUN)
     assert path == tmp_path / "faults" / "step-12.json"
     content = json.loads(path.read_text())
     assert (content["step"], content["problem"], content["nats"], content["gradient_norm"]) == (
@@ -88,6 +91,19 @@ def test_all_that_is_known_is_written(tmp_path):
     assert [batch["position"] for batch in content["batches"]] == [7, 8]
     assert content["batches"][0]["examples"] == ["train/3", "train/8"]
     assert content["batches"][0]["shapes"]["inputs/ids"] == [2, 3]
+    read = Fault.read(path)
+    assert (read.step, read.problem, read.positions, read.train_steps) == (12, "size", (7, 8), 40)
+    assert read.examples == (("train/3", "train/8"),) * 2 and read.hparams == {"dropout": 0.1}
+
+
+def test_what_is_no_fault_is_said(tmp_path):
+    with pytest.raises(
+        UserError, match="step-1.json can't be read: No such file or directory. Faults lie in <output_dir>"
+    ):
+        Fault.read(tmp_path / "step-1.json")
+    (tmp_path / "step-1.json").write_text('{"step": 1, "batches": []}')
+    with pytest.raises(UserError, match="step-1.json is no fault that this version wrote"):
+        Fault.read(tmp_path / "step-1.json")
 
 
 def test_a_fault_names_problem_step_and_the_first_examples():

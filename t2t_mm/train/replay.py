@@ -1,0 +1,154 @@
+"""A step whose loss or gradient was not finite, taken again from what the run directory holds; nothing is written."""
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from t2t_mm.data.batch import Batch
+from t2t_mm.errors import UserError
+from t2t_mm.train import checkpoint
+from t2t_mm.train.faults import blamed
+from t2t_mm.train.log import TrainingLog
+from t2t_mm.train.policy import SKIP
+from t2t_mm.train.schedule import learning_rate
+from t2t_mm.train.step import Stepped
+from t2t_mm.train.stepping import NotFinite, Taken
+
+if TYPE_CHECKING:
+    from t2t_mm.train.estimator import Estimator
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What `write_fault` wrote of a step."""
+
+    path: Path
+    step: int
+    problem: str
+    positions: tuple[int, ...]  # of its batches, in the problem's data
+    examples: tuple[tuple[str, ...], ...]  # of each batch
+    seed: int
+    train_steps: int
+    hparams: dict[str, Any]  # all, by name
+
+    @classmethod
+    def read(cls, path: Path) -> "Fault":
+        """Raises UserError for a file that is missing or something else."""
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            return cls(
+                path,
+                content["step"],
+                content["problem"],
+                tuple(batch["position"] for batch in content["batches"]),
+                tuple(tuple(batch["examples"]) for batch in content["batches"]),
+                content["seed"],
+                content["train_steps"],
+                content["hparams"],
+            )
+        except OSError as error:
+            raise UserError(f"{path} can't be read: {error.strerror}. Faults lie in <output_dir>/faults.") from None
+        except (ValueError, KeyError, TypeError) as error:
+            raise UserError(f"{path} is no fault that this version wrote ({error!r}).") from None
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """What came of it."""
+
+    step: int
+    problem: str
+    saved: int  # the step of the checkpoint from which it was taken again
+    nats: float
+    gradient_norm: float
+    blame: str  # a sentence
+
+    @property
+    def finite(self) -> bool:
+        return math.isfinite(self.nats) and math.isfinite(self.gradient_norm)
+
+    def __str__(self) -> str:
+        said = f"its loss is {self.nats} and its gradient's norm {self.gradient_norm}."
+        return f"Step {self.step:,}, of {self.problem}, taken again from model.ckpt-{self.saved}: {said} {self.blame}"
+
+
+def take_again(estimator: "Estimator", fault: Fault, output_dir: Path, report: Callable[[str], None]) -> Replayed:
+    """Take the step of `fault` again, as the run in `output_dir` took it.
+
+    Where the last checkpoint before it is of an earlier step, the steps between are taken again too, which leads to the
+    same weights.
+
+    Args:
+        estimator: of the run's problems, hparams and seed, in another folder.
+        report: is told which steps have to be taken before.
+
+    Raises UserError when no checkpoint is left that leads there, or when the run had gone back and on with other data.
+    """
+    found = checkpoint.steps(output_dir)
+    before = [step for step in found if step < fault.step]
+    if not before:
+        raise UserError(
+            f"{fault.path} needs the checkpoint of step {fault.step - 1:,}, or one before; {output_dir} holds "
+            f"{f'those of steps {found[0]:,} to {found[-1]:,}' if found else 'none'}."
+        )
+    estimator.restore(checkpoint.path_of(output_dir, before[-1]))
+    _take_those_before(estimator, fault.step - 1, report)
+    batches = _batches(estimator, fault, before[-1])
+    multiplier = estimator.problems[fault.problem].problem.loss_multiplier
+    unknown = Stepped(np.float32("nan"), np.float32("nan"), {})
+    blame = blamed(estimator.steps, Taken(fault.step, batches, unknown), multiplier)
+    rate = _rate(estimator)(fault.step)
+    stepped = estimator.steps.train(batches[0], fault.step, rate, multiplier, batches[1:])
+    nats, norm = float(stepped.nats), float(stepped.gradient_norm)
+    return Replayed(fault.step, fault.problem, before[-1], nats, norm, blame)
+
+
+def _take_those_before(estimator: "Estimator", last: int, report: Callable[[str], None]) -> None:
+    """Take the steps up to `last`, as the run did."""
+    if estimator.step == last:
+        return
+    report(f"Taking steps {estimator.step + 1:,} to {last:,} again, from the last checkpoint before the fault.")
+    rate, stepping = _rate(estimator), estimator.stepping
+    with TemporaryDirectory() as nowhere:
+        log = TrainingLog(Path(nowhere), list(estimator.problems), last, start=estimator.step)
+        with log:
+            try:
+                while estimator.step < last:
+                    try:
+                        stepping.take(rate, log)
+                        if estimator.step == last:
+                            stepping.settle()
+                    except NotFinite as other:
+                        if estimator.hparams.training.not_finite != SKIP:
+                            raise
+                        stepping.pass_over(other.taken)
+            finally:
+                stepping.close()
+
+
+def _batches(estimator: "Estimator", fault: Fault, saved: int) -> tuple[Batch, ...]:
+    """The very batches of the fault, which must be what the run takes next."""
+    problem, position = estimator.mixer.choose(fault.step), estimator.positions.get(fault.problem)
+    if (problem, position) != (fault.problem, fault.positions[0]):
+        raise UserError(
+            f"From model.ckpt-{saved}, step {fault.step:,} is another one than in {fault.path}: the run had gone back "
+            f"before, and on with other data. The checkpoint of step {fault.step - 1:,} is needed."
+        )
+    batches = tuple(estimator.batches[problem].batch(position) for position in fault.positions)
+    if tuple(batch.ids for batch in batches) != fault.examples:
+        raise UserError(
+            f"Batch {position:,} of {problem} holds other examples than in {fault.path}: give the --data_dir and "
+            "the hparams of the run."
+        )
+    return batches
+
+
+def _rate(estimator: "Estimator") -> Callable[[int], float]:
+    hparams = estimator.hparams
+    return learning_rate(hparams.training, hparams.body.hidden_size, estimator.train_steps)
