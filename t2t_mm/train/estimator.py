@@ -21,6 +21,7 @@ from t2t_mm.train import checkpoint
 from t2t_mm.train.best import Best
 from t2t_mm.train.evaluate import LOSS, evaluate
 from t2t_mm.train.exhibits.look import Looker
+from t2t_mm.train.first_use import FirstUses, NotedJudge
 from t2t_mm.train.loop import Loop, Outcome
 from t2t_mm.train.mixing import Mixer, PlanRow, ProblemFacts, plan_rows
 from t2t_mm.train.optimiser import Optimiser
@@ -81,7 +82,8 @@ class Estimator:
         specs = {n: {f: c.spec(hparams.data) for f, c in p.codecs.items()} for n, p in problems.items()}
         self.steps = Steps(self.net, self.optimiser, specs, training, seed)
         self.mixer = Mixer(self.facts(), training, seed)
-        self.stepping = Stepping(self.steps, self.mixer, self.batches, training.accumulate_batches)
+        unnoted = FirstUses(None, hparams.data)  # until a run holds the lock of its directory
+        self.stepping = Stepping(self.steps, self.mixer, self.batches, training.accumulate_batches, unnoted)
         self.best = self._best()
         self.saved: int | None = None  # the step of the checkpoint that was written or read last
         self.saved_at = time.monotonic()  # when it was last tried
@@ -218,7 +220,8 @@ class Estimator:
         with self.averaged():
             for name in problems:
                 dev = Batches(self.problems[name], DEV, self.hparams.data, self.seed, training=False)
-                results.append(evaluate(self.steps, dev, self.habits.eval_steps, self.seed, permuted=permuted))
+                steps = NotedJudge(self.steps, self.stepping.uses, self.step)
+                results.append(evaluate(steps, dev, self.habits.eval_steps, self.seed, permuted=permuted))
         return results
 
     def _best(self) -> Best | None:

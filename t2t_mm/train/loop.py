@@ -10,6 +10,7 @@ from t2t_mm.train import checkpoint
 from t2t_mm.train.exhibits.exhibit import exhibit
 from t2t_mm.train.exhibits.fixed_example import fixed_example
 from t2t_mm.train.faults import blamed, write_fault
+from t2t_mm.train.first_use import FirstUses, OutOfMemory
 from t2t_mm.train.lock import only_process
 from t2t_mm.train.log import TrainingLog
 from t2t_mm.train.policy import ROLLBACK, SKIP, Policy
@@ -46,7 +47,10 @@ class Loop:
         with only_process(self.output_dir):
             self.estimator.saved_at = time.monotonic()
             log = TrainingLog(self.output_dir, list(self.estimator.problems), self.until, start=self.step)
+            self.stepping.uses = FirstUses(self.output_dir, self.estimator.hparams.data)
             with log, stoppable() as stop:
+                if died := self.stepping.uses.left():
+                    log.say(died)
                 try:
                     self._begin(log)
                     while not self._ends(stop, log):
@@ -94,6 +98,10 @@ class Loop:
             self._do_what_is_due(log)
         except NotFinite as fault:
             self._see_to(fault, log)
+        except OutOfMemory as error:
+            saved = self.estimator.saved
+            where = "from the beginning" if saved is None else f"from step {saved:,}"
+            raise UserError(f"{error} What that step left is not saved: the same command goes on {where}.") from error
         except UserError as error:  # of data that can't be read
             self._save_and_raise(error, log)
 

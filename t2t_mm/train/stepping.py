@@ -11,6 +11,7 @@ import keras
 from t2t_mm.data.batch import Batch
 from t2t_mm.data.batches import Batches
 from t2t_mm.errors import UserError
+from t2t_mm.train.first_use import FirstUses
 from t2t_mm.train.log import TrainingLog
 from t2t_mm.train.mixing import Mixer
 from t2t_mm.train.step import Stepped, Steps
@@ -58,27 +59,39 @@ class NotFinite(UserError):
 class Stepping:
     """Takes steps. `step` is the last one that was taken; `positions` are the problems' places in their data."""
 
-    def __init__(self, steps: Steps, mixer: Mixer, batches: Mapping[str, Batches], batches_a_step: int) -> None:
+    def __init__(
+        self, steps: Steps, mixer: Mixer, batches: Mapping[str, Batches], batches_a_step: int, uses: FirstUses
+    ) -> None:
         self.steps, self.mixer, self.batches, self.batches_a_step = steps, mixer, batches, batches_a_step
+        self.uses = uses  # of shapes of batches
         self.step = 0
         self.positions = dict.fromkeys(batches, 0)
         self._unchecked: deque[Taken] = deque()  # whose outcome is not known yet
         self._streams: dict[str, Generator[Batch]] = {}
 
     def take(self, rate: Callable[[int], float], log: TrainingLog) -> None:
-        """Take the next step, at the learning rate that `rate` has for it. Raises NotFinite and CorruptRecord."""
+        """Take the next step, at the learning rate that `rate` has for it.
+
+        Raises NotFinite, CorruptRecord and OutOfMemory.
+        """
         step = self.step + 1
         name = self.mixer.choose(step)
         started = time.perf_counter()
         if name not in self._streams:
             self._streams[name] = self.batches[name].stream(self.positions[name])
-        batches = tuple(next(self._streams[name]) for _ in range(self.batches_a_step))
+        try:
+            batches = tuple(next(self._streams[name]) for _ in range(self.batches_a_step))
+        except MemoryError as error:
+            raise UserError(f"Memory gave out while batches of {name} were made. Lower batch_size.") from error
         waited = time.perf_counter() - started
         log.corrupt(step, name, [sentence for batch in batches for sentence in batch.corrupt])
         multiplier, compiled = self.batches[name].ready.problem.loss_multiplier, self.steps.compiling
         if not self.steps.trained(name):
             log.say(f"step {step:,}: compiling the step of {name} and of problems that read and write the same")
-        stepped = self.steps.train(batches[0], step, rate(step), multiplier, batches[1:])
+        with self.uses.of("a step on", step, batches) as new:
+            stepped = self.steps.train(batches[0], step, rate(step), multiplier, batches[1:])
+            if new:
+                float(stepped.gradient_norm)  # waits until it is done
         self._unchecked.append(Taken(step, batches, stepped))
         waits = self.mixer.adaptive  # for the loss, below
         self.settle(but=0 if waits else UNDER_WAY[keras.backend.backend()])

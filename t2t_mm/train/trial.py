@@ -14,6 +14,7 @@ from t2t_mm.errors import UserError
 from t2t_mm.hparam_set import HparamSet
 from t2t_mm.problem import TRAIN
 from t2t_mm.registry import PROBLEMS
+from t2t_mm.train.first_use import is_for_want_of_memory
 from t2t_mm.train.watched import Ended, forget_peak, peak, watched
 
 SMALLER = 6  # halvings of a batch size that does not fit
@@ -142,15 +143,10 @@ def take(
     except UserError as error:
         send(("failed", str(error)))
     except Exception as error:  # of every kind: each backend says in its own way that an accelerator is full
-        if _is_for_want_of_memory(error):
+        if is_for_want_of_memory(error):
             send(("over", None))
         else:
             send(("failed", f"A step could not be taken: {type(error).__name__}: {error}"))
-
-
-def _is_for_want_of_memory(error: Exception) -> bool:
-    said = f"{type(error).__name__} {error}".upper().replace("_", "")
-    return isinstance(error, MemoryError) or "RESOURCEEXHAUSTED" in said
 
 
 def _gigabytes(limit: int | None) -> str:
