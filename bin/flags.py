@@ -1,4 +1,4 @@
-"""The flags of the five commands: T2T's names and meanings, the everyday ones first."""
+"""The flags of the six commands: T2T's names and meanings, the everyday ones first."""
 
 import argparse
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from t2t_mm.errors import UnknownName
 Add = Callable[..., Any]  # the `add_argument` of a group
 
 TRAINER, DECODER, DATAGEN, EVALUATOR = "t2t-mm-trainer", "t2t-mm-decoder", "t2t-mm-datagen", "t2t-mm-eval"
-AVERAGER = "t2t-mm-avg-checkpoints"
+AVERAGER, DIFFER = "t2t-mm-avg-checkpoints", "t2t-mm-diff-runs"
 SCHEDULES = {
     "train_and_evaluate": "train_and_evaluate",
     "local_run": "train_and_evaluate",
@@ -125,6 +125,22 @@ def averager_parser() -> Parser:
     add("--checkpoints", metavar="NAMES", default="", help="these instead: files or steps of the run, joined by ','")
     add = parser.group("where to write")
     _path(add, "--output_path", "default: averaged.safetensors in the run; it decodes with --checkpoint_path")
+    return _finish(parser)
+
+
+def differ_parser() -> Parser:
+    """Flags of t2t-mm-diff-runs."""
+    parser = Parser(
+        DIFFER,
+        "Find the first step at which two runs are not the same any more. Ends with 0 if they are, with 3 if not.",
+        "t2t-mm-diff-runs RUN1 RUN2",
+    )
+    parser.usage = f"{DIFFER} RUN1 RUN2"
+    add = parser.group("what to compare")
+    runs = "two run directories: their settings, the losses in their logs, the checkpoints that both have"
+    add("runs", metavar="RUN", nargs="*", type=lambda text: Path(text).expanduser(), help=runs)
+    again = "then train both again from where they were last equal, to find the very step"
+    _truth(add, "--again", help=again)
     return _finish(parser)
 
 

@@ -19,6 +19,7 @@ from t2t_mm.bin.flags import (
     averager_parser,
     datagen_parser,
     decoder_parser,
+    differ_parser,
     evaluator_parser,
     trainer_parser,
 )
@@ -161,6 +162,15 @@ def averager_options(argv: Sequence[str]) -> argparse.Namespace:
     return options
 
 
+def differ_options(argv: Sequence[str]) -> argparse.Namespace:
+    """The flags of t2t-mm-diff-runs; `runs` are two folders."""
+    options = _parse(differ_parser(), argv)
+    if len(options.runs) != 2:
+        given = ", ".join(map(str, options.runs)) or "none"
+        raise UserError(f"Name two run directories, as in t2t-mm-diff-runs RUN1 RUN2; received {given}.")
+    return options
+
+
 def _no_run() -> UserError:
     runs = ", ".join(str(path.parent) for path in sorted(home().glob("runs/*/config.json")))
     return UserError(f"--output_dir is missing: the folder of a training run. Runs below {home()}: {runs or 'none'}.")
@@ -243,7 +253,8 @@ def _about(flag: str, parser: Parser) -> str:
     """What to say to someone who gave `flag`, which `parser` does not know."""
     if not flag.startswith("-"):
         return f"Received {flag!r}, which belongs to no flag; values are given as --flag=value."
-    for other in (trainer_parser(), decoder_parser(), datagen_parser(), evaluator_parser(), averager_parser()):
+    parsers = (trainer_parser, decoder_parser, datagen_parser, evaluator_parser, averager_parser, differ_parser)
+    for other in (parser() for parser in parsers):
         if flag in other.flags():
             return f"{flag} is a flag of {other.prog}."
     if replaced := remedy(flag.lstrip("-")):

@@ -10,6 +10,7 @@ PROGRAMS = {
     "datagen": "t2t-mm-datagen",
     "evaluator": "t2t-mm-eval",
     "avg_checkpoints": "t2t-mm-avg-checkpoints",
+    "diff_runs": "t2t-mm-diff-runs",
 }
 COMMANDS = list(PROGRAMS)
 HEAVY = {
@@ -40,6 +41,7 @@ finally:
         ("decoder", ["what to decode:", "how to decode:", "every command:"]),
         ("datagen", ["what to make:", "where things lie:", "every command:"]),
         ("avg_checkpoints", ["what to average:", "where to write:", "every command:"]),
+        ("diff_runs", ["what to compare:", "every command:"]),
         ("evaluator", ["what to judge:", "how to decode:", "every command:"]),
     ],
 )
