@@ -45,10 +45,12 @@ setup(
     extras_require={
         "beam": ["apache-beam>=2.77"],  # the first that was tried beside TensorFlow 2.21 and NumPy 2.4
         "jax": ["jax"],
+        "search": ["optuna"],  # --hparams_range
         "test": [
             "build",
             "jax",
             "mypy",
+            "optuna",
             "pytest",
             "ruff",
             "setuptools>=70.1",  # builds wheels by itself; the packaging test uses what is installed

@@ -8,7 +8,7 @@ import errno
 import functools
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
@@ -95,6 +95,17 @@ class Parser(argparse.ArgumentParser):
     def flags(self) -> list[str]:
         """Every flag, with its dashes."""
         return [flag for action in self._actions for flag in action.option_strings]
+
+    def giving(self, asked: Mapping[str, Any]) -> list[str]:
+        """The flags that give the values in `asked`, by name; those at their defaults, or None, are left out."""
+        flags = []
+        for action in self._actions:
+            value = asked.get(action.dest)
+            if value is None or value == action.default or action.help is argparse.SUPPRESS:
+                continue
+            for each in value if isinstance(value, list) else [value]:
+                flags.append(f"{action.option_strings[0]}={each}")
+        return flags
 
     def error(self, message: str) -> NoReturn:
         """Print `message` as one line and exit with 2."""

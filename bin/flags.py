@@ -32,6 +32,9 @@ def trainer_parser() -> Parser:
     _problems(add)
     _text(add, "--hparams_set", "NAME", "sizes and rates; --registry_help=hparams_sets lists them")
     _text(add, "--hparams", "N=V,...", "what differs from the set, such as dropout=0.2,batch_size=1024", default="")
+    ranges = "search instead: trials of hparams from these ranges; --registry_help=hparams_ranges lists them"
+    _text(add, "--hparams_range", "NAME", ranges)
+    _number(add, "--trials", 10, "with --hparams_range: how many", "--autotune_max_trials", least=1)
     _text(add, "--model", "NAME", "checked against the model that the hparam set names")
     add = parser.group("where things lie")
     _data_dir(add)
@@ -58,7 +61,8 @@ def trainer_parser() -> Parser:
     add("--schedule", metavar="NAME", type=_schedule, default="train_and_evaluate", help=schedules)
     add = parser.group("the best checkpoint, and when to stop")
     aim = "keep the best checkpoint too: problem/metric:weight, the higher the better; several by ',' make a mean"
-    add("--best_metric", "--eval_early_stopping_metric", metavar="METRIC", default="", help=aim)
+    names = ("--best_metric", "--eval_early_stopping_metric", "--autotune_objective")
+    add(*names, metavar="METRIC", default="", help=aim)
     _number(add, "--eval_early_stopping_steps", 0, "without a better one end training; 0: never")
     least = "by which a better one is greater; default 0"
     add("--eval_early_stopping_metric_delta", metavar="X", type=float, default=0.0, help=least)

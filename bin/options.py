@@ -26,7 +26,7 @@ from t2t_mm.bin.flags import (
 from t2t_mm.bin.registry_help import registry_help
 from t2t_mm.bin.t2t_flags import remedy
 from t2t_mm.errors import UnknownName, UserError, did_you_mean
-from t2t_mm.registry import HPARAM_SETS, MODELS, PROBLEMS, REMEDY
+from t2t_mm.registry import HPARAM_RANGES, HPARAM_SETS, MODELS, PROBLEMS, REMEDY
 
 STDIN = Path("-")
 OF_SAMPLING = {"sampling_temp": 1.0, "sampling_top_k": 0, "sampling_top_p": 1.0, "num_samples": 1}  # with defaults
@@ -91,7 +91,8 @@ def trainer_options(argv: Sequence[str]) -> argparse.Namespace:
             raise UserError(f"--problems is missing: what should be learnt? Try --problems={next(iter(RUNS))}.")
         if options.hparams_set is None:
             raise UserError(f"--hparams_set is missing. Known: {', '.join(HPARAM_SETS)}.")
-    for registry, name in ((HPARAM_SETS, options.hparams_set), (MODELS, options.model)):
+    named = ((HPARAM_SETS, options.hparams_set), (HPARAM_RANGES, options.hparams_range), (MODELS, options.model))
+    for registry, name in named:
         if name is not None:
             registry.address(name)
     asked = options.problems
@@ -101,8 +102,26 @@ def trainer_options(argv: Sequence[str]) -> argparse.Namespace:
     if not gin:
         _default(options, TRAINER, "data_dir", home() / "data")
     if asked and options.hparams_set:
-        _default(options, TRAINER, "output_dir", home() / "runs" / _run_name(asked, options.hparams_set))
+        name = _run_name(asked, "-".join(filter(None, [options.hparams_set, options.hparams_range])))
+        _default(options, TRAINER, "output_dir", home() / "runs" / name)
+    if options.hparams_range is not None:
+        _check_search(options)
     return options
+
+
+def _check_search(options: argparse.Namespace) -> None:
+    """What --hparams_range needs."""
+    if not (options.problems and options.hparams_set):
+        raise UserError("--hparams_range needs --problems and --hparams_set: what is it that should be searched?")
+    if not options.best_metric:
+        problem = options.problems[0]
+        raise UserError(
+            f"--hparams_range needs to know which trial is better: give --best_metric, such as {problem}/accuracy."
+        )
+    if options.schedule != "train_and_evaluate" or options.check or options.dry_run:
+        raise UserError("The trials of --hparams_range are trained and evaluated; leave out --schedule and the like.")
+    if _holds_run(options.output_dir):
+        raise UserError(f"{options.output_dir} holds a run; a search needs an --output_dir of its own.")
 
 
 def decoder_options(argv: Sequence[str]) -> argparse.Namespace:

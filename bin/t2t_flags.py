@@ -6,14 +6,15 @@ ONE_PROCESS = "training runs in one process on the devices that Keras' backend f
 DEVICES = "the backend uses the devices it finds; CUDA_VISIBLE_DEVICES chooses among them"
 PLACE_OF_CORPORA = "problems look for their corpora below --tmp_dir"
 CHECKPOINTS = "--keep_checkpoint_max says how many checkpoints stay"
+FALLS = "give what should fall a weight below 0: --best_metric=problem/metric:-1"
 LOGGING = "progress is printed and written to log.jsonl of --output_dir as it comes"
 
 REPLACED = {
     # training and evaluating
-    "autotune_*": "there is no search over ranges; give the values with --hparams",
-    "hparams_range": "there is no search over ranges; give the values with --hparams",
+    "autotune_maximize": FALLS,
+    "autotune_parallel_trials": "the trials of a search run one after the other",
     "hp_*": "write --hparams=name=value,name=value",
-    "eval_early_stopping_metric_minimize": "give what should fall a weight below 0: --best_metric=problem/metric:-1",
+    "eval_early_stopping_metric_minimize": FALLS,
     "eval_print": "every evaluation is printed",
     "eval_run_autoregressive": "t2t-mm-eval judges what a trained model decodes",
     "eval_throttle_seconds": "--local_eval_frequency says after how many steps to evaluate",

@@ -52,6 +52,12 @@ CHECKED = (  # what a run's data and steps depend on
 def main(argv: Sequence[str]) -> None:
     """Train, then evaluate every problem and decode examples of each."""
     options = trainer_options(argv)
+    if options.hparams_range is not None:
+        from t2t_mm.bin.search import search  # brings NumPy and rich, and Optuna, which runs do without
+
+        if code := search(options):
+            raise SystemExit(code)
+        return
     with hushed():
         from t2t_mm import runs  # brings Keras and TensorFlow, which --help can do without
 

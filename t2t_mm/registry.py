@@ -1,4 +1,4 @@
-"""The five registries: what can be asked for by name.
+"""The registries: what can be asked for by name.
 
 What ships with the package stands in literal tables below, name to "module:object", so that listing names imports
 neither Keras nor TensorFlow; an entry is imported when it is first looked up. Plugins add theirs by `register`.
@@ -301,6 +301,10 @@ HPARAM_SETS: Registry[Any] = Registry(
         **_functions("hparams.bert", "bert_base bert_large bert_tiny"),
     },
 )
+HPARAM_RANGES: Registry[Any] = Registry(
+    "hparams_range",
+    _functions("hparams.ranges", "training_range multimodel_tiny_range multimodel_base_range transformer_base_range"),
+)
 DECODED_METRICS: Registry[Any] = Registry(
     "decoded metric",
     {
@@ -321,5 +325,6 @@ REGISTRIES: dict[str, Registry[Any]] = {
     "modalities": MODALITIES,
     "models": MODELS,
     "hparams_sets": HPARAM_SETS,
+    "hparams_ranges": HPARAM_RANGES,
     "decoded_metrics": DECODED_METRICS,
 }

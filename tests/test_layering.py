@@ -17,6 +17,8 @@ MAY_USE = {  # a room of the house, and the rooms that it may import from beside
     "fingerprint": "",
     "hparam_set": "errors",
     "operative_config": "hparam_set",
+    "hparam_ranges": "errors hparam_set",
+    "search": "errors hparam_ranges",
     "registry": "errors",
     "problem": "errors hparam_set",
     "plugins": CONTRACTS,
@@ -27,12 +29,12 @@ MAY_USE = {  # a room of the house, and the rooms that it may import from beside
     "layers": CONTRACTS,
     "modalities": f"{CONTRACTS} layers",
     "models": f"{CONTRACTS} layers modalities",
-    "hparams": f"{CONTRACTS} models",
+    "hparams": f"{CONTRACTS} hparam_ranges models",
     "decoding": f"{CONTRACTS} whole_file fingerprint plugins rundir data metrics layers modalities models",
     "train": LIBRARY,
     "opened_run": f"{CONTRACTS} fingerprint rundir data models decoding train",
     "runs": f"{LIBRARY} train operative_config",
-    "bin": f"{LIBRARY} train opened_run runs",
+    "bin": f"{LIBRARY} train opened_run runs hparam_ranges search",
 }
 NEUTRAL = ("layers", "modalities", "models", "decoding", "metrics", "train")  # keras.ops and Keras layers only
 BACKEND_KERNELS = {  # one function per backend, measured

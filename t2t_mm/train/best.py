@@ -5,6 +5,7 @@
 
 import json
 import math
+import operator
 import os
 import shutil
 from collections.abc import Mapping, Sequence
@@ -49,9 +50,13 @@ class Aim:
 
     def score(self, results: Sequence[Result]) -> float:
         """The weighted mean of `results`; weights count by their size. NaN where one is missing."""
-        found = {(result.problem, name): value for result in results for name, value in result.metrics.items()}
-        total = sum(weight * found.get((problem, metric), math.nan) for problem, metric, weight in self.terms)
-        return total / sum(abs(weight) for *_, weight in self.terms)
+        return self.of({result.problem: result.metrics for result in results})
+
+    def of(self, metrics: Mapping[str, Mapping[str, float]]) -> float:
+        """The same of metrics by problem and name."""
+        values = [metrics.get(problem, {}).get(metric, math.nan) for problem, metric, _ in self.terms]
+        weights = [weight for *_, weight in self.terms]
+        return sum(map(operator.mul, weights, values)) / sum(map(abs, weights))
 
 
 @dataclass(frozen=True)

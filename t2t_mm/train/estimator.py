@@ -19,13 +19,13 @@ from t2t_mm.models.net import Net
 from t2t_mm.problem import DEV, TRAIN
 from t2t_mm.train import checkpoint
 from t2t_mm.train.best import Best
-from t2t_mm.train.evaluate import LOSS, evaluate
+from t2t_mm.train.evaluate import evaluate
 from t2t_mm.train.exhibits.look import Looker
 from t2t_mm.train.first_use import FirstUses, NotedJudge
 from t2t_mm.train.loop import Loop, Outcome
 from t2t_mm.train.mixing import Mixer, PlanRow, ProblemFacts, plan_rows
 from t2t_mm.train.optimiser import Optimiser
-from t2t_mm.train.report import Result, write_results
+from t2t_mm.train.report import LOSS, Result, write_results
 from t2t_mm.train.room import check_room
 from t2t_mm.train.step import Steps
 from t2t_mm.train.stepping import Stepping

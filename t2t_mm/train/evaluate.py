@@ -13,9 +13,7 @@ from t2t_mm.data.batches import Batches
 from t2t_mm.metrics.on_logits import METRICS
 from t2t_mm.train.baseline import judge, partners
 from t2t_mm.train.judge import Judging
-from t2t_mm.train.report import Result
-
-LOSS = "neg_log_perplexity"
+from t2t_mm.train.report import LOSS, Result
 
 
 def evaluate(steps: Judging, batches: Batches, eval_steps: int, seed: int, *, permuted: bool) -> Result:

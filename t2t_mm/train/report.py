@@ -13,7 +13,8 @@ from t2t_mm.train.table import Table
 from t2t_mm.whole_file import whole_file
 
 NONE = "-"
-IN_COLUMNS = ("neg_log_perplexity", "accuracy", "accuracy_per_sequence")  # metrics that have a column of their own
+LOSS = "neg_log_perplexity"  # the metric that every problem has
+IN_COLUMNS = (LOSS, "accuracy", "accuracy_per_sequence")  # metrics that have a column of their own
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,10 @@ from t2t_mm.metrics.on_logits import METRICS
 from t2t_mm.metrics.on_text.base import PLAIN, SHARE, Case, Style
 from t2t_mm.problem import Codec
 from t2t_mm.registry import DECODED_METRICS
-from t2t_mm.train.evaluate import LOSS, sums_by_example
+from t2t_mm.train.evaluate import sums_by_example
 from t2t_mm.train.exhibits.fixed_example import right_answers
 from t2t_mm.train.judge import Judging
+from t2t_mm.train.report import LOSS
 
 WINDOW = 256  # examples decoded together, at least: their records are in memory
 CLASSES = 5  # of an answer that are kept

@@ -1,3 +1,4 @@
+import argparse
 import errno
 import os
 import subprocess
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import t2t_mm
-from t2t_mm.bin.command import hushed, run_command
+from t2t_mm.bin.command import Parser, hushed, run_command, truth
 from t2t_mm.errors import UserError
 
 
@@ -58,7 +59,7 @@ def test_a_programmers_error_keeps_its_traceback():
 
 PRINTS_MUCH = """
 import sys
-from t2t_mm.bin.command import hushed, run_command
+from t2t_mm.bin.command import Parser, hushed, run_command, truth
 main = run_command("t2t-mm-trainer")(lambda argv: print("y" * 1_000_000))
 sys.exit(main())
 """
@@ -81,3 +82,17 @@ def test_what_is_printed_past_python_while_loading_is_hushed_and_only_then(capfd
         os.write(2, b"a greeting")
     os.write(2, b"an answer")
     assert capfd.readouterr().err == "an answer"
+
+
+def test_a_parser_writes_down_the_flags_that_give_what_was_asked():
+    parser = Parser("prog", "does", "prog")
+    add = parser.group("what")
+    add("--name", "--other_name")
+    add("--much", type=int, default=3)
+    add("--each", action="append", default=[])
+    add("--sure", type=truth, default=False)
+    add("--nosure", dest="sure", action="store_false", help=argparse.SUPPRESS)
+    asked = {"name": "a b", "much": 3, "each": ["x", "y=1"], "sure": True, "another": 1}
+    flags = parser.giving(asked)
+    assert flags == ["--name=a b", "--each=x", "--each=y=1", "--sure=True"]
+    assert vars(parser.parse_args(flags)) == {"name": "a b", "much": 3, "each": ["x", "y=1"], "sure": True}

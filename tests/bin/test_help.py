@@ -65,7 +65,8 @@ def test_nothing_heavy_is_imported_for_it(command, name, flag):
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_lists_the_same_registry(command, name):
     found = json.loads(command(name, "--registry_help", "--format=json").stdout)
-    assert set(found) == {"problems", "modalities", "models", "hparams_sets", "decoded_metrics", "runs"}
+    registries = {"problems", "modalities", "models", "hparams_sets", "hparams_ranges", "decoded_metrics", "runs"}
+    assert set(found) == registries
     assert all(entry["summary"] for names in found.values() for entry in names.values())
 
 

@@ -241,7 +241,8 @@ def listed(capsys, *argv):
 def test_the_registry_is_listed_for_people(capsys):
     lines = listed(capsys, "--registry_help").splitlines()
     heads = [line for line in lines if line and not line.startswith(" ")]
-    assert heads == ["problems:", "modalities:", "models:", "hparams_sets:", "decoded_metrics:", "runs:"]
+    kinds = ("problems", "modalities", "models", "hparams_sets", "hparams_ranges", "decoded_metrics", "runs")
+    assert heads == [f"{kind}:" for kind in kinds]
     assert any(line.startswith("  image_cifar10 ") and len(line.split()) > 3 for line in lines)
 
 

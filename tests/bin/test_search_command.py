@@ -1,0 +1,180 @@
+"""The trainer's --hparams_range: real trials, stopped and gone on with; and the parts that need no training."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import t2t_mm
+from t2t_mm.bin import options
+from t2t_mm.bin.flags import trainer_parser
+from t2t_mm.bin.search import flags_of, followed, last_line, table_of
+from t2t_mm.errors import UnknownName, UserError
+from t2t_mm.search import FAILED, PRUNED, TRAINED, Tried
+from t2t_mm.train.best import Aim
+
+AIM = Aim((("shapes", "accuracy", 1.0),))
+ASKED = (
+    "--problems=image_shapes",
+    "--hparams_set=multimodel_demo",
+    "--hparams_range=training_range",
+    "--data_dir=data",
+)
+PLUGIN = '''"""Two rates and a width."""
+
+from t2t_mm.hparam_ranges import Choice, Floats, Ranges
+from t2t_mm.registry import HPARAM_RANGES
+
+
+@HPARAM_RANGES.register
+def few() -> Ranges:
+    """For a test."""
+    return {"learning_rate": Floats(0.1, 1.0, log=True), "hidden_size": Choice(8, 16)}
+'''
+
+
+def test_evaluations_are_read_as_they_come_and_half_a_line_waits(tmp_path):
+    log = tmp_path / "log.jsonl"
+    read = followed(log, AIM)
+    assert next(read) == []
+
+    def line(step, accuracy):
+        return json.dumps({"kind": "evaluation", "step": step, "metrics": {"shapes": {"accuracy": accuracy}}}) + "\n"
+
+    log.write_text('{"kind": "start", "step": 0}\n' + line(10, 0.25) + line(20, 0.5)[:30])
+    assert next(read) == [(10, 0.25)]
+    log.write_text(log.read_text() + line(20, 0.5)[30:] + line(10, 0.25) + line(30, float("nan")))
+    assert next(read) == [(20, 0.5)]  # step 10 was evaluated again by a run that went on, step 30 has no score
+    assert next(read) == []
+
+
+def test_a_trial_is_trained_by_the_flags_of_the_search_with_its_own_hparams_and_folder():
+    flags = [*ASKED, "--output_dir=out", "--best_metric=accuracy", "--hparams=experts=4", "--train_steps=30"]
+    found = options.trainer_options([*flags, "--trials=3", "--generate_data", "--gin_param=DataHparams.buckets = 2"])
+    assert flags_of(found, "trial-002", {"learning_rate": 0.5, "dropout": 0.25}) == [
+        "--problems=image_shapes",
+        "--hparams_set=multimodel_demo",
+        "--hparams=experts=4,learning_rate=0.5,dropout=0.25",
+        "--data_dir=data",
+        "--output_dir=out/trial-002",
+        "--generate_data=True",
+        "--train_steps=30",
+        "--best_metric=accuracy",
+        "--gin_param=DataHparams.buckets = 2",
+    ]
+    again = options.trainer_options(flags_of(found, "trial-002", {}))
+    assert (again.generate_data, again.output_dir, again.train_steps) == (True, Path("out/trial-002"), 30)
+
+
+def test_t2ts_names_for_a_search_are_understood():
+    found = trainer_parser().parse_args(["--autotune_objective=accuracy", "--autotune_max_trials=4"])
+    assert (found.best_metric, found.trials) == ("accuracy", 4)
+
+
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [
+        (["--hparams_range=training_range"], "--hparams_range needs --problems and --hparams_set"),
+        ([*ASKED], "give --best_metric, such as image_shapes/accuracy"),
+        ([*ASKED, "--best_metric=accuracy", "--dry_run"], "trained and evaluated"),
+        ([*ASKED, "--best_metric=accuracy", "--schedule=train"], "trained and evaluated"),
+        ([*ASKED, "--best_metric=accuracy", "--output_dir=run"], "run holds a run"),
+    ],
+)
+def test_what_a_search_needs_is_said(flags, sentence, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("run").mkdir()
+    Path("run/config.json").write_text('{"plugins": []}')
+    more = ["--gin_param=run.train_steps = 3"] if len(flags) == 1 else []
+    with pytest.raises(UserError, match=re.escape(sentence)):
+        options.trainer_options([*flags, *more])
+
+
+def test_an_unknown_range_gets_a_suggestion():
+    with pytest.raises(UnknownName, match="Did you mean 'training_range'"):
+        options.trainer_options(
+            ["--problems=image_shapes", "--hparams_set=multimodel_demo", "--hparams_range=trainin_range"]
+        )
+
+
+def test_the_table_has_the_best_trial_first_and_failures_last():
+    found = options.trainer_options([*ASKED, "--output_dir=out", "--best_metric=accuracy"])
+    trials = [
+        Tried("trial-001", {"learning_rate": 0.123456, "experts": 8}, TRAINED, 0.5, 300),
+        Tried("trial-002", {"learning_rate": 2.0, "experts": 8}, FAILED, None, None, "no"),
+        Tried("trial-003", {"learning_rate": 0.7, "experts": 16}, PRUNED, 0.25, 1200),
+        Tried("trial-004", {"learning_rate": 0.6, "experts": 16}, TRAINED, 0.75, 3000),
+    ]
+    assert table_of(found, trials).rows == [
+        ("trial-004", "0.7500", "3,000", "trained", "0.6", "16"),
+        ("trial-001", "0.5000", "300", "trained", "0.1235", "8"),
+        ("trial-003", "0.2500", "1,200", "pruned", "0.7", "16"),
+        ("trial-002", "-", "-", "failed", "2", "8"),
+    ]
+
+
+def test_the_last_word_of_a_trial_is_found(tmp_path):
+    (tmp_path / "output.txt").write_bytes(b"compiling\nt2t-mm-trainer: no room \xff.\n\n")
+    assert last_line(tmp_path / "output.txt") == "t2t-mm-trainer: no room \ufffd."
+
+
+@pytest.mark.slow
+def test_a_search_is_stopped_goes_on_and_names_the_best_as_a_command(command, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "__init__.py").write_text(PLUGIN)
+    tiny = "encoder_blocks=1,mixer_blocks=0,decoder_blocks=1,experts=0,attention=False,image_size=16"
+    flags = [
+        "--problems=image_shapes",
+        "--hparams_set=multimodel_demo",
+        f"--hparams={tiny}",
+        "--hparams_range=few",
+        "--t2t_usr_dir=mine",
+        "--data_dir=data",
+        "--output_dir=out",
+        "--train_steps=6",
+        "--local_eval_frequency=3",
+        "--eval_steps=1",
+        "--best_metric=image_shapes/neg_log_perplexity",
+        "--trials=3",
+    ]
+    package = str(Path(t2t_mm.__file__).parents[1])
+    with subprocess.Popen(
+        [sys.executable, "-m", "t2t_mm.bin.trainer", *flags],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": package},
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as first:
+        assert first.stderr is not None
+        begun = next(line for line in first.stderr if line.startswith("t2t-mm-trainer: trial-001: learning_rate="))
+        first.send_signal(signal.SIGTERM)
+        said = first.stderr.read()
+    assert first.returncode == 143, said
+    assert said.endswith("stopped; the same command goes on.\n")
+
+    done = command("trainer", *flags)
+    assert done.returncode == 0, done.stderr
+    assert begun in done.stderr, "the trial that was under way is taken up with its values"
+    assert {path.name for path in (tmp_path / "out").glob("trial-*")} == {"trial-001", "trial-002", "trial-003"}
+    rows = [line.split(" | ") for line in done.stdout.splitlines() if line.startswith("| trial-")]
+    assert len(rows) == 3 and all(row[2].strip() == "6" and row[3].strip() == "trained" for row in rows)
+    scores = [float(row[1]) for row in rows]
+    assert scores == sorted(scores, reverse=True) and all(score < 0 for score in scores)
+    best = rows[0][0].removeprefix("| ").strip()
+    assert f"The best is {best}." in done.stdout
+    kept = json.loads((tmp_path / "out" / best / "best" / "best.json").read_text())
+    assert kept["score"] == pytest.approx(scores[0], abs=1e-4)
+    last = done.stdout.splitlines()[-1]
+    assert last.startswith("t2t-mm-trainer --problems=image_shapes") and f"--output_dir=out/{best}" in last
+    assert "hparams_range" not in last and "learning_rate=" in last
+
+    other = command("trainer", *flags, "--train_steps=9")
+    assert (other.returncode, other.stderr.splitlines()[-1]) == (
+        1,
+        "t2t-mm-trainer: out holds another search: train_steps is '6' there and '9' here. Choose another --output_dir.",
+    )
