@@ -32,11 +32,20 @@ MAY_USE = {  # a room of the house, and the rooms that it may import from beside
     "hparams": f"{CONTRACTS} hparam_ranges models",
     "decoding": f"{CONTRACTS} whole_file fingerprint plugins rundir data metrics layers modalities models",
     "train": LIBRARY,
+    "testing": f"{LIBRARY} train",
     "opened_run": f"{CONTRACTS} fingerprint rundir data models decoding train",
     "runs": f"{LIBRARY} train operative_config",
     "bin": f"{LIBRARY} train opened_run runs hparam_ranges search",
 }
-NEUTRAL = ("layers", "modalities", "models", "decoding", "metrics", "train")  # keras.ops and Keras layers only
+NEUTRAL = (
+    "layers",
+    "modalities",
+    "models",
+    "decoding",
+    "metrics",
+    "train",
+    "testing",
+)  # keras.ops and Keras layers only
 BACKEND_KERNELS = {  # one function per backend, measured
     "t2t_mm/decoding/compiled.py",
     "t2t_mm/layers/depthwise.py",

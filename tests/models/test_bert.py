@@ -130,15 +130,6 @@ def test_the_answer_is_the_same_whether_judged_or_classified(net):
     assert (logits[:, 0, :18] < -1e8).all() and not net.generates("hidden")
 
 
-def test_pads_say_nothing(net):
-    longer = batch()
-    longer["inputs"] = {
-        name: np.pad(array, [[0, 0], [0, 5]]) if array.ndim == 2 else array for name, array in longer["inputs"].items()
-    }
-    one, other = (ops.convert_to_numpy(net.judge("hidden", each, 0)[0]) for each in (batch(), longer))
-    np.testing.assert_allclose(one[:2], other[:2], atol=1e-5)
-
-
 def test_segments_and_order_count(net):
     first = ops.convert_to_numpy(net.judge("hidden", batch(), 0)[0])
     for name, change in (("segments", lambda x: 1 - x), ("ids", lambda x: x[:, [0, 1, 2, 4, 3, 5]])):

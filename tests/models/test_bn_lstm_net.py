@@ -3,7 +3,6 @@
 import keras
 import numpy as np
 import pytest
-from keras import ops
 
 from t2t_mm.layers.forward import Forward, Noise
 from t2t_mm.models.net import Net
@@ -67,20 +66,6 @@ def test_every_model_learns_every_problem(net, problem):
         assert np.isfinite(float(loss.nats)) and float(loss.count) == (8 if net.generates(problem) else 2)
 
 
-@pytest.mark.parametrize("problem", ["to_german", "write"])
-def test_generating_word_by_word_gives_the_judged_logits(net, problem):
-    batch = BATCHES[problem]
-    logits_BTV, _, real_BT = net.judge(problem, batch, np.int32(net.command(problem)))
-    logits_BTV, real_BT = ops.convert_to_numpy(logits_BTV), ops.convert_to_numpy(real_BT)
-    memory = net.encode(problem, batch.get("inputs"), Forward(), rows=2)
-    state, x_B1D = net.start(problem, memory, MOST), net.first(problem, 2)
-    for t in range(MOST):
-        logits_BV, state = net.step(problem, state, x_B1D)
-        found_BV = ops.convert_to_numpy(logits_BV)
-        np.testing.assert_allclose(found_BV[real_BT[:, t]], logits_BTV[real_BT[:, t], t], atol=1e-4)
-        x_B1D = net.embed(problem, ops.convert_to_tensor(batch["targets"]["ids"][:, t : t + 1]))
-
-
 def test_what_a_net_says_of_itself_holds_its_statistics_and_takes_them_back():
     one, other = (Net(PROBLEMS, HPARAMS["bn_lstm"]) for _ in range(2))
     one.build()
@@ -111,20 +96,3 @@ def test_parameters_are_those_of_the_arithmetic(name, problem, expected):
         net = Net({"problem": problem}, HPARAM_SETS[name]())
         net.build()
         assert sum(int(np.prod(weight.shape)) for weight in net.trainable_variables) == expected
-
-
-@pytest.mark.parametrize("problem", ["to_german", "digits", "ask"])  # of two like pictures a norm makes +1 and -1
-def test_a_training_pass_in_bfloat16_is_near_the_one_in_float32(problem, scrambled):
-    from t2t_mm.train.compiler import Lowered
-
-    net = Net(PROBLEMS, HPARAMS["bn_lstm"])
-    net.build()
-    scrambled(net)
-
-    def nats(dtype):
-        forward = Forward(Noise(np.uint32(0)), dtype=dtype)
-        return net.loss(problem, BATCHES[problem], np.int32(net.command(problem)), forward, 0.0).nats
-
-    right, found = nats("float32"), Lowered(dtype="mixed_bfloat16")(function=lambda: nats("bfloat16"))
-    assert keras.backend.standardize_dtype(found.dtype) == "float32"
-    assert float(found) == pytest.approx(float(right), rel=0.1)

@@ -174,17 +174,6 @@ def test_pads_full_of_noise_change_nothing_not_even_statistics(scrambled, noise,
         np.testing.assert_allclose(values(moves[1][path]), values(value), atol=1e-4)
 
 
-def test_no_output_hears_of_later_targets_and_each_hears_of_its_own(body):
-    target_BLD = np.repeat(drawn(1, TARGET, WIDTH, seed=1), 1 + TARGET, axis=0)
-    for t in range(TARGET):
-        target_BLD[1 + t, t] = 3 * drawn(WIDTH, seed=t + 2)
-    memory = body.encode(seq(np.repeat(drawn(1, SOURCE, WIDTH), 1 + TARGET, axis=0)), passed())
-    out_BLD = values(body.decode(memory, seq(target_BLD), passed()))
-    for t, change_L in enumerate(abs(out_BLD[1:] - out_BLD[0]).max(axis=-1)):
-        assert change_L[:t].max(initial=0) < 1e-5
-        assert change_L[t] > 1e-3
-
-
 def test_every_output_hears_of_every_source_position_and_of_their_order(body):
     source_BLD = np.repeat(drawn(1, SOURCE, WIDTH), 2 + SOURCE, axis=0)
     for t in range(SOURCE):
@@ -193,30 +182,6 @@ def test_every_output_hears_of_every_source_position_and_of_their_order(body):
     target_BLD = np.repeat(drawn(1, TARGET, WIDTH, seed=1), 2 + SOURCE, axis=0)
     out_BLD = values(body.decode(body.encode(seq(source_BLD), passed()), seq(target_BLD), passed()))
     assert (abs(out_BLD[1:] - out_BLD[0]).max(axis=-1) > 1e-5).all()
-
-
-def test_step_equals_decode(body):
-    source, target_BLD = seq(drawn(3, SOURCE, WIDTH), [3, 6, 1]), drawn(3, TARGET, WIDTH, seed=1)
-    memory = body.encode(source, passed())
-    whole_BLD = values(body.decode(memory, seq(target_BLD), passed()))
-    state = body.start(memory, TARGET)
-    for t in range(TARGET):
-        out_B1D, state = body.step(state, ops.convert_to_tensor(target_BLD[:, t : t + 1]))
-        np.testing.assert_allclose(values(out_B1D)[:, 0], whole_BLD[:, t], atol=1e-4)
-
-
-def test_a_selected_beam_goes_on_where_the_other_stood(body):
-    target_BLD = drawn(6, TARGET, WIDTH, seed=1)
-    memory = body.encode(seq(drawn(2, SOURCE, WIDTH), (5, 3)), passed())
-    state = body.start_beams(memory, TARGET, 3)
-    for t, rows in ((2, [2, 0, 0, 3, 4, 4]), (4, [1, 1, 0, 5, 3, 5])):
-        for u in range(t - 2, t):
-            _, state = body.step(state, ops.convert_to_tensor(target_BLD[:, u : u + 1]))
-        state = body.select(state, ops.convert_to_tensor(rows, "int32"))
-        target_BLD = np.concatenate([target_BLD[rows, :t], target_BLD[:, t:]], axis=1)
-    whole_BLD = values(body.decode(memory.repeated(3), seq(target_BLD), passed()))
-    out_R1D, _ = body.step(state, ops.convert_to_tensor(target_BLD[:, 4:]))
-    np.testing.assert_allclose(values(out_R1D)[:, 0], whole_BLD[:, 4], atol=1e-4)
 
 
 @pytest.mark.parametrize("rate", ["dropout", "attention_dropout"])

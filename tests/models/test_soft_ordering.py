@@ -232,14 +232,3 @@ def test_parameters_are_those_of_the_arithmetic(name, of, expected):
     made = Net(of, HPARAM_SETS[name]())
     made.build()
     assert sum(int(np.prod(weight.shape)) for weight in made.trainable_variables) == expected
-
-
-def test_in_bfloat16_the_loss_is_near_that_in_float32(net):
-    def nats(dtype):
-        return float(net.loss("a", features, np.int32(0), Forward(dtype=dtype), 0.0).nats)
-
-    from t2t_mm.train.compiler import Lowered
-
-    features = batch(net, "a")
-    low = Lowered(dtype="mixed_bfloat16")(function=lambda: nats("bfloat16"))
-    assert low == pytest.approx(nats("float32"), rel=0.1)

@@ -79,19 +79,6 @@ def test_every_kind_of_input_and_target_goes_through_the_body(net, problem):
         assert abs(other_BTV - logits_BTV)[real_BT].max() > 1e-4  # another input, another answer
 
 
-@pytest.mark.parametrize("problem", ["to_german", "describe", "write_down", "write"])
-def test_generating_word_by_word_gives_the_judged_logits(net, problem):
-    batch = BATCHES[problem]
-    logits_BTV = judged(net, problem, batch)[0]
-    memory = net.encode(problem, batch.get("inputs"), Forward(), rows=2)
-    state, x_B1D = net.start(problem, memory, MOST), net.first(problem, 2)
-    for t in range(MOST):
-        logits_BV, state = net.step(problem, state, x_B1D)
-        real_B = t < LENGTHS_B
-        np.testing.assert_allclose(ops.convert_to_numpy(logits_BV)[real_B], logits_BTV[real_B, t], atol=1e-4)
-        x_B1D = net.embed(problem, ops.convert_to_tensor(batch["targets"]["ids"][:, t : t + 1]))
-
-
 def test_a_class_is_read_from_the_memory(net):
     logits_BTV = judged(net, "size", BATCHES["size"])[0]
     memory = net.encode("size", BATCHES["size"]["inputs"], Forward())

@@ -151,14 +151,6 @@ def test_without_positions_the_token_does_not_know_the_order_of_patches(body):
     np.testing.assert_allclose(one[:, 0], other[:, 0], atol=1e-5)
 
 
-def test_pads_are_not_looked_at(body):
-    patches_BLD = drawn(1, PATCHES, WIDTH)
-    padded_BLD = np.concatenate([patches_BLD, 50 * drawn(1, 3, WIDTH)], axis=1)
-    source = Seq(ops.convert_to_tensor(padded_BLD), ops.convert_to_tensor(np.arange(PATCHES + 3)[None] < PATCHES))
-    found = ops.convert_to_numpy(body.encode(source, Forward()).values_BLD)
-    np.testing.assert_allclose(found[:, : 1 + PATCHES], encode(body, patches_BLD), atol=1e-5)
-
-
 @pytest.mark.parametrize("rate", ["dropout", "attention_dropout"])
 def test_each_rate_of_dropout_makes_a_training_pass_another_and_equal_noise_repeats_it(rate, scrambled):
     body, patches_BLD = scrambled(made(replace(SMALL, **{rate: 0.3}))), drawn(2, PATCHES, WIDTH)

@@ -7,13 +7,11 @@ import numpy as np
 import pytest
 from keras import ops
 
-from t2t_mm import rundir
 from t2t_mm.errors import UserError
 from t2t_mm.layers.forward import Forward
 from t2t_mm.models.net import Net
 from t2t_mm.problem import Port, Signature
 from t2t_mm.registry import HPARAM_SETS
-from t2t_mm.train.compiler import Lowered
 
 HPARAMS = HPARAM_SETS["vit_tiny"]().override(
     "hidden_size=8,encoder_layers=2,filter_size=12,attention_heads=2,image_size=12"
@@ -60,16 +58,6 @@ def test_where_a_patch_stands_matters(net):
     assert abs(logits[0] - logits[1]).max() > 1e-4
 
 
-@pytest.mark.parametrize("problem", BATCHES)
-def test_the_loss_is_that_of_the_judged_logits(net, problem):
-    logits_BTV, labels_BT, real_BT = judged(net, problem)
-    log_probs_BTV = logits_BTV - np.log(np.exp(logits_BTV).sum(axis=-1, keepdims=True))
-    nats_BT = -np.take_along_axis(log_probs_BTV, labels_BT[..., None], axis=-1)[..., 0]
-    found = net.loss(problem, BATCHES[problem], np.int32(0), Forward(), 0.1)
-    assert float(found.nats) == pytest.approx(nats_BT[real_BT].sum(), rel=1e-4)
-    assert float(found.count) == real_BT.sum() == 2
-
-
 def test_a_class_is_not_generated_but_read_from_the_memory(net):
     assert not net.generates("size") and net.longest is None
     logits_BC = net.classify("size", net.encode("size", PICTURES, Forward()))
@@ -98,15 +86,6 @@ def test_paths_are_unique_and_neither_they_nor_what_weights_start_from_depend_on
         np.testing.assert_array_equal(tensor, other[path])
 
 
-def test_in_bfloat16_the_answer_is_nearly_the_same(net):
-    def run(dtype):
-        return net.loss("size", BATCHES["size"], np.int32(0), Forward(dtype=dtype), 0.1).nats
-
-    lowered = Lowered(dtype="mixed_bfloat16")(function=lambda: run("bfloat16"))
-    exact = float(run("float32"))
-    assert float(lowered) != exact and float(lowered) == pytest.approx(exact, rel=0.05)
-
-
 def test_at_a_higher_resolution_positions_are_interpolated_and_all_else_is_as_it_was(net):
     larger = made(hparams=HPARAMS.override("image_size=20"))
     wanted = larger.tensors()
@@ -133,15 +112,6 @@ def test_other_weights_of_another_shape_cannot_be_adapted(net):
 def test_patches_that_do_not_divide_the_picture_are_refused_before_anything_is_made():
     with pytest.raises(UserError, match="Patches of 4 x 4 pixels do not divide pictures of 30 x 30"):
         Net(PROBLEMS, HPARAMS.override("image_size=30"))
-
-
-def test_a_run_directory_gives_back_the_same_net(net, tmp_path):
-    rundir.save(rundir.RunConfig(hparams_set="vit_tiny", hparams=HPARAMS, problems=PROBLEMS), tmp_path)
-    again = rundir.load(tmp_path)
-    assert again.hparams == HPARAMS and again.problems == PROBLEMS
-    other = made(again.problems, again.hparams)
-    other.restore(net.tensors())
-    np.testing.assert_array_equal(judged(other, "tone")[0], judged(net, "tone")[0])
 
 
 @pytest.mark.parametrize("model", ["multimodel_demo", "transformer_tiny"])
