@@ -59,6 +59,9 @@ def trainer_parser() -> Parser:
     _number(add, "--random_seed", None, "equal seeds, equal runs; default: the run's own, 0 for a new run")
     schedules = f"one of {', '.join(SCHEDULES)}; the first three are the same"
     add("--schedule", metavar="NAME", type=_schedule, default="train_and_evaluate", help=schedules)
+    add = parser.group("several processes")
+    here = "on this host that train together, a GPU each; TF_CONFIG names those of several hosts"
+    _number(add, "--num_workers", 1, here, "--worker_gpu", least=1)
     add = parser.group("the best checkpoint, and when to stop")
     aim = "keep the best checkpoint too: problem/metric:weight, the higher the better; several by ',' make a mean"
     names = ("--best_metric", "--eval_early_stopping_metric", "--autotune_objective")

@@ -2,7 +2,7 @@
 
 from fnmatch import fnmatchcase
 
-ONE_PROCESS = "training runs in one process on the devices that Keras' backend finds"
+WORKERS = "--num_workers starts workers on this host, and TF_CONFIG names those of several hosts; all keep the weights"
 DEVICES = "the backend uses the devices it finds; CUDA_VISIBLE_DEVICES chooses among them"
 PLACE_OF_CORPORA = "problems look for their corpora below --tmp_dir"
 CHECKPOINTS = "--keep_checkpoint_max says how many checkpoints stay"
@@ -27,11 +27,11 @@ REPLACED = {
     "log_step_count_steps": LOGGING,
     # devices and processes
     **dict.fromkeys(
-        ("master", "worker_job", "worker_replicas", "worker_id", "ps_replicas", "ps_gpu", "ps_job", "sync"), ONE_PROCESS
+        ("master", "worker_job", "worker_replicas", "worker_id", "ps_replicas", "ps_gpu", "ps_job", "sync"), WORKERS
     ),
-    **dict.fromkeys(("daisy_chain_variables", "locally_shard_to_cpu", "optionally_use_dist_strat"), ONE_PROCESS),
-    **dict.fromkeys(("experimental_optimize_placement", "std_server_protocol", "cloud_*"), ONE_PROCESS),
-    **dict.fromkeys(("worker_gpu", "worker_gpu_memory_fraction", "gpu_order", "use_tpu*", "tpu_*"), DEVICES),
+    **dict.fromkeys(("daisy_chain_variables", "locally_shard_to_cpu", "optionally_use_dist_strat"), WORKERS),
+    **dict.fromkeys(("experimental_optimize_placement", "std_server_protocol", "cloud_*"), WORKERS),
+    **dict.fromkeys(("worker_gpu_memory_fraction", "gpu_order", "use_tpu*", "tpu_*"), DEVICES),
     "log_device_placement": DEVICES,
     "inter_op_parallelism_threads": "set the environment variable TF_NUM_INTEROP_THREADS",
     "intra_op_parallelism_threads": "set the environment variable TF_NUM_INTRAOP_THREADS",

@@ -1,5 +1,6 @@
 """t2t-mm-trainer: train one model on several problems at once, and show what it learnt."""
 
+import os
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -9,8 +10,10 @@ from typing import Any
 from t2t_mm.bin.command import hushed, run_command
 from t2t_mm.bin.flags import TRAINER, trainer_parser
 from t2t_mm.bin.options import home, problem_names, trainer_options
+from t2t_mm.bin.workers import run_workers
 from t2t_mm.errors import UserError
 from t2t_mm.train.lock import only_process
+from t2t_mm.train.members import VARIABLE, members
 
 EXAMPLES = 2  # decoded examples a problem, shown at the end
 PASSED_ON = (
@@ -58,8 +61,15 @@ def main(argv: Sequence[str]) -> None:
         if code := search(options):
             raise SystemExit(code)
         return
+    trains = options.schedule != "evaluate" and not (options.dry_run or options.check or options.replay)
+    own = members(os.environ.get(VARIABLE))
+    if own is None and options.num_workers > 1 and trains:
+        raise SystemExit(run_workers("t2t_mm.bin.trainer", argv, options.num_workers))
+    if own is not None and own.index > 0 and not trains:
+        return  # what the chief does alone
     with hushed():
         from t2t_mm import runs  # brings Keras and TensorFlow, which --help can do without
+        from t2t_mm.train.cluster import join
 
     runs.parse_gin(options.gin_file, options.gin_param)
     bound = dict(runs.bound_arguments())
@@ -83,9 +93,12 @@ def main(argv: Sequence[str]) -> None:
         folders = {"output_dir": options.output_dir, "data_dir": arguments["data_dir"]}
         print(runs.replay(options.replay, options.hparams, **folders))
         return
-    trains = options.schedule != "evaluate" and not options.dry_run
-    with only_process(Path(arguments["output_dir"])) if trains else nullcontext():
-        ready = runs.run(**arguments, plugins=options.plugins, command_line=(TRAINER, *argv))
+    cluster = join(own if trains else None, runs.say)
+    report = runs.say if cluster.chief else lambda line: None
+    with only_process(Path(arguments["output_dir"])) if trains and cluster.chief else nullcontext():
+        ready = runs.run(
+            **arguments, plugins=options.plugins, command_line=(TRAINER, *argv), cluster=cluster, report=report
+        )
         code = follow(ready, options.schedule, options.dry_run)
     if code:
         raise SystemExit(code)
@@ -110,7 +123,8 @@ def follow(ready: Any, schedule: str, dry_run: bool) -> int:
     from t2t_mm.train.report import plan_table, results_table
     from t2t_mm.train.samples import samples
 
-    estimator, screen = ready.estimator, Console()
+    estimator = ready.estimator
+    screen = Console(quiet=not estimator.cluster.chief)
     if schedule != "evaluate":
         plan_table(estimator.plan(), estimator.mixer.scheme).show(screen)
         for name, batches in estimator.batches.items():
@@ -128,7 +142,8 @@ def follow(ready: Any, schedule: str, dry_run: bool) -> int:
         outcome = estimator.train() if schedule == "train" else estimator.train_and_evaluate()
         if outcome.stop.asked:
             stopped = f"stopped after step {estimator.step} and saved; the same command goes on"
-            print(f"{TRAINER}: {stopped}.", file=sys.stderr)
+            if estimator.cluster.chief:
+                print(f"{TRAINER}: {stopped}.", file=sys.stderr)
             return outcome.stop.exit_code
         results = outcome.results
     if results:

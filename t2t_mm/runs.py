@@ -29,6 +29,7 @@ from t2t_mm.operative_config import OPERATIVE_CONFIG, operative_config
 from t2t_mm.plugins import Plugin, load, used
 from t2t_mm.registry import HPARAM_SETS, MODALITIES, MODELS, PROBLEMS
 from t2t_mm.train import warm_start
+from t2t_mm.train.cluster import ALONE, Cluster
 from t2t_mm.train.estimator import Estimator, Habits
 from t2t_mm.train.preflight import Preflight, preflight
 from t2t_mm.train.replay import Fault, Replayed, take_again
@@ -74,6 +75,7 @@ def run(
     eval_early_stopping_metric_delta: float = 0.0,
     plugins: Sequence[Plugin] = (),
     command_line: Sequence[str] = (),
+    cluster: Cluster = ALONE,
     report: Report = say,
 ) -> Run:
     """Make data where it is missing, and a run in `output_dir`, or go on with the one that is there.
@@ -87,6 +89,7 @@ def run(
         tmp_dir: where corpora lie.
         output_dir: the run directory.
         generate_data: allow what downloads a corpus.
+        cluster: the workers that train together; the chief alone makes data and writes.
         The rest are the trainer's flags of the same names.
 
     Raises UserError for a corpus that is missing, a run in `output_dir` that is another one, or a metric or a run to
@@ -95,7 +98,8 @@ def run(
     if eval_early_stopping_steps and not best_metric:
         raise UserError("--eval_early_stopping_steps asks for what is to get better: give --best_metric too.")
     earlier, problems, settings, seed = _asked(problems, hparams_set, hparams, model, output_dir, random_seed)
-    ready = make_data(problems, data_dir, tmp_dir, generate_data, report)
+    with cluster.chief_first():
+        ready = make_data(problems, data_dir, tmp_dir, generate_data, report)
     for problem in ready.values():
         check_briefly(problem, settings.data)
     output_dir.mkdir(parents=True, exist_ok=True)
@@ -114,7 +118,8 @@ def run(
     )
     for difference in rundir.check_same(earlier, config, output_dir) if earlier else ():
         report(f"Going on with a difference: {difference}")
-    rundir.copy_files(data_dir, output_dir, config.files)
+    if cluster.chief:
+        rundir.copy_files(data_dir, output_dir, config.files)
     estimator = Estimator(
         ready,
         settings,
@@ -131,11 +136,11 @@ def run(
             best_delta=eval_early_stopping_metric_delta,
             patience=eval_early_stopping_steps,
         ),
+        cluster=cluster,
         report=report,
     )
     if warm_start_from is not None:
         begin_warm(estimator, Path(warm_start_from), config.files, report)
-    rundir.save(config, output_dir)
     asked = {
         "problems": problems,
         "hparams_set": config.hparams_set,
@@ -153,8 +158,10 @@ def run(
     }
     places = [f"--data_dir={data_dir}", f"--tmp_dir={tmp_dir}"]
     places += [f"--t2t_usr_dir={plugin.origin}" for plugin in config.plugins if plugin.is_folder]
-    with whole_file(output_dir / OPERATIVE_CONFIG) as partial:
-        partial.write_text(operative_config(asked, settings, places), encoding="utf-8")
+    if cluster.chief:
+        rundir.save(config, output_dir)
+        with whole_file(output_dir / OPERATIVE_CONFIG) as partial:
+            partial.write_text(operative_config(asked, settings, places), encoding="utf-8")
     return Run(config, estimator)
 
 

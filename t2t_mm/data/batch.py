@@ -14,6 +14,9 @@ class Batch:
     {"class": int32[B]}. Rows behind the last example are empty: length 0, class -1. `ids` names the examples, one for
     each row that is not empty; in evaluation, an example with several right answers has as many rows, one behind the
     other. `corrupt` says of records that can't be read, and which it lacks, where they lie and why.
+
+    Where several workers share a batch, `arrays` holds the rows of one of them, at least one, and everything else is
+    that of the whole batch.
     """
 
     problem: str
@@ -21,9 +24,12 @@ class Batch:
     ids: tuple[str, ...]
     arrays: dict[str, Arrays]
     corrupt: tuple[str, ...] = ()
+    shared_targets: int | None = None  # in the whole of a batch that is shared
 
     @property
     def targets(self) -> int:
         """Targets in the batch: the ids of texts with their end marks, one for a class."""
+        if self.shared_targets is not None:
+            return self.shared_targets
         arrays = self.arrays["targets"]
         return int(arrays["lengths"].sum()) if "lengths" in arrays else len(self.ids)

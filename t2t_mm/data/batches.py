@@ -3,7 +3,7 @@
 import logging
 import os
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -12,11 +12,13 @@ import numpy as np
 from t2t_mm.data import chance
 from t2t_mm.data.batch import Batch
 from t2t_mm.data.corrupt import CorruptRecord, Tolerance
+from t2t_mm.data.part import WHOLE, Part
 from t2t_mm.data.plan import Bucket, Plan
 from t2t_mm.data.ready import ReadyProblem
 from t2t_mm.data.records import SplitReader
 from t2t_mm.errors import UnknownName, UserError
 from t2t_mm.hparam_set import DataHparams
+from t2t_mm.problem import Arrays
 
 THREADS = max(2, min(8, os.cpu_count() or 2))  # they change how fast batches come, never which
 AHEAD = 16  # batches made before they are asked for
@@ -31,7 +33,8 @@ class Batches:
     once, with each of its right answers in a row of its own, in one order for all seeds; it is shuffled too, so that
     the first few batches are like the rest and no batch holds one class alone.
 
-    `only` names the examples to take, by their places in the split; None takes all.
+    `only` names the examples to take, by their places in the split; None takes all. `part` are the rows to make of each
+    batch, in training.
 
     `examples` and `tokens` count an epoch's examples and the total length of their targets; `dropped` counts the
     examples left out for their length. Raises UserError when there is no such split or nothing is left of it.
@@ -48,10 +51,12 @@ class Batches:
         seed: int,
         training: bool,
         only: Sequence[int] | None = None,
+        part: Part = WHOLE,
     ) -> None:
         if split not in ready.manifest.splits:
             raise UnknownName(f"split of {ready.name}", split, ready.manifest.splits)
         self.ready, self.split, self.hparams, self.seed, self.training = ready, split, hparams, seed, training
+        self.part = part
         self._reader = SplitReader(ready.folder, ready.manifest.splits[split])
         lengths_NF = self._reader.lengths_NF
         longest_F = np.array([codec.longest(hparams) for codec in ready.codecs.values()])
@@ -92,12 +97,19 @@ class Batches:
         loaded, corrupt = self._load(examples.tolist(), epoch)
         taken = loaded or self._stand_in(bucket, epoch)
         rows = bucket.rows if self.training else bucket.rows * -(-len(taken) // len(examples))
-        arrays = {
+        ids = tuple(row.id for row in (taken if self.training else loaded))
+        whole = Batch(self.ready.name, position, ids, self._arrays(taken, rows, bucket), corrupt)
+        if self.part == WHOLE:
+            return whole
+        mine = self.part.of(rows)
+        arrays = self._arrays(taken[mine], max(1, mine.stop - mine.start), bucket)
+        return replace(whole, arrays=arrays, shared_targets=whole.targets)
+
+    def _arrays(self, taken: Sequence["_Row"], rows: int, bucket: Bucket) -> dict[str, Arrays]:
+        return {
             name: codec.batch([row.values[name] for row in taken], rows, length)
             for (name, codec), length in zip(self.ready.codecs.items(), bucket.lengths, strict=True)
         }
-        ids = tuple(row.id for row in (taken if self.training else loaded))
-        return Batch(self.ready.name, position, ids, arrays, corrupt)
 
     def stream(self, start: int = 0) -> Generator[Batch, None, None]:
         """The batches from position `start` on: without end in training, to the end of the one epoch otherwise.

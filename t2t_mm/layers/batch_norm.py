@@ -10,6 +10,7 @@ from keras import ops
 
 from t2t_mm.layers.forward import Forward
 from t2t_mm.layers.part import Part
+from t2t_mm.layers.replicas import ALONE, Replicas
 
 EPSILON = 1e-3
 SLOWEST = 0.01  # by which the running statistics at least follow a batch's
@@ -37,7 +38,7 @@ class BatchNorm(Part):
         wide_BLD = ops.cast(x_BLD, "float32")
         running = self.running[forward.problem]
         if forward.training:
-            mean_D, variance_D, count = moments(wide_BLD, real_BL)
+            mean_D, variance_D, count = moments(wide_BLD, real_BL, forward.replicas)
             running.follow(ops.stop_gradient(mean_D), ops.stop_gradient(variance_D), count, forward)
         else:
             mean_D, variance_D = running.mean_D, running.variance_D
@@ -65,11 +66,12 @@ class Running(Part):
         forward.moved[self.variance_D.path] = self.variance_D + share * (variance_D - self.variance_D)
 
 
-def moments(x_BLD: Any, real_BL: Any) -> tuple[Any, Any, Any]:
-    """Mean and (biased) variance of each channel over real positions, float32[D] each, and how many these are."""
+def moments(x_BLD: Any, real_BL: Any, replicas: Replicas = ALONE) -> tuple[Any, Any, Any]:
+    """Mean and (biased) variance of each channel over real positions of the whole batch, float32[D] each, and how many
+    these are."""
     real_BL1 = ops.cast(real_BL, "float32")[..., None]
-    count = ops.sum(real_BL1)
+    count = replicas.total(ops.sum(real_BL1))
     least = ops.maximum(count, 1.0)
-    mean_D = ops.sum(x_BLD * real_BL1, axis=(0, 1)) / least
-    variance_D = ops.sum(ops.square(x_BLD - mean_D) * real_BL1, axis=(0, 1)) / least
+    mean_D = replicas.total(ops.sum(x_BLD * real_BL1, axis=(0, 1))) / least
+    variance_D = replicas.total(ops.sum(ops.square(x_BLD - mean_D) * real_BL1, axis=(0, 1))) / least
     return mean_D, variance_D, count

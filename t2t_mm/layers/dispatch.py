@@ -19,8 +19,11 @@ class Routes:
     pair_S: Any  # int32: the pair n * k + j in slot e * C + c, N * k if the slot is empty
 
 
-def route(expert_Nk: Any, experts: int, capacity: Any) -> Routes:
-    """Seat pairs in their experts in order of tokens. `expert_Nk` holds E for a token that goes nowhere (a pad)."""
+def route(expert_Nk: Any, experts: int, capacity: Any, most_E: Any = None) -> Routes:
+    """Seat pairs in their experts in order of tokens. `expert_Nk` holds E for a token that goes nowhere (a pad).
+
+    Of its C slots an expert fills at most `most_E`, int32[E], if that is given.
+    """
     pairs = ops.size(expert_Nk)
     expert_M = ops.reshape(expert_Nk, (-1,))
     order_M = ops.cast(ops.argsort(expert_M), "int32")  # stable: first come, first seated
@@ -28,10 +31,14 @@ def route(expert_Nk: Any, experts: int, capacity: Any) -> Routes:
     start_E = ops.cast(ops.searchsorted(sorted_M, ops.arange(experts + 1, dtype="int32")), "int32")
     rank_M = ops.arange(pairs, dtype="int32") - ops.take(start_E, sorted_M)
     seated_M = ops.logical_and(rank_M < capacity, sorted_M < experts)
+    if most_E is not None:
+        seated_M = ops.logical_and(seated_M, rank_M < ops.take(most_E, ops.minimum(sorted_M, experts - 1)))
     slot_sorted_M = ops.where(seated_M, sorted_M * capacity + rank_M, experts * capacity)
     slot_M = ops.take(slot_sorted_M, ops.argsort(order_M))
     index_EC = start_E[:experts, None] + ops.arange(capacity, dtype="int32")[None, :]
     taken_EC = index_EC < start_E[1:, None]
+    if most_E is not None:
+        taken_EC = ops.logical_and(taken_EC, ops.arange(capacity, dtype="int32")[None, :] < most_E[:, None])
     pair_EC = ops.where(taken_EC, ops.take(order_M, ops.minimum(index_EC, pairs - 1)), pairs)
     return Routes(ops.reshape(slot_M, ops.shape(expert_Nk)), ops.reshape(pair_EC, (-1,)))
 

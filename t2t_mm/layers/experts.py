@@ -15,6 +15,7 @@ from t2t_mm.layers.dispatch import Routes, from_experts, route, to_experts
 from t2t_mm.layers.forward import Forward
 from t2t_mm.layers.norm import LayerNorm
 from t2t_mm.layers.part import Part
+from t2t_mm.layers.replicas import Replicas
 from t2t_mm.layers.softmax import softmax
 
 NOISE_FLOOR = 1e-2  # T2T adds it to the gate noise's scale
@@ -27,6 +28,7 @@ class Experts(Part):
 
     In training an expert holds `capacity` times an equal share of tokens; what finds no slot is left to the skip path
     and counted ("overflow"). Elsewhere nothing is dropped, so that an output does not depend on the rest of its batch.
+    Where replicas share a batch, capacity and balance are those of the whole batch.
     """
 
     def __init__(self, *, experts: int, per_token: int, size: int, capacity: float, balance: float, name: str) -> None:
@@ -61,9 +63,13 @@ class Experts(Part):
             forward.watched.load[self.path] = self._load(expert_Nk)
             forward.watched.importance[self.path] = self._importance(ops.cast(gates_Nk, "float32"), expert_Nk)
         if forward.training or keras.backend.backend() == "tensorflow":
-            routes, out_ND = self._dispatch(x_ND, gates_Nk, expert_Nk, self._room(expert_Nk, forward.training))
+            if forward.replicas.count > 1:
+                room = self._shared_room(expert_Nk, forward.replicas)
+            else:
+                room = self._room(expert_Nk, forward.training), None
+            routes, out_ND = self._dispatch(x_ND, gates_Nk, expert_Nk, *room)
             if forward.training:
-                forward.reports[f"{self.path}/overflow"] = self._overflow(expert_Nk, routes)
+                forward.reports[f"{self.path}/overflow"] = self._overflow(expert_Nk, routes, forward.replicas)
         else:
             out_ND = self._in_waves(x_ND, gates_Nk, expert_Nk)
         return self.norm(x_BLD + ops.reshape(out_ND, shape))
@@ -100,11 +106,27 @@ class Experts(Part):
         share = tokens * self.per_token / self.experts
         if keras.backend.backend() != "tensorflow":
             return min(int(np.ceil(np.float32(self.capacity) * np.float32(share))), tokens)
-        load_E = ops.bincount(ops.reshape(expert_Nk, (-1,)), minlength=self.experts + 1)[: self.experts]
-        fullest = ops.maximum(ops.cast(ops.max(load_E), "int32"), 1)
+        fullest = ops.maximum(ops.max(self._asked(expert_Nk)), 1)
         if not training:
             return fullest
         return ops.minimum(ops.cast(ops.ceil(self.capacity * ops.cast(share, "float32")), "int32"), fullest)
+
+    def _shared_room(self, expert_Nk: Any, replicas: Replicas) -> tuple[Any, Any]:
+        """Slots of an expert here, int32[], and how many of them each may fill, int32[E], when replicas share a batch:
+        tokens of the replicas in front are seated first.
+        """
+        asked_E, tokens_1 = self._asked(expert_Nk), ops.reshape(ops.shape(expert_Nk)[0], (1,))
+        told_RF = replicas.each(ops.concatenate([asked_E, ops.cast(tokens_1, "int32")]))
+        share = ops.cast(ops.sum(told_RF[:, -1]), "float32") * (self.per_token / self.experts)
+        most = ops.cast(ops.ceil(self.capacity * share), "int32")
+        left_E = ops.maximum(most - ops.sum(told_RF[: replicas.index, :-1], axis=0), 0)
+        most_E = ops.minimum(left_E, asked_E)
+        return ops.maximum(ops.max(most_E), 1), most_E
+
+    def _asked(self, expert_Nk: Any) -> Any:
+        """How many choices fell on each expert, int32[E]."""
+        load_E = ops.bincount(ops.reshape(expert_Nk, (-1,)), minlength=self.experts + 1)[: self.experts]
+        return ops.cast(load_E, "int32")
 
     def _in_waves(self, x_ND: Any, gates_Nk: Any, expert_Nk: Any) -> Any:
         """Every choice served though shapes are static: who finds no slot waits for the next wave; no gradient."""
@@ -124,15 +146,18 @@ class Experts(Part):
             _, out_ND = ops.while_loop(someone_waits, serve, (waiting_Nk, out_ND))
         return out_ND
 
-    def _overflow(self, expert_Nk: Any, routes: Routes) -> Any:
+    def _overflow(self, expert_Nk: Any, routes: Routes, replicas: Replicas) -> Any:
         """The share of choices that found no slot, float32[]."""
         asked = ops.sum(ops.cast(expert_Nk < self.experts, "float32"))
         seated = ops.sum(ops.cast(routes.slot_Nk < ops.shape(routes.pair_S)[0], "float32"))
+        asked, seated = ops.unstack(replicas.total(ops.stack([asked, seated])), 2)
         return 1.0 - seated / ops.maximum(asked, 1.0)
 
-    def _dispatch(self, x_ND: Any, gates_Nk: Any, expert_Nk: Any, capacity: Any) -> tuple[Routes, Any]:
+    def _dispatch(
+        self, x_ND: Any, gates_Nk: Any, expert_Nk: Any, capacity: Any, most_E: Any = None
+    ) -> tuple[Routes, Any]:
         """Where each choice went, and what the experts say to each token, float[N, D]."""
-        routes = route(expert_Nk, self.experts, capacity)
+        routes = route(expert_Nk, self.experts, capacity, most_E)
         slots_ECD = ops.reshape(to_experts(x_ND, routes, self.per_token), (self.experts, capacity, x_ND.shape[-1]))
         hidden_ECH = ops.relu(ops.matmul(slots_ECD, self.hidden_EDH))
         said_SD = ops.reshape(ops.matmul(hidden_ECH, self.output_EHD), (-1, x_ND.shape[-1]))
@@ -159,6 +184,7 @@ class Experts(Part):
         expert_Nk = ops.where(real_N[:, None], ops.cast(expert_Nk, "int32"), self.experts)
         if forward.noise is not None:
             importance_E = self._importance(gates_Nk, expert_Nk)
+            importance_E, load_E = ops.unstack(forward.replicas.total(ops.stack([importance_E, load_E])), 2)
             forward.penalties[self.path] = self.balance * (imbalance(importance_E) + imbalance(load_E))
             forward.reports[f"{self.path}/importance"] = importance_E
         return ops.cast(gates_Nk, dtype), expert_Nk

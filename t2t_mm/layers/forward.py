@@ -13,20 +13,33 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from t2t_mm.layers.replicas import ALONE, Replicas
+
 
 class Noise:
-    """Random numbers for one training step."""
+    """Random numbers for one training step.
 
-    def __init__(self, seed: Any) -> None:
-        self.seed = seed  # uint32[]: a number drawn from (run seed, step)
+    Where replicas share a batch, each draws what its rows would get if they stood in the whole of it.
+    """
+
+    def __init__(self, seed: Any, rows: Any = None, before: Any = None) -> None:
+        """
+        Args:
+            seed: uint32[], a number drawn from (run seed, step).
+            rows: int32[], those of the batch here, and
+            before: int32[], those that other replicas have in front of them; None for a batch that is not shared.
+        """
+        self.seed, self.rows, self.before = seed, rows, before
 
     def bits(self, shape: Any, path: str) -> Any:
-        """uint32 of `shape`, each well mixed from (seed, path, index). `shape` may hold tensors."""
+        """uint32 of `shape`, each well mixed from (seed, path, index). `shape` may hold tensors; rows come first."""
         count = 1
         for size in shape:
             count = count * size
         # lowbias32 (C. Wellons' search for low-bias integer hashes), applied to index and key.
         x = ops.cast(ops.arange(count, dtype="int32"), "uint32")
+        if self.before is not None:
+            x = x + ops.cast(self.before * (count // self.rows), "uint32")
         x = x * u32(0x9E3779B9) + mix(self.seed ^ u32(zlib.crc32(path.encode())))
         return ops.reshape(mix(x), shape)
 
@@ -57,8 +70,14 @@ class Forward:
     that of what they are given, so it is chosen where values enter. Norms, gates, softmaxes and losses are float32.
     """
 
-    def __init__(self, noise: Noise | None = None, watched: Watched | None = None, dtype: str = "float32") -> None:
-        self.noise, self.watched, self.dtype = noise, watched, dtype
+    def __init__(
+        self,
+        noise: Noise | None = None,
+        watched: Watched | None = None,
+        dtype: str = "float32",
+        replicas: Replicas = ALONE,
+    ) -> None:
+        self.noise, self.watched, self.dtype, self.replicas = noise, watched, dtype, replicas
         self.penalties: dict[str, Any] = {}  # by layer path: added to the objective, never to a reported loss
         self.reports: dict[str, Any] = {}  # by layer path: expert load and the like, for the log
         self.moved: dict[str, Any] = {}  # by weight path: what weights that have no gradient become in a training step

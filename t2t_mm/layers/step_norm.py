@@ -9,6 +9,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from t2t_mm.errors import UserError
 from t2t_mm.layers.forward import Forward
 from t2t_mm.layers.part import Part
 
@@ -103,6 +104,10 @@ class StepNorm(Part):
         if not forward.training:
             mean_LC, variance_LC = population.at(ops.arange(ops.shape(x_LBC)[0]))
             return self(x_LBC, mean_LC[:, None], variance_LC[:, None])
+        if forward.replicas.count > 1:
+            raise UserError(
+                "Statistics of each step of a sequence are not summed over workers: train bn_lstm in one process."
+            )
         mean_L1C, variance_L1C = statistics(x_LBC, shares(real_LB))
         population.move(mean_L1C[:, 0], variance_L1C[:, 0], ops.sum(ops.cast(real_LB, "float32"), axis=1), forward)
         return self(x_LBC, mean_L1C, variance_L1C)

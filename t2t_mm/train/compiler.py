@@ -11,9 +11,12 @@ from keras import ops
 
 from t2t_mm.hparam_set import TrainingHparams
 from t2t_mm.layers.forward import Forward, Noise
+from t2t_mm.layers.replicas import ALONE as ONE
+from t2t_mm.layers.replicas import Replicas
 from t2t_mm.metrics.on_logits import METRICS
 from t2t_mm.models.net import Net
 from t2t_mm.problem import ArraySpec
+from t2t_mm.train.cluster import ALONE, Cluster
 from t2t_mm.train.optimiser import Optimiser
 
 Specs = Mapping[str, Mapping[str, ArraySpec]]  # of a batch: by feature, then by array
@@ -38,8 +41,8 @@ class Compiler(abc.ABC):
     step takes several: gradients by path, and "nats".
     """
 
-    def __init__(self, net: Net, optimiser: Optimiser, hparams: TrainingHparams) -> None:
-        self.net, self.optimiser, self.hparams = net, optimiser, hparams
+    def __init__(self, net: Net, optimiser: Optimiser, hparams: TrainingHparams, cluster: Cluster = ALONE) -> None:
+        self.net, self.optimiser, self.hparams, self.cluster = net, optimiser, hparams, cluster
         self.traced = 0  # steps, counted where they are traced
         self.sound = keras.Variable(1.0, dtype="float32", trainable=False, name="sound")
         shapes = {"nats": ()} | {path: weight.shape for path, weight in optimiser.weights.items()}
@@ -62,7 +65,9 @@ class Compiler(abc.ABC):
         """The same for a batch that others of its step follow, without `rate`: adds to `gathered` and gives nothing."""
 
     @abc.abstractmethod
-    def gradients(self, problem: str, *given: Any) -> tuple[dict[str, Any], Any, dict[str, Any], dict[str, Any]]:
+    def gradients(
+        self, problem: str, *given: Any, replicas: Replicas = ONE
+    ) -> tuple[dict[str, Any], Any, dict[str, Any], dict[str, Any]]:
         """(gradients by path, nats, reports, moved) for what `objective` takes behind the problem; gradients are those
         of the weights that train and that the loss depends on."""
 
@@ -70,14 +75,19 @@ class Compiler(abc.ABC):
     def judge(self, problem: str, metrics: Sequence[str], specs: Specs) -> Program:
         """A function of (features, command int32[]): the sums of each metric, float32[B, K] by its name."""
 
-    def objective(self, problem: str, features: Any, command: Any, multiplier: Any, noise_seed: Any) -> Any:
-        """(what training minimises, nats a target, reports, what weights without gradients become, by path)."""
+    def objective(
+        self, problem: str, features: Any, command: Any, multiplier: Any, noise_seed: Any, *, replicas: Replicas = ONE
+    ) -> Any:
+        """(what training minimises, nats a target, reports, what weights without gradients become, by path).
+
+        Of several replicas each gives its part of the first two, which add up to those of the whole batch.
+        """
         precision, smoothing = self.hparams.precision, self.hparams.label_smoothing
-        forward = Forward(Noise(noise_seed), dtype=precision)
+        forward = Forward(_noise(noise_seed, features, replicas), dtype=precision, replicas=replicas)
         judged = partial(self.net.loss, problem, features, command, forward, smoothing)
         loss = judged() if precision == "float32" else Lowered(dtype=f"mixed_{precision}")(function=judged)
-        count = ops.maximum(loss.count, 1.0)
-        objective = multiplier * loss.objective / count + sum(forward.penalties.values())
+        count = ops.maximum(replicas.total(loss.count), 1.0)
+        objective = multiplier * loss.objective / count + sum(forward.penalties.values()) / replicas.count
         return objective, loss.nats / count, forward.reports, forward.moved
 
     def sums(self, problem: str, metrics: Sequence[str], features: Any, command: Any) -> dict[str, Any]:
@@ -86,10 +96,13 @@ class Compiler(abc.ABC):
         return {metric: METRICS[metric].sums(logits_BTV, labels_BT, real_BT) for metric in metrics}
 
     def whole(self, gradients: dict[str, Any], nats: Any, share: Any, command: Any) -> tuple[dict[str, Any], Any]:
-        """(gradients, nats) of a step, from those of its last batch: with `gathered` and weight decay."""
+        """(gradients, nats) of a step, from those of its last batch here: with `gathered`, what other workers found and
+        weight decay."""
         if self.gathered:
             gradients = {path: self.gathered[path].value + share * one for path, one in gradients.items()}
             nats = self.gathered["nats"].value + share * nats
+        nats, *summed = self.cluster.totals([nats, *gradients.values()])
+        gradients = dict(zip(gradients, summed, strict=True))
         return self.optimiser.decayed(gradients, command), nats
 
     def follow(self, moved: Mapping[str, Any], sound: Any) -> None:
@@ -105,3 +118,11 @@ class Compiler(abc.ABC):
             return gradients
         shrink = most / ops.maximum(norm, most)
         return {path: gradient * shrink for path, gradient in gradients.items()}
+
+
+def _noise(seed: Any, features: Any, replicas: Replicas) -> Noise:
+    if replicas.count == 1:
+        return Noise(seed)
+    rows = ops.shape(next(iter(features["targets"].values())))[0]
+    rows_R = replicas.each(ops.cast(rows, "int32"))
+    return Noise(seed, rows, ops.sum(rows_R[: replicas.index]))

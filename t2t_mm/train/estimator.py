@@ -19,6 +19,7 @@ from t2t_mm.models.net import Net
 from t2t_mm.problem import DEV, TRAIN
 from t2t_mm.train import checkpoint
 from t2t_mm.train.best import Best
+from t2t_mm.train.cluster import ALONE, Cluster
 from t2t_mm.train.evaluate import evaluate
 from t2t_mm.train.exhibits.look import Looker
 from t2t_mm.train.first_use import FirstUses, NotedJudge
@@ -62,6 +63,7 @@ class Estimator:
         seed: int = 0,
         train_steps: int,
         habits: Habits | None = None,
+        cluster: Cluster = ALONE,
         report: Callable[[str], None] = lambda line: print(line, file=sys.stderr),
     ) -> None:
         """Make the net and take up the newest checkpoint in `output_dir` that is whole, if there is one.
@@ -71,8 +73,9 @@ class Estimator:
         """
         random.seed(seed)  # Keras draws from it for initial weights; everything later is keyed by (seed, step, path)
         self.problems, self.hparams, self.output_dir, self.seed = dict(problems), hparams, output_dir, seed
-        self.train_steps, self.habits = train_steps, habits or Habits()
-        self.batches = {n: Batches(p, TRAIN, hparams.data, seed, training=True) for n, p in problems.items()}
+        self.train_steps, self.habits, self.cluster = train_steps, habits or Habits(), cluster
+        part = cluster.part
+        self.batches = {n: Batches(p, TRAIN, hparams.data, seed, training=True, part=part) for n, p in problems.items()}
         self.net = Net({name: problem.signature for name, problem in problems.items()}, hparams)
         for ready in problems.values():
             check_room(ready, self.net.longest, hparams.data)
@@ -80,7 +83,7 @@ class Estimator:
         training = hparams.training
         self.optimiser = Optimiser(self.net.trainable_variables, self.net.commands, training)
         specs = {n: {f: c.spec(hparams.data) for f, c in p.codecs.items()} for n, p in problems.items()}
-        self.steps = Steps(self.net, self.optimiser, specs, training, seed)
+        self.steps = Steps(self.net, self.optimiser, specs, training, seed, cluster)
         self.mixer = Mixer(self.facts(), training, seed)
         unnoted = FirstUses(None, hparams.data)  # until a run holds the lock of its directory
         self.stepping = Stepping(self.steps, self.mixer, self.batches, training.accumulate_batches, unnoted)
@@ -88,7 +91,8 @@ class Estimator:
         self.saved: int | None = None  # the step of the checkpoint that was written or read last
         self.saved_at = time.monotonic()  # when it was last tried
         self._averaged = False
-        newest = checkpoint.load_newest(output_dir, report)
+        with cluster.chief_first():  # sets aside what is broken
+            newest = checkpoint.load_newest(output_dir, report)
         if newest is not None:
             self._take_up(*newest)
 
@@ -178,9 +182,15 @@ class Estimator:
                 self._averaged = False
 
     def save(self) -> Path:
-        """Write a checkpoint of the step that was taken last. Raises UserError if a loss was not finite."""
+        """Write a checkpoint of the step that was taken last. Raises UserError if a loss was not finite.
+
+        Of several workers the chief alone writes it.
+        """
         self.stepping.settle()
         self.saved_at = time.monotonic()
+        if not self.cluster.chief:
+            self.saved = self.step
+            return checkpoint.path_of(self.output_dir, self.step)
         state = {
             "step": self.step,
             "positions": self.positions,

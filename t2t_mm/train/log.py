@@ -230,3 +230,19 @@ class TrainingLog:
 
 def _means(values: Mapping[str, Sequence[float]]) -> dict[str, float]:
     return {name: sum(each) / len(each) for name, each in values.items()}
+
+
+class NoLog(TrainingLog):
+    """Of a worker that is not the chief: takes note of nothing."""
+
+    def __init__(self) -> None:
+        pass
+
+    def step(self, *args: Any, **kwargs: Any) -> None:
+        pass
+
+    def say(self, text: str) -> None:
+        pass
+
+    def close(self) -> None:
+        pass

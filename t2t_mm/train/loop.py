@@ -1,18 +1,22 @@
 """The course of a training run: steps, checkpoints, evaluations, faults, and its end."""
 
+import signal
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from t2t_mm.errors import UserError
 from t2t_mm.train import checkpoint
+from t2t_mm.train.alike import check_same
+from t2t_mm.train.cluster import WorkerLost
 from t2t_mm.train.exhibits.exhibit import exhibit
 from t2t_mm.train.exhibits.fixed_example import fixed_example
 from t2t_mm.train.faults import blamed, write_fault
 from t2t_mm.train.first_use import FirstUses, OutOfMemory
 from t2t_mm.train.lock import only_process
-from t2t_mm.train.log import TrainingLog
+from t2t_mm.train.log import NoLog, TrainingLog
 from t2t_mm.train.policy import ROLLBACK, SKIP, Policy
 from t2t_mm.train.report import Result, write_results
 from t2t_mm.train.schedule import learning_rate
@@ -36,6 +40,7 @@ class Loop:
 
     def __init__(self, estimator: "Estimator", until: int, *, evaluating: bool) -> None:
         self.estimator, self.stepping, self.habits = estimator, estimator.stepping, estimator.habits
+        self.cluster = estimator.cluster
         self.output_dir, self.until, self.evaluating = estimator.output_dir, until, evaluating
         self.policy = Policy(estimator.hparams.training.not_finite)
         hparams = estimator.hparams
@@ -44,10 +49,12 @@ class Loop:
     def run(self) -> Outcome:
         """To the end, or to a signal. Raises UserError as `Estimator.train`."""
         results: list[Result] = []
-        with only_process(self.output_dir):
+        with only_process(self.output_dir) if self.cluster.chief else nullcontext():
+            check_same(self.estimator)
             self.estimator.saved_at = time.monotonic()
-            log = TrainingLog(self.output_dir, list(self.estimator.problems), self.until, start=self.step)
-            self.stepping.uses = FirstUses(self.output_dir, self.estimator.hparams.data)
+            log = self._log()
+            noted = self.output_dir if self.cluster.chief else None
+            self.stepping.uses = FirstUses(noted, self.estimator.hparams.data)
             with log, stoppable() as stop:
                 if died := self.stepping.uses.left():
                     log.say(died)
@@ -55,14 +62,24 @@ class Loop:
                     self._begin(log)
                     while not self._ends(stop, log):
                         self._go_on(log)
+                except WorkerLost:
+                    if self.cluster.chief and self.estimator.saved != self.step:
+                        self._save_if_possible(log)
+                    raise
                 finally:
                     self.stepping.close()
                 if self.estimator.saved != self.step:
                     self.estimator.save()
-                if self.evaluating and not stop.asked:
+                self.cluster.meet()  # who leaves now leaves a run that is saved
+                if self.evaluating and not stop.asked and self.cluster.chief:
                     results = self.estimator.evaluate()
                     self._tell(log, results)
         return Outcome(stop, results)
+
+    def _log(self) -> TrainingLog:
+        if not self.cluster.chief:
+            return NoLog()
+        return TrainingLog(self.output_dir, list(self.estimator.problems), self.until, start=self.step)
 
     @property
     def step(self) -> int:
@@ -80,7 +97,10 @@ class Loop:
         """Whether training is over, all steps settled."""
         waited = self.estimator.best.steps_since(self.step) if self.estimator.best is not None else 0
         at_rest = self._evaluation_is_due and 0 < self.habits.patience <= waited
-        if not (self.step >= self.until or stop.asked or at_rest):
+        asked, at_rest_together = self.cluster.any(stop.asked, at_rest)
+        if asked and not stop.asked:
+            stop.signal = signal.SIGTERM  # another worker got it
+        if not (self.step >= self.until or asked or at_rest_together):
             return False
         try:
             self.stepping.settle()
@@ -126,31 +146,39 @@ class Loop:
 
     @property
     def _evaluation_is_due(self) -> bool:
-        return self.evaluating and self.step < self.until and _due(self.step, self.habits.eval_every)
+        return (
+            self.cluster.chief
+            and self.evaluating
+            and self.step < self.until
+            and _due(self.step, self.habits.eval_every)
+        )
 
     def _see_to(self, fault: NotFinite, log: TrainingLog) -> None:
         """Follow the policy on a step whose loss or gradient is not finite. Raises UserError to stop."""
         multiplier = self.estimator.problems[fault.taken.problem].problem.loss_multiplier
         blame = blamed(self.estimator.steps, fault.taken, multiplier)
-        action, why = self.policy.decide(fault.taken.step, self.estimator.saved)
+        saved = int(self.cluster.from_chief(-1 if self.estimator.saved is None else self.estimator.saved))
+        action, why = self.policy.decide(fault.taken.step, None if saved < 0 else saved)
         said = f"{fault} {blame}"
         estimator = self.estimator
         run = {"seed": estimator.seed, "train_steps": estimator.train_steps, "hparams": estimator.hparams.flat()}
-        _if_possible(lambda: write_fault(self.output_dir, fault, blame, action, run), log)
+        if self.cluster.chief:
+            _if_possible(lambda: write_fault(self.output_dir, fault, blame, action, run), log)
         if action == SKIP:
             self.stepping.pass_over(fault.taken)
             log.say(f"{said} It is skipped.")
             self._do_what_is_due(log)
         elif action == ROLLBACK:
             positions = self.stepping.positions | {fault.taken.problem: fault.taken.behind}
-            self.estimator.restore(checkpoint.path_of(self.output_dir, self.estimator.saved or 0))
+            self.estimator.restore(checkpoint.path_of(self.output_dir, saved))
             self.stepping.place(self.step, positions)
             log.say(f"{said} The run goes back to step {self.step}, and on with the data behind that batch.")
         else:
-            saved = self.estimator.saved == self.step or self._save_if_possible(log)
+            is_saved = self.estimator.saved == self.step or self._save_if_possible(log)
+            self.cluster.meet()
             again = "The run is saved as it stood before, so that the same command takes that step again. "
             raise UserError(
-                f"{said} {why}{again if saved else ''}A lower learning_rate or clip_grad_norm may help; "
+                f"{said} {why}{again if is_saved else ''}A lower learning_rate or clip_grad_norm may help; "
                 "--hparams=not_finite=skip passes over such steps."
             )
 

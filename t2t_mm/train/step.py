@@ -18,6 +18,7 @@ from t2t_mm.data.batch import Batch
 from t2t_mm.errors import UserError
 from t2t_mm.hparam_set import TrainingHparams
 from t2t_mm.models.net import Net
+from t2t_mm.train.cluster import ALONE, Cluster
 from t2t_mm.train.compiler import Compiler, Specs
 from t2t_mm.train.optimiser import Optimiser
 
@@ -35,11 +36,17 @@ class Steps:
     """Training and evaluation steps of every problem of a net."""
 
     def __init__(
-        self, net: Net, optimiser: Optimiser, specs: Mapping[str, Specs], hparams: TrainingHparams, seed: int
+        self,
+        net: Net,
+        optimiser: Optimiser,
+        specs: Mapping[str, Specs],
+        hparams: TrainingHparams,
+        seed: int,
+        cluster: Cluster = ALONE,
     ) -> None:
         """Raises UserError for a backend that trains nothing."""
-        self.net, self._specs, self._seed = net, specs, seed
-        self._compiler = _compiler()(net, optimiser, hparams)
+        self.net, self._specs, self._seed, self._cluster = net, specs, seed, cluster
+        self._compiler = _compiler()(net, optimiser, hparams, cluster)
         self._compiled: dict[Any, Callable[..., Any]] = {}
         self.compiling = 0.0  # seconds of calls in which something was traced or compiled, so far
 
@@ -96,7 +103,7 @@ class Steps:
 
     def _once(self, key: Any, compile: Callable[[], Callable[..., Any]]) -> Callable[..., Any]:
         if key not in self._compiled:
-            self._compiled[key] = self._timed(compile())
+            self._compiled[key] = self._timed(self._cluster.told(compile()))
         return self._compiled[key]
 
     def _timed(self, program: Callable[..., Any]) -> Callable[..., Any]:

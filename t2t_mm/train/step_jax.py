@@ -13,7 +13,10 @@ import jax.numpy as jnp
 import keras
 
 from t2t_mm.hparam_set import TrainingHparams
+from t2t_mm.layers.replicas import ALONE as ONE
+from t2t_mm.layers.replicas import Replicas
 from t2t_mm.models.net import Net
+from t2t_mm.train.cluster import ALONE, Cluster
 from t2t_mm.train.compiler import Compiler, Program, Specs
 from t2t_mm.train.optimiser import Optimiser
 
@@ -29,8 +32,8 @@ class Used:
 class JaxCompiler(Compiler):
     """One program for each kind and shape."""
 
-    def __init__(self, net: Net, optimiser: Optimiser, hparams: TrainingHparams) -> None:
-        super().__init__(net, optimiser, hparams)
+    def __init__(self, net: Net, optimiser: Optimiser, hparams: TrainingHparams, cluster: Cluster = ALONE) -> None:
+        super().__init__(net, optimiser, hparams, cluster)
         self._kinds: dict[Any, Used] = {}
 
     def train(self, problem: str, specs: Specs) -> Program:
@@ -66,14 +69,16 @@ class JaxCompiler(Compiler):
 
         return self._program(problem, run, self._gathered)
 
-    def gradients(self, problem: str, *given: Any) -> tuple[dict[str, Any], Any, dict[str, Any], dict[str, Any]]:
+    def gradients(
+        self, problem: str, *given: Any, replicas: Replicas = ONE
+    ) -> tuple[dict[str, Any], Any, dict[str, Any], dict[str, Any]]:
         used = self._used(problem, *given).read
         trained = {path: weight for path, weight in used.items() if path in self.optimiser.weights}
 
         def objective(values: Mapping[str, Any]) -> Any:
             now = [(weight, values.get(path, weight.value)) for path, weight in used.items()]
             with keras.StatelessScope(now):
-                minimised, *said = self.objective(problem, *given)
+                minimised, *said = self.objective(problem, *given, replicas=replicas)
             return minimised, said
 
         values = {path: weight.value for path, weight in trained.items()}

@@ -9,6 +9,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from t2t_mm.layers.replicas import ALONE, Replicas
 from t2t_mm.train.compiler import Compiler, Program, Specs
 
 GIVEN = [tf.TensorSpec([], dtype) for dtype in ("int32", "float32", "uint32", "float32")]  # command to share
@@ -20,12 +21,17 @@ class TensorFlowCompiler(Compiler):
 
     def train(self, problem: str, specs: Specs) -> Program:
         @tf.function(input_signature=[_signature(specs), *GIVEN, RATE], autograph=False, jit_compile=False)
-        def run(features: Any, command: Any, multiplier: Any, noise_seed: Any, share: Any, rate: Any) -> Any:
+        def run(*given: Any) -> Any:
             self.traced += 1
-            gradients, nats, reports, moved = self.gradients(problem, features, command, multiplier, noise_seed)
+            return self.cluster.together(step)(*given)
+
+        def step(features: Any, command: Any, multiplier: Any, noise_seed: Any, share: Any, rate: Any) -> Any:
+            given = features, command, multiplier, noise_seed
+            gradients, nats, reports, moved = self.gradients(problem, *given, replicas=self.cluster.replicas)
             gradients, nats = self.whole(gradients, nats, share, command)
             norm = tf.linalg.global_norm(list(gradients.values()))
-            sound = self.sound.value * tf.cast(tf.math.is_finite(norm + nats), "float32")
+            with tf.control_dependencies([*reports.values(), *moved.values()]):  # nothing moves if a worker is gone
+                sound = self.sound.value * tf.cast(tf.math.is_finite(norm + nats), "float32")
             self.sound.assign(sound)
 
             def move() -> Any:
@@ -42,18 +48,24 @@ class TensorFlowCompiler(Compiler):
 
     def gather(self, problem: str, specs: Specs) -> Program:
         @tf.function(input_signature=[_signature(specs), *GIVEN], autograph=False, jit_compile=False)
-        def run(features: Any, command: Any, multiplier: Any, noise_seed: Any, share: Any) -> None:
+        def run(*given: Any) -> None:
             self.traced += 1
-            gradients, nats, _, _ = self.gradients(problem, features, command, multiplier, noise_seed)
+            self.cluster.together(step)(*given)
+
+        def step(features: Any, command: Any, multiplier: Any, noise_seed: Any, share: Any) -> None:
+            given = features, command, multiplier, noise_seed
+            gradients, nats, _, _ = self.gradients(problem, *given, replicas=self.cluster.replicas)
             for name, value in (gradients | {"nats": nats}).items():
                 self.gathered[name].value.assign_add(share * value)
 
         return run
 
-    def gradients(self, problem: str, *given: Any) -> tuple[dict[str, Any], Any, dict[str, Any], dict[str, Any]]:
+    def gradients(
+        self, problem: str, *given: Any, replicas: Replicas = ALONE
+    ) -> tuple[dict[str, Any], Any, dict[str, Any], dict[str, Any]]:
         weights = {path: weight.value for path, weight in self.optimiser.weights.items()}
         with tf.GradientTape() as tape:
-            objective, nats, reports, moved = self.objective(problem, *given)
+            objective, nats, reports, moved = self.objective(problem, *given, replicas=replicas)
         found = zip(weights, tape.gradient(objective, list(weights.values())), strict=True)
         return {path: tf.convert_to_tensor(one) for path, one in found if one is not None}, nats, reports, moved
 

@@ -142,7 +142,7 @@ def test_t2ts_names_of_the_usual_schedule_mean_one_thing(name):
         ("image_cifar10", "Received 'image_cifar10', which belongs to no flag; values are given as --flag=value."),
         ("--decode_from_file=x", "--decode_from_file is a flag of t2t-mm-decoder."),
         ("--inspect=x", "--inspect is a flag of t2t-mm-datagen."),
-        ("--worker_gpu=2", "CUDA_VISIBLE_DEVICES"),
+        ("--gpu_order=1", "CUDA_VISIBLE_DEVICES"),
         ("--tpu_num_shards=8", "CUDA_VISIBLE_DEVICES"),
         ("--hp_dropout=0.1", "--hparams=name=value"),
         ("--decode_hparams=beam_size=1", "--beam_size"),

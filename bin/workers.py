@@ -1,0 +1,83 @@
+"""Several workers of one run on this host: the same command in so many processes, told of each other by TF_CONFIG."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from types import FrameType
+
+from t2t_mm.train.members import VARIABLE
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+PATIENCE = 60.0  # seconds in which workers notice by themselves that one has ended with a fault
+SECONDS_BETWEEN_LOOKS = 0.2
+
+
+def run_workers(module: str, argv: Sequence[str], count: int) -> int:
+    """Run `python -m module argv` as `count` workers until all have ended; the exit code is that of the first fault.
+
+    Signals are passed on. When a worker ends with a fault, those that do not end within a minute are ended.
+    """
+    cluster = {"worker": [f"localhost:{port}" for port in _free_ports(count)]}
+    workers: list[subprocess.Popen[bytes]] = []
+    with _passed_on(workers):
+        for index in range(count):
+            config = {"cluster": cluster, "task": {"type": "worker", "index": index}}
+            environment = {**os.environ, VARIABLE: json.dumps(config), **_own_device(index, count)}
+            # A session of its own: a Ctrl-C comes from here, and once.
+            workers.append(
+                subprocess.Popen([sys.executable, "-m", module, *argv], env=environment, start_new_session=True)
+            )
+        return _wait(workers)
+
+
+def _wait(workers: Sequence["subprocess.Popen[bytes]"]) -> int:
+    first, since = 0, 0.0
+    while any(worker.poll() is None for worker in workers):
+        faults = [worker.returncode for worker in workers if worker.returncode]
+        if faults and not first:
+            first, since = faults[0], time.monotonic()
+        if first and time.monotonic() - since > PATIENCE:
+            for worker in workers:
+                worker.kill()
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+    codes = [first, *(worker.returncode for worker in workers)]
+    code = next((code for code in codes if code), 0)
+    return 128 - code if code < 0 else code  # as shells say what a signal ended
+
+
+@contextmanager
+def _passed_on(workers: Sequence["subprocess.Popen[bytes]"]) -> Iterator[None]:
+    """SIGTERM and SIGINT go to the workers, which save and end."""
+
+    def pass_on(number: int, frame: FrameType | None) -> None:
+        for worker in workers:
+            if worker.poll() is None:
+                worker.send_signal(number)
+
+    before = {number: signal.signal(number, pass_on) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _own_device(index: int, count: int) -> dict[str, str]:
+    """One accelerator for each worker, of those that CUDA_VISIBLE_DEVICES names or else the first ones."""
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    visible = [str(number) for number in range(count)] if named is None else named.split(",")
+    return {"CUDA_VISIBLE_DEVICES": visible[index] if index < len(visible) else ""}
+
+
+def _free_ports(count: int) -> list[int]:
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("localhost", 0))
+        return [one.getsockname()[1] for one in sockets]

@@ -1,0 +1,133 @@
+"""The processes that train one run together, on one host or several: each computes its part of every batch.
+
+The first of them is the chief: it alone writes checkpoints, logs and evaluations. What they decide on their way (to
+stop, to go back) they decide together, between steps, by sums over all of them.
+"""
+
+import abc
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+import numpy as np
+
+from t2t_mm.data.part import Part
+from t2t_mm.errors import UserError
+from t2t_mm.layers.replicas import Replicas
+from t2t_mm.train.members import VARIABLE, Members
+
+
+class WorkerLost(UserError):
+    """Another worker has ended or cannot be reached any more."""
+
+
+class Cluster(abc.ABC):
+    """All workers as one of them sees them. All must ask for the same sums in the same order."""
+
+    def __init__(self, index: int, count: int) -> None:
+        self.index, self.count = index, count
+
+    @property
+    def chief(self) -> bool:
+        """Whether this is the worker that writes."""
+        return self.index == 0
+
+    @property
+    def part(self) -> Part:
+        """What this worker makes of each batch."""
+        return Part(self.index, self.count)
+
+    @property
+    def replicas(self) -> Replicas:
+        """What layers see, while a step is traced."""
+        return Replicas(self.index, self.count, lambda x: self.totals([x])[0])
+
+    @abc.abstractmethod
+    def totals(self, tensors: Sequence[Any]) -> list[Any]:
+        """The sum of each tensor over all workers, with its gradient; within what `together` runs."""
+
+    @abc.abstractmethod
+    def together(self, step: Callable[..., Any]) -> Callable[..., Any]:
+        """`step`, which asks for totals, as all workers are to run it while it is traced."""
+
+    @abc.abstractmethod
+    def told(self, program: Callable[..., Any]) -> Callable[..., Any]:
+        """A compiled program that raises WorkerLost when another worker is gone."""
+
+    @abc.abstractmethod
+    def sums(self, numbers: Sequence[float]) -> list[float]:
+        """The sum of each number over all workers. Waits for them, and raises WorkerLost when one is gone."""
+
+    def any(self, *said: bool) -> list[bool]:
+        """Of each statement, whether it is true of any worker."""
+        return [total > 0 for total in self.sums([float(one) for one in said])]
+
+    def from_chief(self, number: float) -> float:
+        """The chief's number."""
+        return self.sums([number if self.chief else 0.0])[0]
+
+    def meet(self) -> None:
+        """Wait until every worker has come this far."""
+        self.sums([0.0])
+
+    @contextmanager
+    def chief_first(self) -> Iterator[None]:
+        """The chief does what stands within, and when it is done the others do."""
+        if not self.chief:
+            self.meet()
+        yield
+        if self.chief:
+            self.meet()
+
+    def check_same(self, what: str, number: float) -> None:
+        """Raise UserError, on every worker, unless `number` is the same on all of them."""
+        numbers = self.sums([number if worker == self.index else 0.0 for worker in range(self.count)])
+        others = [worker for worker, one in enumerate(numbers) if one != numbers[0]]
+        if others:
+            raise UserError(
+                f"The {what} of worker {', '.join(map(str, others))} differs from the chief's. All workers take the "
+                "same command, and --output_dir and --data_dir with the same files: folders that the hosts share."
+            )
+
+
+class Alone(Cluster):
+    """One process."""
+
+    def __init__(self) -> None:
+        super().__init__(0, 1)
+
+    def totals(self, tensors: Sequence[Any]) -> list[Any]:
+        return list(tensors)
+
+    def together(self, step: Callable[..., Any]) -> Callable[..., Any]:
+        return step
+
+    def told(self, program: Callable[..., Any]) -> Callable[..., Any]:
+        return program
+
+    def sums(self, numbers: Sequence[float]) -> list[float]:
+        return np.asarray(numbers, np.float64).tolist()
+
+
+ALONE = Alone()
+
+
+def join(members: Members | None, report: Callable[[str], None]) -> Cluster:
+    """The cluster of `members`, once all are there; one process where it is None. UserError for another backend."""
+    if members is None:
+        return ALONE
+    if keras.backend.backend() != "tensorflow":
+        raise UserError(
+            f"Several processes train together on TensorFlow alone. Received: KERAS_BACKEND={keras.backend.backend()} "
+            f"and {VARIABLE}; on JAX one process uses all devices of its host."
+        )
+    report(f"Waiting for {members.named([i for i in range(len(members.addresses)) if i != members.index])}.")
+    from t2t_mm.train.cluster_tensorflow import TensorFlowCluster
+
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)  # a wait that Python cannot interrupt
+    try:
+        return TensorFlowCluster(members)
+    finally:
+        signal.signal(signal.SIGINT, before)
