@@ -1,0 +1,97 @@
+"""How long a save holds up training, beside a step.
+
+    python benchmarks/saving.py --hparams_sets=multimodel_tiny,multimodel_base --work_dir=work
+
+A run of the built-in eight saves several times, as it does on its way; printed are the medians of a whole save and of
+its parts: taking the tensors out of the net and the optimiser, their checksum, and the file, written and flushed. With
+`--steps` the run takes so many steps, and the median of a step stands beside it.
+"""
+
+import argparse
+import shutil
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any
+from unittest.mock import patch
+
+from clock import peak_memory, seconds
+
+from t2t_mm.bin.options import problem_names
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--problems", default="builtin")
+    parser.add_argument("--hparams_sets", default="multimodel_tiny")
+    parser.add_argument("--hparams", default="")
+    parser.add_argument("--work_dir", type=Path, required=True, help="data is made and checkpoints are written here")
+    parser.add_argument("--steps", type=int, default=0, help="that are timed")
+    parser.add_argument("--times", type=int, default=3)
+    options = parser.parse_args()
+    print(f"{'':20}{'checkpoint':>12}{'a save':>10}{'tensors':>10}{'checksum':>10}{'file':>10}{'a step':>10}")
+    for hparams_set in options.hparams_sets.split(","):
+        measure(hparams_set, options)
+    print(f"peak memory of the process: {peak_memory() / 2**30:.1f} GiB")
+
+
+def measure(hparams_set: str, options: argparse.Namespace) -> None:
+    """Print the row of one hparam set."""
+    from t2t_mm import runs
+    from t2t_mm.train import checkpoint
+    from t2t_mm.train.log import TrainingLog
+
+    folder = options.work_dir / "saving"
+    shutil.rmtree(folder, ignore_errors=True)
+    estimator = runs.run(
+        problems=problem_names(options.problems),
+        hparams_set=hparams_set,
+        hparams=options.hparams,
+        data_dir=options.work_dir / "data",
+        tmp_dir=options.work_dir,
+        output_dir=folder,
+        train_steps=max(1, options.steps),
+        save_checkpoints_secs=0,
+        keep_checkpoint_max=1,
+    ).estimator
+    steps: list[float] = []
+    noted = TrainingLog.step
+
+    def note(self: Any, step: int, problem: str, loss: Any, tokens: int, taken: float, *rest: Any) -> None:
+        steps.extend([] if rest[-1] else [taken])  # the last one says how long was compiled
+        noted(self, step, problem, loss, tokens, taken, *rest)
+
+    if options.steps:
+        with patch.object(TrainingLog, "step", note):
+            estimator.train()
+    wrote, summed = checkpoint.write, checkpoint._checksum
+    parts: dict[str, list[float]] = {"whole": [], "write": [], "checksum": []}
+
+    def timed(name: str, call: Any) -> Any:
+        def run(*given: Any) -> Any:
+            started = time.perf_counter()
+            result = call(*given)
+            parts[name].append(time.perf_counter() - started)
+            return result
+
+        return run
+
+    with (
+        patch.object(checkpoint, "write", timed("write", wrote)),
+        patch.object(checkpoint, "_checksum", timed("checksum", summed)),
+    ):
+        for _ in range(options.times + 1):  # the first one finds new memory
+            parts["whole"].append(seconds(estimator.save))
+    size = checkpoint.path_of(folder, estimator.step).stat().st_size
+    whole, write, checksum = (median(parts[name][1:]) for name in ("whole", "write", "checksum"))
+    step = f"{median(steps) * 1e3:7.0f} ms" if steps else f"{'-':>10}"
+    print(
+        f"{hparams_set:20}{size / 1e6:9,.0f} MB{whole:8.2f} s{whole - write:8.2f} s{checksum:8.2f} s"
+        f"{write - checksum:8.2f} s{step}",
+        flush=True,
+    )
+    shutil.rmtree(folder)
+
+
+if __name__ == "__main__":
+    main()
