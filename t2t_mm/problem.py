@@ -117,10 +117,15 @@ class Codec(abc.ABC):
 
     port: Port
     draws: str = ""
+    stored_at_once: ClassVar[int] = 8  # how many values `store_all` is given at most
 
     @abc.abstractmethod
     def store(self, value: Any) -> bytes:
         """A raw value as a record holds it. Raises UserError for a value that cannot be carried."""
+
+    def store_all(self, values: Sequence[Any]) -> list[bytes]:
+        """What `store` makes of each of a few values. Raises UserError when one of them cannot be carried."""
+        return [self.store(value) for value in values]
 
     @abc.abstractmethod
     def length(self, stored: bytes) -> int:

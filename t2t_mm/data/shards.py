@@ -16,6 +16,7 @@ import numpy as np
 from t2t_mm.fingerprint import fingerprint
 
 INDEX = ".lengths.npy"
+COUNTED_AT_ONCE = 256  # examples
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +67,8 @@ class ShardWriter:
         self._head = self._index.tell()
         self._tokens_F = np.zeros(len(self.features), np.int64)
         self._symbols_V = np.zeros(self.symbols, np.int64)
+        self._lengths: list[int] = []  # of the examples that are not counted yet, one after another
+        self._symbols: list[np.ndarray] = []  # likewise
         self.examples = 0
 
     def add(self, id: str, stored: Mapping[str, bytes], lengths: Mapping[str, int], symbols: np.ndarray) -> None:
@@ -73,11 +76,22 @@ class ShardWriter:
         if not self._records.ok():
             raise OSError(f"{self.path.name} takes no more records")
         self._records.write(msgpack.packb({"id": id, **stored}))
-        lengths_F = np.array([lengths[name] for name in self.features], "<i4")
-        self._index.write(lengths_F.tobytes())
-        self._tokens_F += lengths_F
-        np.add.at(self._symbols_V, symbols, 1)
+        self._lengths += [lengths[name] for name in self.features]
+        self._symbols.append(symbols)
         self.examples += 1
+        if self.examples % COUNTED_AT_ONCE == 0:
+            self._count()
+
+    def _count(self) -> None:
+        """Write the lengths of the last examples and add up their tokens and symbols."""
+        if self._symbols:
+            lengths_NF = np.array(self._lengths, "<i4").reshape(-1, len(self.features))
+            self._index.write(lengths_NF.tobytes())
+            self._tokens_F += lengths_NF.sum(0, dtype=np.int64)
+            if self.symbols:
+                self._symbols_V += np.bincount(np.concatenate(self._symbols), minlength=self.symbols)
+            self._lengths.clear()
+            self._symbols.clear()
 
     def drop(self, reason: str) -> None:
         """Count an example that is left out."""
@@ -85,6 +99,7 @@ class ShardWriter:
 
     def close(self) -> Written:
         """Finish the shard and say what it holds. Raises OSError for a file that can't be written whole."""
+        self._count()
         try:
             self._records.close()
         except RuntimeError as error:  # of the C++ library: most often a full disk

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, final
 
 import numpy as np
 
@@ -53,7 +53,7 @@ class Text(Feature):
         return (f"vocab.{self.vocabulary}.model",)
 
     def open(self, folder: Path) -> Codec:
-        return TextCodec(self.vocabulary, Vocabulary.load(folder / self.files()[0]))
+        return LineCodec(self.vocabulary, Vocabulary.load(folder / self.files()[0]))
 
 
 class TextCodec(Codec):
@@ -64,9 +64,7 @@ class TextCodec(Codec):
         self.port = Port("text", f"text_{name}", vocabulary.size)
 
     def store(self, value: Any) -> bytes:
-        if not isinstance(value, str):
-            raise UserError(f"A text feature carries a line of text; received {type(value).__name__}: {value!r:.60}.")
-        return np.array([*self.vocabulary.encode(value), EOS], "<i4").tobytes()
+        return _stored(self.vocabulary.encode(_line(value)))
 
     def length(self, stored: bytes) -> int:
         """Ids, the end of sequence included."""
@@ -102,6 +100,26 @@ class TextCodec(Codec):
         ids = np.asarray(output).reshape(-1).tolist()
         until_eos = ids[: ids.index(EOS)] if EOS in ids else ids
         return self.vocabulary.decode([id for id in until_eos if id != PAD])
+
+
+@final
+class LineCodec(TextCodec):
+    """Of a `Text`: many lines at once. What else is carried as text, by a `TextCodec`, is stored in ways of its own."""
+
+    stored_at_once: ClassVar[int] = 256
+
+    def store_all(self, values: Sequence[Any]) -> list[bytes]:
+        return [_stored(ids) for ids in self.vocabulary.encode_all([_line(value) for value in values])]
+
+
+def _line(value: Any) -> str:
+    if not isinstance(value, str):
+        raise UserError(f"A text feature carries a line of text; received {type(value).__name__}: {value!r:.60}.")
+    return value
+
+
+def _stored(ids: list[int]) -> bytes:
+    return np.array([*ids, EOS], "<i4").tobytes()
 
 
 def _all_symbols(alike: Sequence[Feature]) -> list[str]:

@@ -3,7 +3,7 @@
 import hashlib
 import io
 from collections.abc import Iterable, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from t2t_mm.errors import UserError
@@ -37,7 +37,7 @@ class Vocabulary:
             model = path.read_bytes()
             if not model:  # which SentencePiece takes for "none yet"
                 raise RuntimeError("empty")
-            return cls(model)
+            return _opened(model)
         except FileNotFoundError:
             raise UserError(f"No vocabulary at {path}; t2t-mm-datagen makes it.") from None
         except OSError as error:
@@ -89,10 +89,18 @@ class Vocabulary:
 
     def encode(self, text: str) -> list[int]:
         """The ids of `text`, without an end of sequence."""
-        # A mark in the text itself would come back as a blank, so it is spelt in bytes.
-        parts = (" " + text).split(SPACE_MARK)
-        ids: list[int] = self._pieces.encode(parts[0])
-        for part in parts[1:]:
+        first, *rest = _parted(text)
+        ids: list[int] = self._pieces.encode(first)
+        return self._joined(ids, rest)
+
+    def encode_all(self, texts: Sequence[str]) -> list[list[int]]:
+        """What `encode` makes of each text, in a half of the time."""
+        parted = [_parted(text) for text in texts]
+        encoded: list[list[int]] = self._pieces.encode([first for first, *_ in parted], num_threads=1)
+        return [self._joined(ids, rest) if rest else ids for ids, (_, *rest) in zip(encoded, parted, strict=True)]
+
+    def _joined(self, ids: list[int], rest: list[str]) -> list[int]:
+        for part in rest:
             ids += self._mark + self._pieces.encode(part)
         return ids
 
@@ -117,3 +125,14 @@ class Vocabulary:
     @cached_property
     def _byte_ids(self) -> frozenset[int]:
         return frozenset(id for id in range(self.size) if self._pieces.is_byte(id))
+
+
+def _parted(text: str) -> list[str]:
+    """The text, behind a blank, where it holds the mark: as a piece it would come back as a blank, so it is spelt."""
+    return (" " + text).split(SPACE_MARK)
+
+
+@lru_cache(4)
+def _opened(model: bytes) -> Vocabulary:
+    """The vocabulary of a file, opened once for all features and problems that stand on it: nothing changes it."""
+    return Vocabulary(model)

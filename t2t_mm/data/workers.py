@@ -9,13 +9,16 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from multiprocessing import connection
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+import numpy as np
 
 from t2t_mm.data.ready import open_codecs
 from t2t_mm.data.references import is_blank
@@ -26,10 +29,12 @@ from t2t_mm.problem import Codec, Example, Problem
 
 LONGEST = 2**14  # ids or frames; an example with a longer feature is left out of every split: no batch could hold it
 SECONDS_BETWEEN_REPORTS = 10.0
-COUNTED_AT_ONCE = 32  # examples
 
 Count = Callable[[int], None]
 Report = Callable[[str], None]
+Row = tuple[str, Mapping[str, bytes], Mapping[str, int], np.ndarray]  # what ShardWriter.add takes
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -113,44 +118,86 @@ def run(job: Job, count: Count) -> None:
     """Make a job's shards one after another, each noted when it is whole."""
     codecs = open_codecs(job.problem, job.data_dir)
     examples = iter(job.problem.source.examples_from(job.split, job.tmp_dir, job.places.start))
-    for shard in job.shards:
-        file = shard_name(job.split, shard, job.of)
-        size = codecs["targets"].port.size
-        writer = ShardWriter(job.here.records / file, tuple(codecs), size)
-        wanted = len(shard_range(shard, job.of, job.examples))
-        taken = 0
-        try:
-            for taken, example in enumerate(islice(examples, wanted), start=1):
-                _add(writer, codecs, example)
-                if taken % COUNTED_AT_ONCE == 0:
-                    count(COUNTED_AT_ONCE)
-            if taken != wanted:
-                raise UserError(
-                    f"The source of {job.split} counts {job.examples:,} examples and gives fewer. A corpus must stay "
-                    f"as it is while it is read."
-                )
-            count(taken % COUNTED_AT_ONCE)
-        except BaseException:
-            writer.abandon()
-            raise
-        writer.close().note(job.here.note(file))
+    # Text is encoded, and pictures are decoded, without the lock of Python, so a second thread is not in the way.
+    with ThreadPoolExecutor(1) as beside:
+        for shard in job.shards:
+            file = shard_name(job.split, shard, job.of)
+            writer = ShardWriter(job.here.records / file, tuple(codecs), codecs["targets"].port.size)
+            wanted = len(shard_range(shard, job.of, job.examples))
+            try:
+                for made in _one_ahead(beside, partial(_made, codecs), _some(examples, wanted, codecs)):
+                    for one in made:
+                        writer.drop(one) if isinstance(one, str) else writer.add(*one)
+                    count(len(made))
+                if writer.examples + sum(writer.dropped.values()) != wanted:
+                    raise UserError(
+                        f"The source of {job.split} counts {job.examples:,} examples and gives fewer. A corpus must "
+                        f"stay as it is while it is read."
+                    )
+            except BaseException:
+                writer.abandon()
+                raise
+            writer.close().note(job.here.note(file))
 
 
-def _add(writer: ShardWriter, codecs: Mapping[str, Codec], example: Example) -> None:
-    values = {name: example.values[name] for name in codecs}
-    if any(is_blank(value) for value in values.values()):
-        writer.drop("empty")
-        return
+def _some(examples: Iterator[Example], wanted: int, codecs: Mapping[str, Codec]) -> Iterator[list[Example]]:
+    """The next `wanted` examples, a few at a time."""
+    at_once = min(codec.stored_at_once for codec in codecs.values())
+    while wanted and (some := list(islice(examples, min(at_once, wanted)))):
+        wanted -= len(some)
+        yield some
+
+
+def _one_ahead(beside: Executor, work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+    """What `work` makes of each item; it is at work on the next one while one is used."""
+    waiting: Future[R] | None = None
+    for item in items:
+        coming = beside.submit(work, item)
+        if waiting is not None:
+            yield waiting.result()
+        waiting = coming
+    if waiting is not None:
+        yield waiting.result()
+
+
+def _made(codecs: Mapping[str, Codec], examples: Sequence[Example]) -> list[Row | str]:
+    """What becomes of each example: what a ShardWriter adds, or why it is left out."""
+    made: list[Row | str] = ["empty"] * len(examples)
+    full: list[int] = []  # the places of those that are not empty
+    columns: dict[str, list[Any]] = {name: [] for name in codecs}  # of their raw values
+    for place, example in enumerate(examples):
+        values = [example.values[name] for name in codecs]
+        if not any(map(is_blank, values)):
+            full.append(place)
+            for column, value in zip(columns.values(), values, strict=True):
+                column.append(value)
     try:
-        stored = {name: codec.store(values[name]) for name, codec in codecs.items()}
-    except UserError as error:
-        raise UserError(f"Example {example.id} can't be carried: {error}") from None
-    lengths = {name: codec.length(stored[name]) for name, codec in codecs.items()}
+        stored = [codec.store_all(columns[name]) for name, codec in codecs.items()]
+    except UserError:
+        _blame(codecs, [examples[place].id for place in full], columns)
+        raise
+    for place, *of_one in zip(full, *stored, strict=True):
+        made[place] = _row(examples[place].id, codecs, of_one)
+    return made
+
+
+def _row(id: str, codecs: Mapping[str, Codec], stored: Sequence[bytes]) -> Row | str:
+    by_name = dict(zip(codecs, stored, strict=True))
+    lengths = {name: codec.length(by_name[name]) for name, codec in codecs.items()}
     for name, length in lengths.items():
         if length > LONGEST:
-            writer.drop(f"longer than {codecs[name].measured(LONGEST)}")
-            return
-    writer.add(example.id, stored, lengths, codecs["targets"].symbols(stored["targets"]))
+            return f"longer than {codecs[name].measured(LONGEST)}"
+    return id, by_name, lengths, codecs["targets"].symbols(by_name["targets"])
+
+
+def _blame(codecs: Mapping[str, Codec], ids: Sequence[str], columns: Mapping[str, Sequence[Any]]) -> None:
+    """Raise UserError naming the first of several examples that can't be carried."""
+    for place, id in enumerate(ids):
+        for name, codec in codecs.items():
+            try:
+                codec.store(columns[name][place])
+            except UserError as error:
+                raise UserError(f"Example {id} can't be carried: {error}") from None
 
 
 @dataclass

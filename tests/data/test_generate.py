@@ -12,8 +12,9 @@ from t2t_mm.data.generate import baseline, generate, inspect
 from t2t_mm.data.label import Label
 from t2t_mm.data.ready import open_problem
 from t2t_mm.data.records import Manifest
-from t2t_mm.data.text import Text
+from t2t_mm.data.text import LineCodec, Text
 from t2t_mm.errors import UserError
+from t2t_mm.problem import Codec
 
 PAIRS = [(f"the dog sees {i} cats", f"der Hund sieht {i} Katzen") for i in range(60)]
 ROWS = {"train": PAIRS[:50], "dev": PAIRS[50:]}
@@ -266,3 +267,20 @@ def test_a_problem_without_inputs_is_generated(make_ready):
     ready = make_ready(ROWS, inputs=None)
     assert ready.manifest.features == ("targets",)
     assert inspect(ready, "train", count=1)[1].endswith("der Hund sieht 0 Katzen")
+
+
+def test_records_are_the_same_whether_texts_are_stored_one_by_one_or_many_at_once(tmp_path, make_problem, monkeypatch):
+    rows = {split: [*pairs, (" ", "blank"), ("a\u2581b", "\u2581")] for split, pairs in ROWS.items()}
+    run(tmp_path / "many", cats=make_problem(rows))
+    monkeypatch.setattr(LineCodec, "stored_at_once", 1)
+    monkeypatch.setattr(LineCodec, "store_all", Codec.store_all)
+    run(tmp_path / "one", cats=make_problem(rows))
+    first, second = (Manifest.read(tmp_path / side / "data" / "cats") for side in ("many", "one"))
+    assert first == second and first.splits["train"].dropped == {"empty": 1}
+
+
+def test_of_many_the_first_value_that_cannot_be_carried_is_named(tmp_path, make_problem):
+    labels = [("a", "red"), ("b", "blue"), ("c", "grey"), ("d", "pink")]
+    features = {"targets": Label("colours", names=("red", "blue"))}
+    with pytest.raises(UserError, match="Example train/2 can't be carried: No class is named 'grey'"):
+        run(tmp_path, cats=make_problem({"train": labels, "dev": labels[:2]}, **features))

@@ -69,3 +69,12 @@ def test_shards_take_every_place_once_and_as_many_each_as_can_be(examples, of):
     ranges = [shard_range(shard, of, examples) for shard in range(of)]
     assert [place for places in ranges for place in places] == list(range(examples))
     assert max(map(len, ranges)) - min(map(len, ranges)) <= 1
+
+
+def test_symbols_and_lengths_of_many_examples_are_added_up(tmp_path):
+    writer = ShardWriter(tmp_path / "a.array_record", ("targets",), 3)
+    for i in range(600):  # symbols 0, 1, 2, 0, 1, 2, ... and 2 in every one
+        writer.add(str(i), {"targets": b"x"}, {"targets": 2}, np.array([i % 3, 2], np.int32))
+    written = writer.close()
+    assert written.tokens == (1200,) and written.symbols_V.tolist() == [200, 200, 800]
+    assert written.symbols_V.dtype == np.int64

@@ -99,3 +99,18 @@ def test_a_missing_vocabulary_and_one_that_is_none_are_named(tmp_path):
         Vocabulary.load(tmp_path / "w.model")
     with pytest.raises(UserError, match=r"v\.model is no SentencePiece model"):
         Vocabulary.load(tmp_path / "v.model")
+
+
+def test_many_texts_are_encoded_as_each_is_alone_marks_and_blanks_too(tmp_path):
+    vocabulary = Vocabulary.train(tmp_path / "v.model", ["the dog sees a cat", "a cat sleeps"], 300)
+    texts = ["the dog", "", "  a  cat ", "a\u2581cat\u2581", "\u2581", "\u4e2d", "the dog sees a cat"]
+    assert vocabulary.encode_all(texts) == [vocabulary.encode(text) for text in texts]
+    assert vocabulary.encode_all([]) == []
+
+
+def test_a_file_is_opened_once_and_anew_when_it_is_another(tmp_path):
+    first = Vocabulary.train(tmp_path / "v.model", ["the dog sees a cat"], 300)
+    opened = Vocabulary.load(tmp_path / "v.model")
+    assert Vocabulary.load(tmp_path / "v.model") is opened and opened.fingerprint == first.fingerprint
+    Vocabulary.train(tmp_path / "v.model", ["eins zwei drei"], 300)
+    assert Vocabulary.load(tmp_path / "v.model").fingerprint != first.fingerprint

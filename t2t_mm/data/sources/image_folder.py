@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import islice
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from t2t_mm.data.named_file import read_named
 from t2t_mm.data.sources.hash_split import check_held_out, in_dev
@@ -81,11 +81,7 @@ class ImageFolder(Source):
     def _counts(self, tmp_dir: Path) -> "_Counts":
         """How many pictures each split has."""
         root = tmp_dir / self.path
-        found: Counter[str] = Counter()
-        hashed = 0
-        for name, split in self._parted(root):
-            found[split] += 1
-            hashed += in_dev(name)
+        found = Counter(split for _, split in self._parted(root))
         if not found:
             raise UserError(f"{root} holds no pictures. {self._layout()}")
         if TRAIN not in found:
@@ -94,6 +90,7 @@ class ImageFolder(Source):
             return _Counts(found, DEV)
         if TEST in found:
             return _Counts({TRAIN: found[TRAIN], DEV: found[TEST]}, TEST)
+        hashed = sum(in_dev(name) for name, _ in self._parted(root))
         check_held_out(found[TRAIN], hashed, root, "pictures")
         return _Counts({TRAIN: found[TRAIN] - hashed, DEV: hashed}, TRAIN)
 
@@ -119,9 +116,11 @@ def _class(name: str) -> str:
 
 
 def _is_picture(name: str) -> bool:
-    parts = PurePosixPath(name).parts
-    hidden = any(part.startswith((".", "__MACOSX")) for part in parts)
-    return not hidden and name.lower().endswith(SUFFIXES)
+    return name.lower().endswith(SUFFIXES) and not any(part.startswith((".", "__MACOSX")) for part in _parts(name))
+
+
+def _parts(name: str) -> list[str]:
+    return [part for part in name.split("/") if part not in ("", ".")]
 
 
 @dataclass(frozen=True)
@@ -166,7 +165,7 @@ def _names_in_zip(path: Path, changed: int) -> tuple[str, ...]:
 
 def _prefix(names: list[str]) -> str:
     """The folder at the top of an archive that everything lies in and that is neither a split nor a class, or ""."""
-    paths = [PurePosixPath(name).parts for name in names if _is_picture(name)]
+    paths = [_parts(name) for name in names if _is_picture(name)]
     tops = {parts[0] for parts in paths}
     if len(tops) == 1 and not tops & set(SPLITS) and min(map(len, paths)) >= 3:
         return f"{tops.pop()}/"

@@ -2,14 +2,18 @@
 
 import gzip
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
+from typing import IO
 
 from t2t_mm.errors import UserError
 from t2t_mm.problem import DEV, TEST, TRAIN, Example, Source
 
 Stems = Mapping[str, str | tuple[str, ...]]
+BLOCK = 2**20  # bytes read at a time to count lines
 STEMS: Stems = {TRAIN: "train", DEV: "val", TEST: "test"}
 
 
@@ -99,24 +103,39 @@ class ParallelText(Source):
         return path
 
 
-def _raw_lines(path: Path) -> Iterator[bytes]:
+@contextmanager
+def _opened(path: Path) -> Iterator[IO[bytes]]:
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            yield from file
+            yield file
     except (EOFError, gzip.BadGzipFile) as error:
         raise UserError(f"{path} is no whole gzip file ({error}); fetch it again.") from None
 
 
 def _count_lines(path: Path) -> int:
-    return sum(1 for _ in _raw_lines(path))
+    found = path.stat()
+    return _lines_in(path, found.st_size, found.st_mtime_ns)
+
+
+@lru_cache(16)
+def _lines_in(path: Path, size: int, changed: int) -> int:
+    """How many lines a file has that was last `changed` at a time: counted once, though every shard asks."""
+    count, end = 0, b"\n"
+    with _opened(path) as file:
+        while block := file.read(BLOCK):
+            count += block.count(b"\n")
+            end = block[-1:]
+    return count + (end != b"\n")
 
 
 def _lines(path: Path, start: int) -> Iterator[str]:
     """The lines but the first `start`."""
-    for number, line in enumerate(islice(_raw_lines(path), start, None), start=start + 1):
-        try:
-            yield line.decode("utf-8").strip()
-        except UnicodeDecodeError as error:
-            raise UserError(
-                f"{path}, line {number}: the byte {line[error.start]:#04x} at column {error.start + 1} is not UTF-8."
-            ) from None
+    with _opened(path) as file:
+        for number, line in enumerate(islice(file, start, None), start=start + 1):
+            try:
+                yield line.decode("utf-8").strip()
+            except UnicodeDecodeError as error:
+                raise UserError(
+                    f"{path}, line {number}: the byte {line[error.start]:#04x} at column {error.start + 1} is not "
+                    f"UTF-8."
+                ) from None

@@ -4,6 +4,7 @@ import gzip
 
 import pytest
 
+from t2t_mm.data.sources import parallel_text
 from t2t_mm.data.sources.parallel_text import ParallelText
 from t2t_mm.errors import UserError
 from t2t_mm.problem import DEV, TEST, TRAIN
@@ -110,3 +111,18 @@ def test_half_a_gzip_file_is_refused(corpus, half):
     (corpus / "pairs" / "train.de.gz").write_bytes(half(whole))
     with pytest.raises(UserError, match="train.de.gz is no whole gzip file"):
         next(EN_DE.examples(TRAIN, corpus))
+
+
+@pytest.mark.parametrize(
+    ("content", "lines"), [("", 0), ("a", 1), ("a\n", 1), ("\n\n", 2), ("a\nbb\nc", 3), ("ab\ncd\n", 2)]
+)
+def test_lines_are_counted_in_blocks_and_again_when_the_file_is_another(tmp_path, monkeypatch, content, lines):
+    monkeypatch.setattr(parallel_text, "BLOCK", 2)
+    (tmp_path / "pairs").mkdir()
+    for name, text in (("train.en", content), ("val.en", "x")):
+        (tmp_path / "pairs" / name).write_text(text)
+        (tmp_path / "pairs" / name.replace(".en", ".de.gz")).write_bytes(gzip.compress(text.encode()))
+    assert EN_DE.count(TRAIN, tmp_path) == lines == len(list(EN_DE.examples(TRAIN, tmp_path)))
+    (tmp_path / "pairs" / "train.en").write_text(content + "\nmore")
+    with pytest.raises(UserError, match="as many lines each"):
+        EN_DE.count(TRAIN, tmp_path)
