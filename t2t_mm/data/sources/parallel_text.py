@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
-from typing import IO
+from typing import BinaryIO
 
 from t2t_mm.errors import UserError
 from t2t_mm.problem import DEV, TEST, TRAIN, Example, Source
@@ -104,7 +104,7 @@ class ParallelText(Source):
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[IO[bytes]]:
+def _opened(path: Path) -> Iterator[BinaryIO | gzip.GzipFile]:
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             yield file
