@@ -79,8 +79,11 @@ class ImageFolder(Source):
                 yield name
 
     def _counts(self, tmp_dir: Path) -> "_Counts":
-        """How many pictures each split has."""
+        """How many pictures each split has: counted once, though every split and job asks."""
         root = tmp_dir / self.path
+        return _counted(self, root, _state(root))
+
+    def _count(self, root: Path) -> "_Counts":
         found = Counter(split for _, split in self._parted(root))
         if not found:
             raise UserError(f"{root} holds no pictures. {self._layout()}")
@@ -96,7 +99,7 @@ class ImageFolder(Source):
 
     def _parted(self, root: Path) -> Iterator[tuple[str, str]]:
         """Every picture with the split that its part is for: that for training where there are no parts."""
-        in_parts = any(name.count("/") == 2 and name.split("/")[0] in SPLITS for name in _pictures(root))
+        in_parts = any(name.count("/") == 2 for part in SPLITS for name in _pictures(root, part))
         for name in _pictures(root):
             parts = name.split("/")
             if in_parts and parts[0] in SPLITS:
@@ -131,12 +134,37 @@ class _Counts:
     dev_from: str
 
 
-def _pictures(root: Path) -> Iterator[str]:
-    """The names of all pictures below `root`, a folder or a zip file, in order; nothing where there is neither."""
+@lru_cache(4)
+def _counted(source: ImageFolder, root: Path, state: tuple[int, ...]) -> _Counts:
+    return source._count(root)
+
+
+def _state(root: Path) -> tuple[int, ...]:
+    """When each of the folders was last changed that pictures may be in, or the zip file."""
+    folders = [root]
     if root.is_dir():
+        tops = _folders_in(root)
+        folders += tops + [folder for top in tops if top.name in SPLITS for folder in _folders_in(top)]
+    return tuple(folder.stat().st_mtime_ns for folder in folders if folder.exists())
+
+
+def _folders_in(folder: Path) -> list[Path]:
+    with os.scandir(folder) as entries:
+        return sorted(Path(entry.path) for entry in entries if entry.is_dir())
+
+
+def _pictures(root: Path, part: str = "") -> Iterator[str]:
+    """The names of all pictures below `root`, a folder or a zip file, or in that `part` of it, in order.
+
+    Nothing where there is neither.
+    """
+    if root.is_file():
+        names = _names_in_zip(root, root.stat().st_mtime_ns)
+        yield from (name for name in names if name.startswith(f"{part}/")) if part else names
+    elif not part and root.is_dir():
         yield from _pictures_in_folder(root, "", 2)
-    elif root.is_file():
-        yield from _names_in_zip(root, root.stat().st_mtime_ns)
+    elif (root / part).is_dir():
+        yield from _pictures_in_folder(root, f"{part}/", 1)
 
 
 def _pictures_in_folder(root: Path, below: str, depth: int) -> Iterator[str]:

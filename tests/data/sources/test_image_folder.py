@@ -1,5 +1,6 @@
 """Pictures in class folders: on disk, in a zip, with parts and without."""
 
+import os
 import zipfile
 from pathlib import Path
 
@@ -130,3 +131,17 @@ def test_a_damaged_picture_in_a_zip_is_refused_by_name(tmp_path):
     )
     with pytest.raises(UserError, match="train/cat/1.jpg cannot be read"):
         read(ZIP, TRAIN, tmp_path)
+
+
+def test_a_class_may_have_the_name_of_a_part(tmp_path):
+    fill(tmp_path / "pets", [*FLAT, *(f"train/{number}.jpg" for number in range(30))])
+    assert SOURCE.classes(tmp_path) == ("cat", "dog", "train")
+
+
+@pytest.mark.parametrize("name", ["train/cat/5.jpg", "cat/77.jpg"])
+def test_pictures_that_were_added_are_counted(tmp_path, name):
+    fill(tmp_path / "pets", PARTS if name.startswith("train") else FLAT)
+    before = SOURCE.count(TRAIN, tmp_path) + SOURCE.count(DEV, tmp_path)
+    fill(tmp_path / "pets", [name])
+    os.utime((tmp_path / "pets" / name).parent, ns=(1, 1))  # as if some time had gone by
+    assert SOURCE.count(TRAIN, tmp_path) + SOURCE.count(DEV, tmp_path) == before + 1
