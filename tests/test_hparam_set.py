@@ -84,6 +84,7 @@ def test_every_registered_set_takes_back_its_own_values_as_text(name):
         ("batch_size=0", "batch_size must be at least 1; received 0"),
         ("hidden_size=63", "hidden_size must be a multiple of attention_heads; received 63 and 4"),
         ("experts=2", "experts must be 0 or more than experts_per_token; received 2 and 2"),
+        ("decoder_experts=1", "decoder_experts must be 0 or more than experts_per_token; received 1 and 2"),
         ("mixing=mud", "mixing is 'steps' or 'blocks'; received 'mud'"),
         ("optimizer=adm", "Did you mean 'adam'"),
     ],

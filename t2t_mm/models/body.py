@@ -28,6 +28,9 @@ class Body(Part, abc.ABC):
     them, such as the statistics of a batch norm, says `per_problem`: every problem then has compiled steps of its own,
     in which `forward.problem` is its name, and `problem` while one is generated: the net sets it before `start` and
     `step`.
+
+    `expert_layers` are the Experts of which unused ones may be pruned, by path within the body, each with the hparam
+    that counts its experts.
     """
 
     longest: int | None = None
@@ -37,6 +40,7 @@ class Body(Part, abc.ABC):
     reads: ClassVar[tuple[str, ...] | None] = None
     writes: ClassVar[tuple[str, ...] | None] = None
     modality_nets: ClassVar[Mapping[str, str]] = {}
+    expert_layers: ClassVar[Mapping[str, str]] = {}
 
     @abc.abstractmethod
     def encode(self, source: Seq, forward: Forward) -> Seq:

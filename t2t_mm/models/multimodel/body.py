@@ -18,6 +18,7 @@ class MultiModel(Body):
     """One model to learn them all: the body that every problem shares."""
 
     hparams_class = MultiModelHparams
+    expert_layers = {"encoder/experts": "experts", "decoder/experts": "decoder_experts"}
 
     def __init__(self, hparams: MultiModelHparams, *, name: str = "body") -> None:
         super().__init__(name=name)

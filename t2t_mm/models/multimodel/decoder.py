@@ -19,7 +19,8 @@ class Decoder(Part):
         super().__init__(name=name)
         self.blocks = make_blocks(hparams, hparams.decoder_blocks, causal=True)
         self.attentions = [make_attention(hparams, f"attention_{i}") for i in range(1, hparams.decoder_blocks + 1)]
-        self.experts = make_experts(hparams, "experts")
+        count = hparams.experts if hparams.decoder_experts < 0 else hparams.decoder_experts
+        self.experts = make_experts(hparams, count, "experts")
         self.norm = LayerNorm(name="norm")
 
     def build(self, width: int) -> None:

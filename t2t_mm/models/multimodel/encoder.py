@@ -15,7 +15,7 @@ class Encoder(Part):
     def __init__(self, hparams: MultiModelHparams, *, name: str) -> None:
         super().__init__(name=name)
         self.blocks = make_blocks(hparams, hparams.encoder_blocks, causal=False)
-        self.experts = make_experts(hparams, "experts")
+        self.experts = make_experts(hparams, hparams.experts, "experts")
         self.norm = LayerNorm(name="norm")
 
     def build(self, width: int) -> None:

@@ -16,6 +16,7 @@ class MultiModelHparams:
     mixer_blocks: int = 2
     decoder_blocks: int = 4
     experts: int = 60  # E in each of the two expert layers; 0 leaves them out
+    decoder_experts: int = -1  # E in the decoder's, where pruning left another number; -1: as in the encoder's
     experts_per_token: int = 4  # k
     expert_size: int = 2048  # width of an expert's one hidden layer
     expert_capacity: float = 1.5  # in training: slots an expert has, as a multiple of an equal share
@@ -37,8 +38,10 @@ class MultiModelHparams:
         if self.hidden_size % self.attention_heads:
             received = f"received {self.hidden_size} and {self.attention_heads}"
             raise UserError(f"hidden_size must be a multiple of attention_heads; {received}.")
-        if 0 < self.experts <= self.experts_per_token:
-            received = f"received {self.experts} and {self.experts_per_token}"
-            raise UserError(f"experts must be 0 or more than experts_per_token; {received}.")
+        check_bounds(self, {"decoder_experts": (-1, inf)})
+        for name in ("experts", "decoder_experts"):
+            if 0 < (experts := getattr(self, name)) <= self.experts_per_token:
+                received = f"received {experts} and {self.experts_per_token}"
+                raise UserError(f"{name} must be 0 or more than experts_per_token; {received}.")
         if self.mixing not in ("steps", "blocks"):
             raise UserError(f"mixing is 'steps' or 'blocks'; received {self.mixing!r}.")

@@ -20,12 +20,12 @@ def make_blocks(hparams: MultiModelHparams, count: int, *, causal: bool) -> list
     ]
 
 
-def make_experts(hparams: MultiModelHparams, name: str) -> Experts | None:
-    """The expert layer that `hparams` describes, or None where it asks for none."""
-    if hparams.experts == 0:
+def make_experts(hparams: MultiModelHparams, count: int, name: str) -> Experts | None:
+    """A layer of `count` experts as `hparams` describes them, or None for none."""
+    if count == 0:
         return None
     return Experts(
-        experts=hparams.experts,
+        experts=count,
         per_token=hparams.experts_per_token,
         size=hparams.expert_size,
         capacity=hparams.expert_capacity,

@@ -3,13 +3,14 @@
 B rows, T target positions, S source positions, V symbols or classes, E experts, J layers, K depths.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from keras import ops
 
+from t2t_mm.data.batch import Batch
 from t2t_mm.data.batches import Batches
 from t2t_mm.data.ready import ReadyProblem
 from t2t_mm.data.vocabulary import EOS, PAD
@@ -40,7 +41,7 @@ class Written:
 
 @dataclass(frozen=True)
 class Work:
-    """What each expert got of all there was, by layer, float32[E] that sum to 1."""
+    """What each expert got, by layer, float[E]: sums, or shares of all there was."""
 
     load: Mapping[str, np.ndarray]  # of the choices
     importance: Mapping[str, np.ndarray]  # of the gates' weight
@@ -91,13 +92,22 @@ class Looker:
     def work(self, ready: ReadyProblem) -> Work:
         """How the work of real positions was shared among experts, on dev batches."""
         dev = Batches(ready, DEV, self.hparams, seed=0, training=False)
+        sums = self._sums(ready, (dev.batch(position) for position in range(min(BATCHES, len(dev)))))
+        return Work(_shares(sums.load), _shares(sums.importance))
+
+    def choices(self, ready: ReadyProblem, batches: Iterable[Batch]) -> Mapping[str, np.ndarray]:
+        """By layer, float64[E]: how many choices of real positions fell on each expert in all `batches`."""
+        return self._sums(ready, batches).load
+
+    def _sums(self, ready: ReadyProblem, batches: Iterable[Batch]) -> Work:
         load: dict[str, np.ndarray] = {}
         importance: dict[str, np.ndarray] = {}
-        for position in range(min(BATCHES, len(dev))):
-            _, watched = self._see(ready, dev.batch(position).arrays)
+        for batch in batches:
+            _, watched = self._see(ready, batch.arrays)
             for total, found in ((load, watched.load), (importance, watched.importance)):
-                total.update({layer: total.get(layer, 0.0) + more_E for layer, more_E in found.items()})
-        return Work(_shares(load), _shares(importance))
+                for layer, more_E in found.items():
+                    total[layer] = total.get(layer, 0.0) + more_E.astype(np.float64)
+        return Work(load, importance)
 
     def _class_of_one(self, ready: ReadyProblem, example: FixedExample) -> dict[str, Arrays]:
         """The example, whose target is a class, as a batch of one row."""
