@@ -218,7 +218,7 @@ class Estimator:
             )
         if state["seed"] != self.seed:
             raise UserError(f"{path} was trained with --random_seed={state['seed']}; received {self.seed}.")
-        self.net.restore(tensors)
+        self.net.restore(self.optimiser.settled(tensors))
         self.optimiser.restore(tensors)
         self.mixer.restore(state["mixing"])
         self.stepping.place(state["step"], state["positions"])

@@ -4,7 +4,7 @@ A net that first trains at step 1,000 of a joint run must not be treated as if i
 on the number of the step (bias corrections, decays of averages) counts the steps that the net took part in.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -120,6 +120,19 @@ class Optimiser:
         none = np.zeros(1, "float32")
         self.counts_U.assign(np.concatenate([tensors.get(f"steps/{unit}", none) for unit in self.units]))
 
+    def settled(self, tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """`tensors` with every weight that does not train at its average, if one was kept.
+
+        A frozen weight has no average of its own: what was evaluated and decoded with stays.
+        """
+        frozen = {}
+        for name, value in tensors.items():
+            weight = name.removesuffix(f"/{AVERAGE}")
+            path = COMMANDS if weight.startswith("net/commands/") else weight
+            if weight != name and weight in tensors and path not in self.weights:
+                frozen[weight] = value
+        return {**tensors, **frozen}
+
     def _new_slots(self, weight: Any) -> dict[str, Any]:
         rows = weight.shape[:1] if weight.path == COMMANDS else ()
         shapes = self.rule.slots(tuple(weight.shape[len(rows) :]))
@@ -186,7 +199,7 @@ def frozen_paths(paths: Sequence[str], freeze: str) -> set[str]:
     """
     frozen: set[str] = set()
     for name in freeze.split():
-        found = {path for path in paths if any(fnmatchcase(path, f"net/{name}{end}") for end in ("", "/*"))}
+        found = paths_of(paths, name)
         if not found:
             parts = ", ".join(sorted({unit_of(path) for path in paths}))
             raise UserError(f"freeze={name} names no part of the net. Its parts: {parts}; names below them count too.")
@@ -194,6 +207,11 @@ def frozen_paths(paths: Sequence[str], freeze: str) -> set[str]:
     if paths and len(frozen) == len(paths):
         raise UserError(f"freeze={freeze} leaves nothing to train.")
     return frozen
+
+
+def paths_of(paths: Iterable[str], name: str) -> set[str]:
+    """Those of `paths` that stand at or below `name`, which lacks the root "net/"; `*` stands for any letters."""
+    return {path for path in paths if any(fnmatchcase(path, f"net/{name}{end}") for end in ("", "/*"))}
 
 
 def _approach(variable: Any, goal: Any, share: Any) -> None:

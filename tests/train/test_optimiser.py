@@ -213,6 +213,15 @@ def test_frozen_parts_are_no_weights_of_the_optimiser():
     assert not [name for name in part.tensors() if "encoder" in name or "text" in name]
 
 
+def test_weights_that_are_frozen_stay_at_the_averages_that_they_were_evaluated_with():
+    names = [ENCODER, DECODER, "net/commands/generic", "steps/body/encoder"]
+    there = {name: np.full(2, 1.0) for name in names} | {f"{name}/average": np.full(2, 5.0) for name in names[:3]}
+    standing = optimiser(freeze="body/encoder", ema_decay=0.9).settled(there)
+    assert [standing[name][0] for name in names] == [5, 1, 1, 1]
+    assert [optimiser(freeze="commands").settled(there)[name][0] for name in names] == [1, 1, 5, 1]
+    assert [optimiser().settled(there)[name][0] for name in names] == [1, 1, 1, 1]
+
+
 def test_a_name_freezes_what_lies_at_or_below_it_and_letters_stand_for_themselves():
     paths = ["net/body/encoder/in", "net/body/encoder_2/in", "net/body/encoder/block/in", "net/text_words/embed/rows"]
     assert frozen_paths(paths, "body/encoder") == {paths[0], paths[2]}
