@@ -3,6 +3,7 @@
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -39,9 +40,9 @@ def open_run(output_dir: Path, checkpoint_path: Path | None = None) -> OpenedRun
             what it was.
     """
     config = rundir.load(output_dir)
-    path, tensors = _checkpoint(output_dir, checkpoint_path)
+    path, tensors, _ = read_checkpoint(output_dir, checkpoint_path)
     codecs = {name: _codecs(name, config, output_dir) for name in config.problems}
-    net = Net(config.problems, config.hparams)
+    net = Net(config.problems, config.hparams, config.left_out)
     net.build()
     weights = checkpoint.weights_of(tensors)
     checkpoint.check_shapes(path, weights, net.tensors(), nothing_else=False)
@@ -65,13 +66,17 @@ def ready_problem(run: OpenedRun, name: str, data_dir: Path) -> ReadyProblem:
     return ready
 
 
-def _checkpoint(output_dir: Path, asked: Path | None) -> tuple[Path, dict[str, np.ndarray]]:
+def read_checkpoint(output_dir: Path, asked: Path | None = None) -> tuple[Path, dict[str, np.ndarray], dict[str, Any]]:
+    """The checkpoint `asked` of the run in `output_dir`, or its newest one that is whole, with its arrays and state.
+
+    Broken ones are told on standard error and left. Raises UserError when there is none, or `asked` is broken.
+    """
     path = find_checkpoint(output_dir, asked)
     if asked is None:
         newest = checkpoint.load_newest(output_dir, lambda line: print(line, file=sys.stderr), set_aside=False)
         if newest is not None:
-            return newest[0], newest[1]
-    return path, checkpoint.load(path)[0]
+            return newest
+    return path, *checkpoint.load(path)
 
 
 def find_checkpoint(output_dir: Path, asked: Path | None = None) -> Path:

@@ -37,6 +37,7 @@ class RunConfig:
     hparams: HparamSet  # as trained, changes applied
     problems: Mapping[str, Signature]
     target_ratios: Mapping[str, float] = dataclasses.field(default_factory=dict)  # ReadyProblem.target_ratio by problem
+    left_out: tuple[str, ...] = ()  # parts of the net that no problem reads and that surgery took away
     plugins: tuple[Plugin, ...] = ()
     seed: int = 0
     files: Mapping[str, str] = dataclasses.field(default_factory=dict)  # copied beside: name to sha256
@@ -58,6 +59,7 @@ def save(config: RunConfig, output_dir: Path) -> Path:
         "data": asdict(hparams.data),
         "problems": {name: asdict(signature) for name, signature in config.problems.items()},
         "target_ratios": dict(config.target_ratios),
+        "left_out": list(config.left_out),
         "plugins": [asdict(plugin) for plugin in config.plugins],
         "seed": config.seed,
         "files": dict(config.files),
@@ -91,6 +93,7 @@ def load(output_dir: Path) -> RunConfig:
             ),
             problems={name: _signature(signature) for name, signature in content["problems"].items()},
             target_ratios=content["target_ratios"],
+            left_out=tuple(content.get("left_out", ())),
             plugins=tuple(recorded),
             seed=content["seed"],
             files=content["files"],

@@ -27,6 +27,7 @@ from t2t_mm.hparam_set import DataHparams, HparamSet, TrainingHparams
 from t2t_mm.models.ports import net_name
 from t2t_mm.operative_config import OPERATIVE_CONFIG, operative_config
 from t2t_mm.plugins import Plugin, load, used
+from t2t_mm.problem import Signature
 from t2t_mm.registry import HPARAM_SETS, MODALITIES, MODELS, PROBLEMS
 from t2t_mm.train import warm_start
 from t2t_mm.train.cluster import ALONE, Cluster
@@ -104,13 +105,15 @@ def run(
         check_briefly(problem, settings.data)
     output_dir.mkdir(parents=True, exist_ok=True)
     names = sorted({name for problem in ready.values() for name in files_of(problem.problem)})
+    signatures = {name: problem.signature for name, problem in ready.items()}
     config = rundir.RunConfig(
         hparams_set=hparams_set or (earlier.hparams_set if earlier else ""),
         hparams=settings,
-        problems={name: problem.signature for name, problem in ready.items()},
-        plugins=used(plugins or (earlier.plugins if earlier else ()), _addresses(ready, settings, hparams_set)),
+        problems=signatures,
+        plugins=used(plugins or (earlier.plugins if earlier else ()), addresses(signatures, settings, hparams_set)),
         seed=seed,
         target_ratios={name: problem.target_ratio for name, problem in ready.items()},
+        left_out=earlier.left_out if earlier else (),
         files={name: fingerprint(data_dir / name) for name in names},
         records=_records(ready),
         versions=rundir.versions(),
@@ -137,6 +140,7 @@ def run(
             patience=eval_early_stopping_steps,
         ),
         cluster=cluster,
+        left_out=config.left_out,
         report=report,
     )
     if warm_start_from is not None:
@@ -191,7 +195,8 @@ def check(
     if earlier:
         rundir.check_records(earlier, _records(ready), output_dir)
     loaded = tuple(plugins or (earlier.plugins if earlier else ()))
-    trial = Trial(names, settings, data_dir, seed, partial(load, (), loaded))
+    left_out = earlier.left_out if earlier else ()
+    trial = Trial(names, settings, data_dir, seed, partial(load, (), loaded), left_out)
     report("Looking at the data, then taking a step of each problem in a process of its own.")
     return preflight(ready, trial, checksums=checksums)
 
@@ -280,12 +285,12 @@ def _records(ready: Mapping[str, ReadyProblem]) -> dict[str, str]:
     return {name: found for problem in ready.values() for name, found in problem.fingerprints.items()}
 
 
-def _addresses(ready: Mapping[str, ReadyProblem], settings: HparamSet, hparams_set: str | None) -> list[str]:
-    """Where everything is defined that this run asks registries for."""
-    signatures = [problem.signature for problem in ready.values()]
-    modalities = {port.modality for one in signatures for port in (one.inputs, one.targets) if port is not None}
+def addresses(signatures: Mapping[str, Signature], settings: HparamSet, hparams_set: str | None) -> list[str]:
+    """Where everything is defined that a run of these problems asks registries for."""
+    ports = [port for one in signatures.values() for port in (one.inputs, one.targets)]
+    modalities = {port.modality for port in ports if port is not None}
     return [
-        *(PROBLEMS.address(name) for name in ready),
+        *(PROBLEMS.address(name) for name in signatures),
         *(MODALITIES.address(net_name(settings.model, modality)) for modality in modalities),
         *(HPARAM_SETS.address(name) for name in [hparams_set] if name is not None),
         MODELS.address(settings.model),

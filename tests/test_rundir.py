@@ -26,6 +26,7 @@ RUN = RunConfig(
     ),
     problems={"translate": Signature(TEXT, TEXT, "to-german"), "name": Signature(None, LABEL, "to-label")},
     seed=7,
+    left_out=("body/decoder", "label_shapes/line"),
     files={"vocab.subwords.model": "12ab"},
     records={"translate train": "ab12"},
     versions={"keras": "3.15.1"},
@@ -49,6 +50,8 @@ def test_plugins_are_read_without_loading_them(tmp_path):
 def test_an_hparam_that_is_newer_than_the_run_takes_its_default(tmp_path):
     edit(tmp_path, lambda content: content["training"].pop("clip_grad_norm"))
     assert rundir.load(tmp_path).hparams.training.clip_grad_norm == TrainingHparams().clip_grad_norm
+    edit(tmp_path, lambda content: content.pop("left_out"))
+    assert rundir.load(tmp_path).left_out == ()
 
 
 def edit(folder, change):

@@ -1,9 +1,14 @@
 """The base of every layer here."""
 
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import keras
 import numpy as np
+
+_LEFT_OUT: ContextVar[frozenset[str]] = ContextVar("left_out", default=frozenset())
 
 
 class Part(keras.layers.Layer):
@@ -16,6 +21,13 @@ class Part(keras.layers.Layer):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.call(*args, **kwargs)
 
+    def add_weight(self, *args: Any, name: str | None = None, **kwargs: Any) -> Any:
+        """Keras' own; None for a weight that is left out: see `leaving_out`."""
+        path = f"{self.path}/{name}"
+        if any(path == left or path.startswith(f"{left}/") for left in _LEFT_OUT.get()):
+            return None
+        return super().add_weight(*args, name=name, **kwargs)
+
     def adapted(self, name: str, value: np.ndarray) -> np.ndarray | None:
         """`value`, trained in a net of other sizes, as this layer's own weight `name`; None where it cannot be.
 
@@ -23,3 +35,13 @@ class Part(keras.layers.Layer):
         weights can be resized (a table of positions) has a version of its own.
         """
         return None
+
+
+@contextmanager
+def leaving_out(paths: Iterable[str]) -> Iterator[None]:
+    """Within, layers are built without the weights at or below `paths`, which nothing that they are used for reads."""
+    token = _LEFT_OUT.set(frozenset(paths))
+    try:
+        yield
+    finally:
+        _LEFT_OUT.reset(token)

@@ -1,6 +1,6 @@
 """Modality nets around one body: the model of all problems at once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ from keras import ops
 from t2t_mm.errors import UserError
 from t2t_mm.hparam_set import HparamSet
 from t2t_mm.layers.forward import Forward
-from t2t_mm.layers.part import Part
+from t2t_mm.layers.part import Part, leaving_out
 from t2t_mm.layers.sequence import Seq
 from t2t_mm.modalities.base import Loss, Modality, Tensors, Writer
 from t2t_mm.modalities.text import Table
@@ -29,11 +29,15 @@ class Net(Part):
 
     A problem brings its Signature; nets are shared by equal ports, and a problem's command is a number that its batch
     carries (`command`), so that problems with the same kind share one compiled step.
+
+    `left_out` names parts without the root, such as "body/decoder", of which no weight is made: those that no problem
+    of the net reads.
     """
 
-    def __init__(self, signatures: Mapping[str, Signature], hparams: HparamSet) -> None:
+    def __init__(self, signatures: Mapping[str, Signature], hparams: HparamSet, left_out: Iterable[str] = ()) -> None:
         super().__init__(name="net")
         self.signatures, self.hparams = dict(signatures), hparams
+        self.left_out = tuple(left_out)
         self.width = hparams.body.hidden_size
         self.commands = sorted({signature.command for signature in signatures.values()})
         if slashed := [command for command in self.commands if "/" in command]:
@@ -51,10 +55,11 @@ class Net(Part):
 
     def build(self) -> None:
         """Make all weights. Paths hold names alone, so they do not depend on the order of problems."""
-        self.body.build(self.width)
-        for key in sorted(self.modalities):
-            self.modalities[key].build()
-        self.command_table.build((len(self.commands), self.width))
+        with leaving_out(f"net/{part}" for part in self.left_out):
+            self.body.build(self.width)
+            for key in sorted(self.modalities):
+                self.modalities[key].build()
+            self.command_table.build((len(self.commands), self.width))
 
     @property
     def longest(self) -> int | None:

@@ -64,9 +64,12 @@ class Estimator:
         train_steps: int,
         habits: Habits | None = None,
         cluster: Cluster = ALONE,
+        left_out: Sequence[str] = (),
         report: Callable[[str], None] = lambda line: print(line, file=sys.stderr),
     ) -> None:
         """Make the net and take up the newest checkpoint in `output_dir` that is whole, if there is one.
+
+        `left_out` as in `Net`.
 
         Raises UserError for a split without examples, an example that takes more positions than the body has, or a
         checkpoint of another architecture. `report` is told of checkpoints that are broken and set aside.
@@ -76,7 +79,7 @@ class Estimator:
         self.train_steps, self.habits, self.cluster = train_steps, habits or Habits(), cluster
         part = cluster.part
         self.batches = {n: Batches(p, TRAIN, hparams.data, seed, training=True, part=part) for n, p in problems.items()}
-        self.net = Net({name: problem.signature for name, problem in problems.items()}, hparams)
+        self.net = Net({name: problem.signature for name, problem in problems.items()}, hparams, left_out)
         for ready in problems.values():
             check_room(ready, self.net.longest, hparams.data)
         self.net.build()

@@ -31,6 +31,7 @@ class Trial:
     data_dir: Path
     seed: int = 0
     start: Callable[[], object] | None = None
+    left_out: tuple[str, ...] = ()  # parts of the net that the run does without
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,8 @@ def take(
 
         ready = {name: open_problem(name, PROBLEMS[name], trial.data_dir) for name in trial.problems}
         with tempfile.TemporaryDirectory() as nowhere:
-            run = Estimator(ready, trial.hparams, Path(nowhere), seed=trial.seed, train_steps=1)
+            left_out = trial.left_out
+            run = Estimator(ready, trial.hparams, Path(nowhere), seed=trial.seed, train_steps=1, left_out=left_out)
         send(("built", None))
         for name, batch_size in tries:
             hparams = replace(trial.hparams.data, batch_size=batch_size)
