@@ -64,6 +64,7 @@ setup(
             "t2t-mm-eval = t2t_mm.bin.evaluator:main",
             "t2t-mm-avg-checkpoints = t2t_mm.bin.avg_checkpoints:main",
             "t2t-mm-diff-runs = t2t_mm.bin.diff_runs:main",
+            "t2t-mm-surgery = t2t_mm.bin.surgery:main",
         ]
     },
 )

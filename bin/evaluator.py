@@ -57,7 +57,7 @@ def evaluate(options: argparse.Namespace) -> None:
     scores = _scores(run, ready, options, how)
     step = _step(run)
     title = f"{options.output_dir.resolve().name} at step {step}: {_split(options)}"
-    table = scores_table(title, scores, _decoded_by(how))
+    table = scores_table(title, scores, decoded_by(how))
     table.show(Console())
     content = _made_from(options, how) | {
         "checkpoint": run.checkpoint.name,
@@ -105,7 +105,7 @@ def compare(options: argparse.Namespace) -> None:
     at = ", ".join(f"{short[name]} at step {step}" for name, step in steps.items())
     title = f"{short[first]} minus others: {_split(options)} ({at})"
     rows = {short[name]: found[name] for name in found}
-    table = differences_table(title, short[first], rows, _decoded_by(how))
+    table = differences_table(title, short[first], rows, decoded_by(how))
     table.show(Console())
     content = _made_from(options, how) | {
         "runs": steps,
@@ -149,6 +149,11 @@ def file_name(parts: Iterable[str]) -> str:
     """`parts` joined, cut where file systems would."""
     name = "-".join(parts)
     return name if len(name) <= LONGEST else f"{name[: LONGEST - 9]}-{zlib.crc32(name.encode()):08x}"
+
+
+def decoded_by(how: DecodeOptions) -> str:
+    """How outputs were decoded, for a reader."""
+    return "greedy search" if how.beam_size == 1 else f"beam search of {how.beam_size} with alpha {how.alpha:g}"
 
 
 def _how(options: argparse.Namespace) -> DecodeOptions:
@@ -219,10 +224,6 @@ def _settings(options: argparse.Namespace, how: DecodeOptions) -> list[str]:
     """What tells the files of one evaluation of a checkpoint from those of another."""
     beam = f"beam{how.beam_size}" if how.beam_size == 1 else f"beam{how.beam_size}-alpha{how.alpha:g}"
     return [beam, *([f"of{options.eval_examples}"] if options.eval_examples >= 0 else [])]
-
-
-def _decoded_by(how: DecodeOptions) -> str:
-    return "greedy search" if how.beam_size == 1 else f"beam search of {how.beam_size} with alpha {how.alpha:g}"
 
 
 def _made_from(options: argparse.Namespace, how: DecodeOptions) -> dict[str, Any]:

@@ -11,7 +11,8 @@ from t2t_mm.errors import UnknownName
 Add = Callable[..., Any]  # the `add_argument` of a group
 
 TRAINER, DECODER, DATAGEN, EVALUATOR = "t2t-mm-trainer", "t2t-mm-decoder", "t2t-mm-datagen", "t2t-mm-eval"
-AVERAGER, DIFFER = "t2t-mm-avg-checkpoints", "t2t-mm-diff-runs"
+AVERAGER, DIFFER, SURGEON = "t2t-mm-avg-checkpoints", "t2t-mm-diff-runs", "t2t-mm-surgery"
+OPERATIONS = ("add", "drop", "extract")
 SCHEDULES = {
     "train_and_evaluate": "train_and_evaluate",
     "local_run": "train_and_evaluate",
@@ -148,6 +149,37 @@ def differ_parser() -> Parser:
     add("runs", metavar="RUN", nargs="*", type=lambda text: Path(text).expanduser(), help=runs)
     again = "then train both again from where they were last equal, to find the very step"
     _truth(add, "--again", help=again)
+    return _finish(parser)
+
+
+def surgeon_parser() -> Parser:
+    """Flags of t2t-mm-surgery."""
+    parser = Parser(
+        SURGEON,
+        "Make a new run of a trained one: with problems more, with some fewer, or with one problem alone.",
+        "t2t-mm-surgery extract --from=RUN --problems=parsing_wsj --output_dir=NEW",
+    )
+    add = parser.group("what to do")
+    add("operation", metavar="|".join(OPERATIONS), nargs="?", choices=OPERATIONS, help="stands first")
+    add("--from", dest="source", metavar="RUN", type=lambda text: Path(text).expanduser(), help="stays as it is")
+    _path(add, "--output_dir", "the new run; nothing may be there yet")
+    _problems(add)
+    _path(add, "--checkpoint_path", "of the trained run; default: its newest")
+    _text(add, "--hparams", "N=V,...", "changes to training hparams of the new run, such as freeze=body", default="")
+    add = parser.group("where things lie, to add or to extract")
+    _data_dir(add)
+    _tmp_dir(add)
+    _truth(add, "--generate_data", help="make missing data of a new problem even where that downloads a corpus")
+    add = parser.group("which experts an extracted problem keeps")
+    below = "those with a lower share of the problem's choices go; default 0: those that it never chose"
+    add("--experts_below", metavar="X", type=float, help=below)
+    _truth(add, "--keep_experts", help="all")
+    add("--count_on", choices=("train", "dev"), help="where choices are counted; default train")
+    _number(add, "--count_batches", None, "in which they are counted; default 200", least=1)
+    add = parser.group("what is judged on the dev set before and after, to extract")
+    _number(add, "--eval_examples", -1, "spread over the set; -1: all, 0: none")
+    _search(add)
+    _number(add, "--decode_batch_size", 32, "examples at a time", least=1)
     return _finish(parser)
 
 

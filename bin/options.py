@@ -15,12 +15,15 @@ from t2t_mm.bin.flags import (
     AVERAGER,
     DATAGEN,
     EVALUATOR,
+    OPERATIONS,
+    SURGEON,
     TRAINER,
     averager_parser,
     datagen_parser,
     decoder_parser,
     differ_parser,
     evaluator_parser,
+    surgeon_parser,
     trainer_parser,
 )
 from t2t_mm.bin.registry_help import registry_help
@@ -29,6 +32,7 @@ from t2t_mm.errors import UnknownName, UserError, did_you_mean
 from t2t_mm.registry import HPARAM_RANGES, HPARAM_SETS, MODELS, PROBLEMS, REMEDY
 
 STDIN = Path("-")
+OF_EXTRACTING = {"experts_below": 0.0, "count_on": "train", "count_batches": 200}  # with defaults
 OF_SAMPLING = {"sampling_temp": 1.0, "sampling_top_k": 0, "sampling_top_p": 1.0, "num_samples": 1}  # with defaults
 
 RUNS = {  # names for --problems that stand for several
@@ -190,9 +194,36 @@ def differ_options(argv: Sequence[str]) -> argparse.Namespace:
     return options
 
 
-def _no_run() -> UserError:
+def surgeon_options(argv: Sequence[str]) -> argparse.Namespace:
+    """The flags of t2t-mm-surgery. `problems` is a tuple of names; `data_dir` and the flags of experts are set."""
+    options = _parse(surgeon_parser(), argv)
+    if options.operation is None:
+        raise UserError(f"Say first what to do: {SURGEON} {' or '.join(OPERATIONS)} ...")
+    if options.source is None:
+        raise _no_run("--from")
+    if options.output_dir is None:
+        raise UserError("--output_dir is missing: where should the new run lie?")
+    options.problems = problem_names(options.problems)
+    if not options.problems:
+        raise UserError(f"--problems is missing: what should {options.operation} do it with?")
+    if options.operation == "extract" and len(options.problems) > 1:
+        received = ", ".join(options.problems)
+        raise UserError(f"A single problem is extracted; received {received}. To keep several, drop the others.")
+    for name, default in OF_EXTRACTING.items():
+        if getattr(options, name) is None:
+            setattr(options, name, default)
+        elif options.operation != "extract" or options.keep_experts:
+            raise UserError(f"--{name} says which experts go: it is for extract, without --keep_experts.")
+    if not 0 <= options.experts_below <= 1:
+        raise UserError(f"--experts_below is a share from 0 to 1; received {options.experts_below:g}.")
+    if options.operation != "drop":
+        _default(options, SURGEON, "data_dir", home() / "data")
+    return options
+
+
+def _no_run(flag: str = "--output_dir") -> UserError:
     runs = ", ".join(str(path.parent) for path in sorted(home().glob("runs/*/config.json")))
-    return UserError(f"--output_dir is missing: the folder of a training run. Runs below {home()}: {runs or 'none'}.")
+    return UserError(f"{flag} is missing: the folder of a training run. Runs below {home()}: {runs or 'none'}.")
 
 
 def _check_ends(options: argparse.Namespace) -> None:
@@ -255,7 +286,7 @@ def _parse(parser: Parser, argv: Sequence[str]) -> argparse.Namespace:
         parser.error(_about(flag.partition("=")[0], parser))
     if getattr(options, "replay", None) is not None and options.output_dir is None:
         options.output_dir = options.replay.absolute().parent.parent
-    output_dir = getattr(options, "output_dir", None)
+    output_dir = getattr(options, "source", None) or getattr(options, "output_dir", None)
     recorded: Sequence[plugins.Plugin] = ()
     if output_dir is not None and _holds_run(output_dir):
         from t2t_mm.rundir import read_plugins  # brings NumPy, which --help can do without
@@ -272,8 +303,16 @@ def _about(flag: str, parser: Parser) -> str:
     """What to say to someone who gave `flag`, which `parser` does not know."""
     if not flag.startswith("-"):
         return f"Received {flag!r}, which belongs to no flag; values are given as --flag=value."
-    parsers = (trainer_parser, decoder_parser, datagen_parser, evaluator_parser, averager_parser, differ_parser)
-    for other in (parser() for parser in parsers):
+    parsers = (
+        trainer_parser,
+        decoder_parser,
+        datagen_parser,
+        evaluator_parser,
+        averager_parser,
+        differ_parser,
+        surgeon_parser,
+    )
+    for other in (make() for make in parsers):
         if flag in other.flags():
             return f"{flag} is a flag of {other.prog}."
     if replaced := remedy(flag.lstrip("-")):

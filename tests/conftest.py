@@ -30,7 +30,7 @@ def command(tmp_path: Path) -> Command:
     package = str(Path(t2t_mm.__file__).parents[1])
 
     def run(name: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        own = ("trainer", "decoder", "datagen", "evaluator", "avg_checkpoints", "diff_runs")
+        own = ("trainer", "decoder", "datagen", "evaluator", "avg_checkpoints", "diff_runs", "surgery")
         program = ["-m", f"t2t_mm.bin.{name}"] if name in own else [name]
         return subprocess.run(
             [sys.executable, *program, *arguments],

@@ -80,7 +80,7 @@ def test_the_commands_lead_to_functions_that_exist(wheel):
     entries = configparser.ConfigParser()
     entries.read_string(wheel.read(f"{NAME}.dist-info/entry_points.txt").decode())
     commands = dict(entries["console_scripts"])
-    names = ("trainer", "decoder", "datagen", "eval", "avg-checkpoints", "diff-runs")
+    names = ("trainer", "decoder", "datagen", "eval", "avg-checkpoints", "diff-runs", "surgery")
     assert set(commands) == {f"t2t-mm-{name}" for name in names}
     for target in commands.values():
         module, _, function = target.partition(":")

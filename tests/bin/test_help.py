@@ -11,6 +11,7 @@ PROGRAMS = {
     "evaluator": "t2t-mm-eval",
     "avg_checkpoints": "t2t-mm-avg-checkpoints",
     "diff_runs": "t2t-mm-diff-runs",
+    "surgery": "t2t-mm-surgery",
 }
 COMMANDS = list(PROGRAMS)
 HEAVY = {
@@ -42,6 +43,7 @@ finally:
         ("datagen", ["what to make:", "where things lie:", "every command:"]),
         ("avg_checkpoints", ["what to average:", "where to write:", "every command:"]),
         ("diff_runs", ["what to compare:", "every command:"]),
+        ("surgery", ["what to do:", "where things lie", "every command:"]),
         ("evaluator", ["what to judge:", "how to decode:", "every command:"]),
     ],
 )
