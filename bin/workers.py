@@ -38,16 +38,14 @@ def run_workers(module: str, argv: Sequence[str], count: int) -> int:
 
 def _wait(workers: Sequence["subprocess.Popen[bytes]"]) -> int:
     first, since = 0, 0.0
-    while any(worker.poll() is None for worker in workers):
-        faults = [worker.returncode for worker in workers if worker.returncode]
-        if faults and not first:
-            first, since = faults[0], time.monotonic()
+    while None in (codes := [worker.poll() for worker in workers]):
+        if not first and any(codes):
+            first, since = next(code for code in codes if code), time.monotonic()
         if first and time.monotonic() - since > PATIENCE:
             for worker in workers:
                 worker.kill()
         time.sleep(SECONDS_BETWEEN_LOOKS)
-    codes = [first, *(worker.returncode for worker in workers)]
-    code = next((code for code in codes if code), 0)
+    code = next((code for code in [first, *codes] if code), 0)
     return 128 - code if code < 0 else code  # as shells say what a signal ended
 
 

@@ -31,6 +31,7 @@ from t2t_mm.problem import Signature
 from t2t_mm.registry import HPARAM_SETS, MODALITIES, MODELS, PROBLEMS
 from t2t_mm.train import warm_start
 from t2t_mm.train.cluster import ALONE, Cluster
+from t2t_mm.train.devices import use_all_devices
 from t2t_mm.train.estimator import Estimator, Habits
 from t2t_mm.train.preflight import Preflight, preflight
 from t2t_mm.train.replay import Fault, Replayed, take_again
@@ -123,6 +124,7 @@ def run(
         report(f"Going on with a difference: {difference}")
     if cluster.chief:
         rundir.copy_files(data_dir, output_dir, config.files)
+    use_all_devices()
     estimator = Estimator(
         ready,
         settings,

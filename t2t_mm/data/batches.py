@@ -18,7 +18,6 @@ from t2t_mm.data.ready import ReadyProblem
 from t2t_mm.data.records import SplitReader
 from t2t_mm.errors import UnknownName, UserError
 from t2t_mm.hparam_set import DataHparams
-from t2t_mm.problem import Arrays
 
 THREADS = max(2, min(8, os.cpu_count() or 2))  # they change how fast batches come, never which
 AHEAD = 16  # batches made before they are asked for
@@ -97,19 +96,18 @@ class Batches:
         loaded, corrupt = self._load(examples.tolist(), epoch)
         taken = loaded or self._stand_in(bucket, epoch)
         rows = bucket.rows if self.training else bucket.rows * -(-len(taken) // len(examples))
-        ids = tuple(row.id for row in (taken if self.training else loaded))
-        whole = Batch(self.ready.name, position, ids, self._arrays(taken, rows, bucket), corrupt)
-        if self.part == WHOLE:
-            return whole
-        mine = self.part.of(rows)
-        arrays = self._arrays(taken[mine], max(1, mine.stop - mine.start), bucket)
-        return replace(whole, arrays=arrays, shared_targets=whole.targets)
-
-    def _arrays(self, taken: Sequence["_Row"], rows: int, bucket: Bucket) -> dict[str, Arrays]:
-        return {
+        rows = max(rows, self.part.count)  # for each worker at least an empty one
+        arrays = {
             name: codec.batch([row.values[name] for row in taken], rows, length)
             for (name, codec), length in zip(self.ready.codecs.items(), bucket.lengths, strict=True)
         }
+        ids = tuple(row.id for row in (taken if self.training else loaded))
+        whole = Batch(self.ready.name, position, ids, arrays, corrupt)
+        if self.part == WHOLE:
+            return whole
+        mine = self.part.of(rows)
+        own = {name: {key: array[mine] for key, array in of.items()} for name, of in arrays.items()}
+        return replace(whole, arrays=own, shared_targets=whole.targets)
 
     def stream(self, start: int = 0) -> Generator[Batch, None, None]:
         """The batches from position `start` on: without end in training, to the end of the one epoch otherwise.

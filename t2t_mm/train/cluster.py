@@ -121,7 +121,7 @@ def join(members: Members | None, report: Callable[[str], None]) -> Cluster:
     if keras.backend.backend() != "tensorflow":
         raise UserError(
             f"Several processes train together on TensorFlow alone. Received: KERAS_BACKEND={keras.backend.backend()} "
-            f"and {VARIABLE}; on JAX one process uses all devices of its host."
+            f"and {len(members.addresses)} workers (--num_workers or {VARIABLE}). On JAX one process uses all devices."
         )
     report(f"Waiting for {members.named([i for i in range(len(members.addresses)) if i != members.index])}.")
     from t2t_mm.train.cluster_tensorflow import TensorFlowCluster

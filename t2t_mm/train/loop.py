@@ -157,6 +157,8 @@ class Loop:
         """Follow the policy on a step whose loss or gradient is not finite. Raises UserError to stop."""
         multiplier = self.estimator.problems[fault.taken.problem].problem.loss_multiplier
         blame = blamed(self.estimator.steps, fault.taken, multiplier)
+        if self.cluster.count > 1:
+            blame = f"Worker {self.cluster.index} has looked at its own rows. {blame}"
         saved = int(self.cluster.from_chief(-1 if self.estimator.saved is None else self.estimator.saved))
         action, why = self.policy.decide(fault.taken.step, None if saved < 0 else saved)
         said = f"{fault} {blame}"

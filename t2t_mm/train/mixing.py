@@ -56,6 +56,11 @@ class Mixer:
     def __init__(self, problems: Mapping[str, ProblemFacts], hparams: TrainingHparams, seed: int) -> None:
         """Raises UserError for an unknown scheme or for numbers that give no rates."""
         self.scheme = hparams.problem_choice
+        if self.scheme == "distributed":
+            raise UserError(
+                "problem_choice=distributed, a problem for each worker, does not exist: all workers share every batch, "
+                f"so each sees all problems. Choose one of {', '.join(SCHEMES)}."
+            )
         if self.scheme not in SCHEMES:
             raise UnknownName("problem_choice", self.scheme, SCHEMES)
         if not problems:

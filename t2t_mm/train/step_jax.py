@@ -18,6 +18,7 @@ from t2t_mm.layers.replicas import Replicas
 from t2t_mm.models.net import Net
 from t2t_mm.train.cluster import ALONE, Cluster
 from t2t_mm.train.compiler import Compiler, Program, Specs
+from t2t_mm.train.devices import shared
 from t2t_mm.train.optimiser import Optimiser
 
 
@@ -94,7 +95,10 @@ class JaxCompiler(Compiler):
             with keras.StatelessScope(list(zip(variables, values, strict=True))):
                 return self.sums(problem, metrics, features, command)
 
-        return lambda *given: run([variable.value for variable in variables], *given)
+        def call(features: Any, command: Any) -> Any:
+            return run([variable.value for variable in variables], shared(features), command)
+
+        return call
 
     def _program(self, problem: str, run: Callable[..., Any], moving: Callable[[Used], list[Any]]) -> Program:
         """`run` compiled: a function that moves the variables `moving(what the kind's loss uses)`."""
@@ -110,6 +114,7 @@ class JaxCompiler(Compiler):
         program = jax.jit(stateless, donate_argnums=0)
 
         def call(features: Any, command: Any, multiplier: Any, noise_seed: Any, *rest: Any) -> Any:
+            features = shared(features)
             if not given_away:
                 used = self._used(problem, features, command, multiplier, noise_seed)
                 given_away.extend(moving(used))

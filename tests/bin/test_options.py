@@ -66,6 +66,10 @@ def test_t2ts_names_of_the_decoding_flags_serve_too():
     assert (chosen.beam_size, chosen.alpha, chosen.return_beams, chosen.problem) == (1, 0.0, True, "p")
 
 
+def test_t2ts_name_of_the_workers_on_a_host_serves_too():
+    assert [options.trainer_options([*TRAIN, *flag]).num_workers for flag in ([], ["--worker_gpu=2"])] == [1, 2]
+
+
 def test_data_and_runs_without_a_folder_go_home_and_the_command_says_where(own_home, capsys):
     chosen = options.trainer_options(TRAIN)
     assert chosen.data_dir == own_home / "data"

@@ -18,11 +18,11 @@ config = json.loads(os.environ["TF_CONFIG"])
 index = config["task"]["index"]
 folder = pathlib.Path(sys.argv[1])
 (folder / f"{index}.json").write_text(json.dumps([config, os.environ["CUDA_VISIBLE_DEVICES"]]))
-if sys.argv[2] == "waits":
+if sys.argv[2] == "waits" or (sys.argv[2] == "0 waits" and index == 0):
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     (folder / f"{index}.ready").touch()
-    time.sleep(60)
-sys.exit(int(sys.argv[2].split(",")[index]))
+    time.sleep(120)
+sys.exit(5 if "waits" in sys.argv[2] else int(sys.argv[2].split(",")[index]))
 """
 
 
@@ -33,7 +33,7 @@ def started(tmp_path):
 
     def start(what):
         run = f"run_workers('worker', [{str(tmp_path)!r}, {what!r}], 2)"
-        call = f"from t2t_mm.bin.workers import run_workers; raise SystemExit({run})"
+        call = f"from t2t_mm.bin import workers; workers.PATIENCE = 0.5; raise SystemExit(workers.{run})"
         path = os.pathsep.join([str(Path(t2t_mm.__file__).parents[1]), str(tmp_path)])
         environment = {**os.environ, "PYTHONPATH": path, "CUDA_VISIBLE_DEVICES": "5,7"}
         return subprocess.Popen([sys.executable, "-c", call], env=environment)
@@ -51,6 +51,20 @@ def test_workers_know_each_other_and_have_a_device_each(started, tmp_path):
 
 def test_the_fault_of_one_is_that_of_all(started):
     assert started("0,3").wait(60) == 3
+
+
+def test_who_does_not_notice_the_fault_of_another_is_ended(started):
+    assert started("0 waits").wait(60) == 5
+
+
+def test_what_a_signal_ended_has_its_number(started, tmp_path):
+    process = started("waits")
+    while not (tmp_path / "1.ready").exists():
+        assert process.poll() is None
+        time.sleep(0.05)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    os.kill(int(children[1]), signal.SIGKILL)
+    assert process.wait(60) == 128 + signal.SIGKILL
 
 
 def test_a_signal_goes_to_all(started, tmp_path):

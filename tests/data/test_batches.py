@@ -13,6 +13,7 @@ from PIL import Image as Pillow
 from t2t_mm.data.batches import Batches
 from t2t_mm.data.image import Image
 from t2t_mm.data.label import Label
+from t2t_mm.data.part import Part
 from t2t_mm.errors import UserError
 from t2t_mm.hparam_set import DataHparams
 
@@ -162,6 +163,21 @@ def test_batches_look_as_the_codecs_say(text, pictures):
                 array = batch.arrays[name][key]
                 assert array.dtype == spec.dtype and array.ndim == len(spec.shape)
                 assert all(want in (None, have) for want, have in zip(spec.shape, array.shape, strict=True))
+
+
+@pytest.mark.parametrize("workers", [2, 3, 300])
+def test_the_rows_of_all_workers_are_the_batch(text, pictures, workers):
+    for ready in (text, pictures):
+        whole = Batches(ready, "train", HPARAMS, seed=1, training=True)
+        parts = [Batches(ready, "train", HPARAMS, 1, True, part=Part(worker, workers)) for worker in range(workers)]
+        for position in range(2):
+            batch, made = whole.batch(position), [part.batch(position) for part in parts]
+            assert {(one.ids, one.targets) for one in made} == {(batch.ids, batch.targets)}
+            for key, array in flat(batch).items():
+                rows = np.concatenate([flat(one)[key] for one in made])
+                np.testing.assert_array_equal(rows[: len(array)], array)
+                empty = -1 if key[1] == "class" else 0
+                assert len(rows) == max(len(array), workers) and (rows[len(array) :] == empty).all()
 
 
 def test_the_largest_batch_is_one_of_the_largest_shape(text):

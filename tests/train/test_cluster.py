@@ -9,8 +9,9 @@ import pytest
 
 from t2t_mm.errors import UserError
 from t2t_mm.registry import HPARAM_SETS
-from t2t_mm.train.cluster import ALONE, Alone, Cluster
+from t2t_mm.train.cluster import ALONE, Alone, Cluster, join
 from t2t_mm.train.estimator import Estimator, Habits
+from t2t_mm.train.members import Members
 
 
 class Threads(Cluster):
@@ -126,3 +127,13 @@ def test_a_signal_to_one_worker_stops_and_only_the_chief_writes(letters, tmp_pat
     else:
         assert {"model.ckpt-2.safetensors", "log.jsonl", "lock", "eval"} <= set(written)
         assert json.loads((tmp_path / "log.jsonl").read_text().splitlines()[0])["kind"] == "start"
+
+
+def test_another_backend_takes_no_cluster(monkeypatch):
+    monkeypatch.setattr("keras.backend.backend", lambda: "jax")
+    with pytest.raises(UserError, match="KERAS_BACKEND=jax and 2 workers"):
+        join(Members(("a:1", "b:1"), 0), print)
+
+
+def test_without_members_there_is_one_process():
+    assert join(None, print) is ALONE

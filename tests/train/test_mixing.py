@@ -64,6 +64,11 @@ def test_unknown_names_get_a_suggestion():
         mixer("adaptve")
 
 
+def test_a_problem_for_each_worker_is_refused():
+    with pytest.raises(UserError, match="all workers share every batch"):
+        mixer("distributed")
+
+
 @pytest.mark.parametrize(
     "wrong", [{"problem_temperature": 0.0, "scheme": "proportional"}, {"problem_floor": 1.5}, {"problem_floor": -0.1}]
 )
