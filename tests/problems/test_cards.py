@@ -11,7 +11,7 @@ from t2t_mm.bin.options import RUNS
 from t2t_mm.registry import PROBLEMS
 
 DOCS = Path(__file__).parents[2] / "docs" / "data.md"
-PARTS = ("What", "Splits", "Licence", "Layout", "Command", "Quirks")
+PARTS = ("What", "Splits", "Size", "Licence", "Layout", "Command", "Quirks")
 
 
 def names(text):
