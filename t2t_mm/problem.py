@@ -178,6 +178,15 @@ class Codec(abc.ABC):
         `source` is the raw input that the output answers, where the caller has it: a tree takes its words from it.
         """
 
+    def answer(self, stored: bytes, source: Any = None) -> str:
+        """A stored target in words: what is right. `source` as for `show`."""
+        return self.show(self.symbols(stored), source)
+
+    def likeliest(self, probability_C: np.ndarray, source: Any = None) -> list[tuple[str, float]]:
+        """What a head that reads the memory says, best first, each with its probability; `source` as for `show`."""
+        best_first = np.argsort(-probability_C, kind="stable")
+        return [(self.show(place, source), float(probability_C[place])) for place in best_first]
+
     def well_formed(self, output: np.ndarray, source: Any = None) -> bool:
         """Whether `show` shows just what was put out, and need not repair it."""
         return True

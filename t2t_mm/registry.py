@@ -229,6 +229,8 @@ PROBLEMS: Registry[Any] = Registry(
                 "word_order_multi30k": "WordOrderMulti30k",
             },
         ),
+        **_table("problems.squad", {"qa_squad": "QaSquad"}),
+        **_table("problems.builtin_questions", {"qa_villages": "QaVillages"}),
         **_table("problems.builtin_images", {"image_shapes": "ImageShapes"}),
         **_table("problems.builtin_captions", {"image_captions_shapes": "ImageCaptionsShapes"}),
         **_table("problems.builtin_speech", {"speech_syllables": "SpeechSyllables"}),
@@ -256,6 +258,7 @@ MODALITIES: Registry[Any] = Registry(
         **_table("modalities.scan", {"scan": "Scan", "scan_plain": "ScanPlain"}),
         **_table("modalities.passage", {"passage": "Passage", "passage_asked": "PassageAsked"}),
         **_table("modalities.sentences", {"sentences": "Sentences"}),
+        **_table("modalities.span", {"span": "Span"}),
         **_table("modalities.label_token", {"label_token": "LabelToken"}),
         **_table("modalities.label_flat", {"label_flat": "LabelFlat"}),
         **_table("modalities.vector", {"vector": "Vector", "vector_relu": "VectorRelu"}),
@@ -314,6 +317,7 @@ DECODED_METRICS: Registry[Any] = Registry(
         **_table(
             "metrics.on_text.brackets", {"bracket_f1": "BracketF1", "bracket_f1_right_tags": "BracketF1RightTags"}
         ),
+        **_table("metrics.on_text.squad", {"squad_exact": "SquadExact", "squad_f1": "SquadF1"}),
         **_table(
             "metrics.on_text.matches",
             {"exact_match": "ExactMatch", "well_formed": "WellFormed", "top_1": "Top1", "top_5": "Top5"},

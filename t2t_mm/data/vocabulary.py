@@ -109,6 +109,19 @@ class Vocabulary:
         text: str = self._pieces.decode([int(id) for id in ids])
         return text.removeprefix(" ")
 
+    def characters(self, text: str) -> list[tuple[int, int]]:
+        """The characters of `text`, first and behind the last, that each of `encode(text)` spells.
+
+        A character that is spelt in several bytes belongs to the id of each; the blank in front of the text to none.
+        """
+        owner = [place for place, character in enumerate(" " + text) for _ in character.encode()]
+        found, begin = [], 0
+        for id in self.encode(text):
+            end = begin + (1 if id in self._byte_ids else self._bytes(id))
+            found.append((max(owner[begin] - 1, 0), owner[end - 1]))
+            begin = end
+        return found
+
     def whole(self, symbol: str) -> bool:
         """Whether `symbol` is one piece, as the labels of trees should be."""
         return bool(self._pieces.piece_to_id(symbol) != UNK)
@@ -117,6 +130,10 @@ class Vocabulary:
         """How many of `ids` spell single bytes, and how many are unknown."""
         ids = list(ids)
         return sum(id in self._byte_ids for id in ids), sum(id == UNK for id in ids)
+
+    def _bytes(self, id: int) -> int:
+        """How many bytes a piece spells."""
+        return len(self._pieces.id_to_piece(id).replace(SPACE_MARK, " ").encode())
 
     @cached_property
     def _mark(self) -> list[int]:

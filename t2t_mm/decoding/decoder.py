@@ -31,7 +31,7 @@ class Item:
 
     stored: bytes
     length: int
-    source: str | None  # a text as it came: a tree takes its words from it; a picture would only fill the memory
+    source: Any  # text as it came, or several: answers take words from it; None: a picture would only fill memory
     place: int  # among the inputs: what is drawn for it depends on this
 
 
@@ -90,8 +90,8 @@ class Decoder:
     def item(self, problem: str, value: Any, place: int) -> Item:
         """A raw input of `problem`, ready for `answer`. Raises UserError for one that can't be decoded."""
         codec = self.input_codec(problem)
-        text = value if isinstance(value, str) else None
-        if text is not None and not text.strip():
+        text = value if isinstance(value, str | tuple) else None
+        if isinstance(text, str) and not text.strip():
             raise UserError("There is nothing in it.")
         stored = codec.store(value)
         length, longest = codec.length(stored), codec.longest(self.hparams)
@@ -160,9 +160,10 @@ class Decoder:
         arrays = self._arrays(inputs, batch, rows, self._padded(inputs, batch[0].length))
         probability_BC = ops.convert_to_numpy(self._programs.classify(problem, inputs, arrays))
         for probability_C, item in zip(probability_BC, batch, strict=False):  # what is behind the batch is padding
-            best_first = np.argsort(-probability_C, kind="stable")
-            answers = [Answer(targets.show(c, item.source), float(probability_C[c])) for c in best_first]
-            yield Decoded(tuple(answers)) if np.all(np.isfinite(probability_C)) else Failure(NOT_FINITE)
+            if not np.all(np.isfinite(probability_C)):
+                yield Failure(NOT_FINITE)
+                continue
+            yield Decoded(tuple(Answer(*said) for said in targets.likeliest(probability_C, item.source)))
 
     def _arrays(self, codec: Codec, batch: list[Item], rows: int, length: int) -> Any:
         return codec.batch([codec.load(item.stored, self.hparams, None) for item in batch], rows, length)
@@ -184,7 +185,7 @@ def batches(lengths: Sequence[int], batch_size: int) -> Iterator[tuple[list[int]
         yield ordered[begin : begin + batch_size], rows
 
 
-def _answer(codec: Codec, ids_T: np.ndarray, source: str | None, score: float) -> Answer:
+def _answer(codec: Codec, ids_T: np.ndarray, source: Any, score: float) -> Answer:
     ids = ids_T[: np.count_nonzero(ids_T != PAD)]
     whole = bool(ids.size) and int(ids[-1]) == EOS
     return Answer(codec.show(ids, source), score, whole, codec.well_formed(ids, source))

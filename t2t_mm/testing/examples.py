@@ -3,7 +3,7 @@
 B rows, L and T positions, S moments.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -77,6 +77,12 @@ def vector(port: Port, data: DataHparams, rng: np.random.Generator) -> Arrays:
     return {"values": rng.normal(size=(ROWS, port.size)).astype("float32")}
 
 
+def span(port: Port, data: DataHparams, rng: np.random.Generator) -> Arrays:
+    """Two places of what is read, one not before the other."""
+    first_B = np.minimum(np.arange(ROWS) % 3, LENGTHS_B - 1)
+    return {"places": np.stack([first_B, np.where(LENGTHS_B > 0, LENGTHS_B - 1, -1)], axis=1).astype("int32")}
+
+
 INPUTS: dict[str, Make] = {
     "text": text,
     "image": picture,
@@ -87,7 +93,7 @@ INPUTS: dict[str, Make] = {
     "vector": vector,
     "sentences": sentences,
 }
-TARGETS: dict[str, Make] = {"text": text, "label": label, "sentences": hidden}
+TARGETS: dict[str, Make] = {"text": text, "label": label, "sentences": hidden, "span": span}
 
 WORDS, SENTENCES = Port("text", "text_words", 11), Port("sentences", "sentences_words", 20)
 IMAGE, ROW = Port("image", "image", 0), Port("vector", "vector_row", 3)
@@ -108,6 +114,7 @@ PROBLEMS = {  # of every kind; a model is tried on those that it takes
     "other_table": Signature(Port("vector", "vector_other", 4), TONE, "to-label"),
     "hidden": Signature(SENTENCES, SENTENCES, "to-words"),
     "order": Signature(SENTENCES, SIZE, "to-label"),
+    "answer": Signature(SENTENCES, Port("span", "span", 0), "to-span"),
 }
 
 
@@ -125,9 +132,10 @@ def padded(features: Features, more: int) -> Features:
     return {name: {key: _padded(arrays, key, more, rng) for key in arrays} for name, arrays in features.items()}
 
 
-def picked(features: Features, rows: object) -> Features:
-    """The examples of `rows`, an index of NumPy's."""
-    return {name: {key: array[rows] for key, array in arrays.items()} for name, arrays in features.items()}  # type: ignore[index]
+def picked(features: Features, rows: Sequence[int] | np.ndarray) -> Features:
+    """The examples of `rows`, in that order."""
+    rows_N = np.asarray(rows)
+    return {name: {key: array[rows_N] for key, array in arrays.items()} for name, arrays in features.items()}
 
 
 def lengths_of(arrays: Arrays, key: str) -> np.ndarray | None:

@@ -37,6 +37,8 @@ COMMANDS = {
     "lm_text8": "to-text8",
     "qa_cnn": "to-label",
     "qa_cnn_short": "to-label",
+    "qa_squad": "to-span",
+    "qa_villages": "to-span",
     "image_captions_flickr8k": "to-english",
     "image_captions_coco": "to-english",
     "speech_digits": "to-english",

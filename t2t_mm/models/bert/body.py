@@ -65,7 +65,7 @@ class Bert(Reader):
 
     hparams_class = BertHparams
     reads = ("sentences",)
-    writes = ("sentences", "label")
+    writes = ("sentences", "label", "span")
     modality_nets = {"label": "label_token"}
 
     def __init__(self, hparams: BertHparams, *, name: str = "body") -> None:

@@ -6,6 +6,8 @@
 such as attention in a body without any, is left out.
 """
 
+from typing import Any
+
 import numpy as np
 from PIL import Image
 
@@ -41,7 +43,7 @@ def exhibit(looker: Looker, ready: ReadyProblem, example: FixedExample) -> Exhib
             maps = attention_maps(source, target, written)
             shown.pictures.update({f"examples-{name}/{kind}": drawn for kind, drawn in maps.items()})
     else:
-        card.append(("output", likeliest(target, looker.probabilities(ready, example))))
+        card.append(("output", likeliest(target, looker.probabilities(ready, example), value)))
         for share_JK in looker.ordering(ready, example).values():
             title = f"{name}: how much of each layer goes in at each depth"
             shown.pictures[f"ordering-{name}/scalings"] = ordering(share_JK, title)
@@ -74,7 +76,7 @@ def attention_maps(source: View, target: Codec, written: Written) -> dict[str, I
     return drawn
 
 
-def likeliest(target: Codec, probability_V: np.ndarray) -> str:
+def likeliest(target: Codec, probability_V: np.ndarray, source: Any = None) -> str:
     """The likeliest classes by name, best first, with what the net gives them."""
-    best = np.argsort(-probability_V, kind="stable")[:CLASSES]
-    return ", ".join(f"{target.show(np.array(label))} {probability_V[label]:.1%}" for label in best)
+    best = target.likeliest(probability_V, source)[:CLASSES]
+    return ", ".join(f"{name} {probability:.1%}" for name, probability in best)

@@ -48,4 +48,4 @@ def middling(lengths_NF: np.ndarray) -> int:
 
 def right_answers(target: Codec, stored: bytes, source: Any = None) -> list[str]:
     """Every right answer that a stored target holds, in words. `source` is the raw input, where there is one."""
-    return [target.show(target.symbols(one), source) for one in target.references(stored)]
+    return [target.answer(one, source) for one in target.references(stored)]

@@ -1,0 +1,58 @@
+"""Paragraphs with questions whose answers stand in them, in the JSON in which SQuAD is published."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from t2t_mm.data.span import Marked
+from t2t_mm.errors import UserError
+from t2t_mm.problem import DEV, TRAIN, Example, Source
+
+LAYOUT = '{"data": [{"paragraphs": [{"context", "qas": [{"id", "question", "answers": [{"text", "answer_start"}]}]}]}]}'
+
+
+@dataclass(frozen=True)
+class SquadJson(Source):
+    """A file for each split in `folder`. inputs are (question, paragraph), targets a `Marked`.
+
+    An example is named by split and id: `train/5733be284776f41900661182`. A question without an answer, as there are
+    in version 2.0, is refused.
+    """
+
+    folder: str  # below tmp_dir
+    files: dict[str, str] = field(default_factory=lambda: {TRAIN: "train-v1.1.json", DEV: "dev-v1.1.json"})
+    homepage: str = ""  # where the corpus is to be had
+
+    def present(self, tmp_dir: Path) -> bool:
+        return (tmp_dir / self.folder / self.files[TRAIN]).is_file()
+
+    def splits(self, tmp_dir: Path) -> tuple[str, ...]:
+        for split in self.files:
+            if not (path := tmp_dir / self.folder / self.files[split]).is_file():
+                source = f" To be had from {self.homepage}." if self.homepage else ""
+                raise UserError(f"There is no {path}, which holds {LAYOUT}.{source}")
+        return tuple(self.files)
+
+    def examples(self, split: str, tmp_dir: Path) -> Iterator[Example]:
+        path = tmp_dir / self.folder / self.files[split]
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise UserError(f"{path} is no JSON in UTF-8: {error}.") from None
+        try:
+            for article in content["data"]:
+                for paragraph in article["paragraphs"]:
+                    for asked in paragraph["qas"]:
+                        yield _example(f"{split}/{asked['id']}", paragraph["context"], asked, path)
+        except (KeyError, TypeError) as error:
+            raise UserError(f"{path} is not laid out as {LAYOUT}: {error!r}.") from None
+
+
+def _example(name: str, context: str, asked: dict[str, Any], path: Path) -> Example:
+    if not asked["answers"]:
+        raise UserError(f"{path}: the question {asked['id']} has no answer; version 1.1 is needed.")
+    question = asked["question"].strip() or "?"  # one of the published training set is blank
+    answers = tuple(dict.fromkeys((one["text"], int(one["answer_start"])) for one in asked["answers"]))
+    return Example(name, {"inputs": (question, context), "targets": Marked(question, context, answers)})
