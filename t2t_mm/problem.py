@@ -245,6 +245,15 @@ class Problem:
         return {name: feature for name, feature in named.items() if feature is not None}
 
     @classmethod
+    def member(cls, name: str, **said: Any) -> None:
+        """Make `cls.<name>`, a problem of which `said` states what differs from `cls`: for many that are alike.
+
+        It is no member of its module, so that a table of the registry, or `PROBLEMS.register`, names it.
+        """
+        home = {"__module__": cls.__module__, "__qualname__": f"{cls.__qualname__}.{name}", "__doc__": cls.__doc__}
+        setattr(cls, name, type(name, (cls,), {**home, **said}))
+
+    @classmethod
     def judged_by(cls) -> tuple[str, ...]:
         """The metrics of decoded output, by their registered names: its own, or those that suit its targets."""
         return cls.decoded_metrics or cls.targets.decoded_metrics

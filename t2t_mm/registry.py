@@ -9,6 +9,7 @@ import importlib
 import importlib.util
 import re
 from collections.abc import Callable, Iterator, Mapping
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 
@@ -57,7 +58,7 @@ class Registry(Generic[Named]):
             raise UnknownName(self.kind, name, self._address, REMEDY)
         if name not in self._items:
             module, _, attribute = self._address[name].partition(":")
-            self._items[name] = getattr(importlib.import_module(module), attribute)
+            self._items[name] = attrgetter(attribute)(importlib.import_module(module))
         return self._items[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -73,7 +74,8 @@ class Registry(Generic[Named]):
         return self._address[name]
 
     def summary(self, name: str) -> str:
-        """The first line of the docstring of `name`, read from its source without importing it."""
+        """The first line of the docstring of `name`, read from its source without importing it: of a member of a family
+        that of the family."""
         if name in self._items:
             return (self._items[name].__doc__ or "").partition("\n")[0]
         module, _, attribute = self.address(name).partition(":")
@@ -81,7 +83,7 @@ class Registry(Generic[Named]):
         if spec is None or spec.origin is None:
             return ""
         for node in ast.parse(Path(spec.origin).read_text(encoding="utf-8")).body:
-            if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == attribute:
+            if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == attribute.partition(".")[0]:
                 return (ast.get_docstring(node) or "").partition("\n")[0]
         return ""
 
@@ -95,10 +97,16 @@ def _table(module: str, objects: Mapping[str, str]) -> dict[str, str]:
     return {name: f"t2t_mm.{module}:{attribute}" for name, attribute in objects.items()}
 
 
+def _family(module: str, base: str, prefix: str, names: str) -> dict[str, str]:
+    """Entries that are made in a loop, as attributes of the class of what they have in common."""
+    return _table(module, {f"{prefix}{name}": f"{base}.{prefix}{name}" for name in names.split()})
+
+
 def _functions(module: str, names: str) -> dict[str, str]:
     return _table(module, {name: name for name in names.split()})
 
 
+PAIRS = " ".join(f"{a}_{b}" for a in range(10) for b in range(a + 1, 10))
 PROBLEMS: Registry[Any] = Registry(
     "problem",
     {
@@ -132,10 +140,7 @@ PROBLEMS: Registry[Any] = Registry(
                 "sequential_mnist_rows": "SequentialMnistRows",
             },
         ),
-        **_table(
-            "problems.mnist_pairs",
-            {f"mnist_pair_{a}_{b}": f"MnistPair{a}{b}" for a in range(10) for b in range(a + 1, 10)},
-        ),
+        **_family("problems.mnist_pairs", "Pair", "mnist_pair_", PAIRS),
         **_table("problems.ptb_characters", {"lm_ptb_char": "LmPtbChar"}),
         **_table("problems.text8", {"lm_text8": "LmText8"}),
         **_table("problems.cnn_questions", {"qa_cnn": "QaCnn", "qa_cnn_short": "QaCnnShort"}),
@@ -154,65 +159,26 @@ PROBLEMS: Registry[Any] = Registry(
                 "uci_german": "UciGerman",
             },
         ),
-        **_table(
+        **_family(
             "problems.omniglot",
-            {
-                "omniglot_alphabet_of_the_magi": "OmniglotAlphabetOfTheMagi",
-                "omniglot_anglo_saxon_futhorc": "OmniglotAngloSaxonFuthorc",
-                "omniglot_arcadian": "OmniglotArcadian",
-                "omniglot_armenian": "OmniglotArmenian",
-                "omniglot_asomtavruli": "OmniglotAsomtavruli",
-                "omniglot_balinese": "OmniglotBalinese",
-                "omniglot_bengali": "OmniglotBengali",
-                "omniglot_blackfoot": "OmniglotBlackfoot",
-                "omniglot_braille": "OmniglotBraille",
-                "omniglot_burmese": "OmniglotBurmese",
-                "omniglot_cyrillic": "OmniglotCyrillic",
-                "omniglot_early_aramaic": "OmniglotEarlyAramaic",
-                "omniglot_futurama": "OmniglotFuturama",
-                "omniglot_grantha": "OmniglotGrantha",
-                "omniglot_greek": "OmniglotGreek",
-                "omniglot_gujarati": "OmniglotGujarati",
-                "omniglot_hebrew": "OmniglotHebrew",
-                "omniglot_inuktitut": "OmniglotInuktitut",
-                "omniglot_japanese_hiragana": "OmniglotJapaneseHiragana",
-                "omniglot_japanese_katakana": "OmniglotJapaneseKatakana",
-                "omniglot_korean": "OmniglotKorean",
-                "omniglot_latin": "OmniglotLatin",
-                "omniglot_malay": "OmniglotMalay",
-                "omniglot_mkhedruli": "OmniglotMkhedruli",
-                "omniglot_nko": "OmniglotNKo",
-                "omniglot_ojibwe": "OmniglotOjibwe",
-                "omniglot_sanskrit": "OmniglotSanskrit",
-                "omniglot_syriac_estrangelo": "OmniglotSyriacEstrangelo",
-                "omniglot_tagalog": "OmniglotTagalog",
-                "omniglot_tifinagh": "OmniglotTifinagh",
-            },
+            "Omniglot",
+            "omniglot_",
+            "alphabet_of_the_magi anglo_saxon_futhorc arcadian armenian asomtavruli balinese bengali blackfoot "
+            "braille burmese cyrillic early_aramaic futurama grantha greek gujarati hebrew inuktitut "
+            "japanese_hiragana japanese_katakana korean latin malay mkhedruli nko ojibwe sanskrit syriac_estrangelo "
+            "tagalog tifinagh angelic atemayar_qelisayer atlantean aurek_besh avesta ge_ez glagolitic gurmukhi "
+            "kannada keble malayalam manipuri mongolian old_church_slavonic oriya sylheti syriac_serto tengwar "
+            "tibetan ulog",
         ),
-        **_table(
-            "problems.omniglot_evaluation",
-            {
-                "omniglot_angelic": "OmniglotAngelic",
-                "omniglot_atemayar_qelisayer": "OmniglotAtemayarQelisayer",
-                "omniglot_atlantean": "OmniglotAtlantean",
-                "omniglot_aurek_besh": "OmniglotAurekBesh",
-                "omniglot_avesta": "OmniglotAvesta",
-                "omniglot_ge_ez": "OmniglotGeEz",
-                "omniglot_glagolitic": "OmniglotGlagolitic",
-                "omniglot_gurmukhi": "OmniglotGurmukhi",
-                "omniglot_kannada": "OmniglotKannada",
-                "omniglot_keble": "OmniglotKeble",
-                "omniglot_malayalam": "OmniglotMalayalam",
-                "omniglot_manipuri": "OmniglotManipuri",
-                "omniglot_mongolian": "OmniglotMongolian",
-                "omniglot_old_church_slavonic": "OmniglotOldChurchSlavonic",
-                "omniglot_oriya": "OmniglotOriya",
-                "omniglot_sylheti": "OmniglotSylheti",
-                "omniglot_syriac_serto": "OmniglotSyriacSerto",
-                "omniglot_tengwar": "OmniglotTengwar",
-                "omniglot_tibetan": "OmniglotTibetan",
-                "omniglot_ulog": "OmniglotUlog",
-            },
+        **_family(
+            "problems.celeba",
+            "CelebA",
+            "celeba_",
+            "5_o_clock_shadow arched_eyebrows attractive bags_under_eyes bald bangs big_lips big_nose black_hair "
+            "blond_hair blurry brown_hair bushy_eyebrows chubby double_chin eyeglasses goatee gray_hair heavy_makeup "
+            "high_cheekbones male mouth_slightly_open mustache narrow_eyes no_beard oval_face pale_skin pointy_nose "
+            "receding_hairline rosy_cheeks sideburns smiling straight_hair wavy_hair wearing_earrings wearing_hat "
+            "wearing_lipstick wearing_necklace wearing_necktie young",
         ),
         **_table("problems.imagenet", {"image_imagenet": "ImageImagenet"}),
         **_table("problems.flickr8k", {"image_captions_flickr8k": "ImageCaptionsFlickr8k"}),

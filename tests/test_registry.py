@@ -1,10 +1,11 @@
 import importlib
 import inspect
+import pickle
 
 import pytest
 
 from t2t_mm.errors import NameTaken, UnknownName, UserError
-from t2t_mm.registry import REGISTRIES, Registry, snake_case
+from t2t_mm.registry import PROBLEMS, REGISTRIES, Registry, snake_case
 
 BUILT_IN = [(kind, name) for kind, registry in REGISTRIES.items() for name in registry]
 
@@ -86,6 +87,19 @@ def test_a_summary_is_the_first_line_of_the_docstring_whether_imported_or_not(nu
     unread = numbers.summary("fraction")
     assert unread == numbers["fraction"].__doc__.partition("\n")[0]
     assert numbers.summary("fraction") == unread != ""
+
+
+def test_members_of_a_family_are_found_by_an_attribute_of_its_class_and_have_its_summary():
+    numbers = Registry("number", {"one": "fractions:Fraction.from_float"})
+    unread = numbers.summary("one")
+    from fractions import Fraction
+
+    assert numbers["one"] == Fraction.from_float and unread == Fraction.__doc__.partition("\n")[0]
+
+
+def test_problems_of_a_family_can_be_sent_to_another_process():
+    for name in ("mnist_pair_3_8", "omniglot_greek", "celeba_smiling"):
+        assert pickle.loads(pickle.dumps(PROBLEMS[name])) is PROBLEMS[name]
 
 
 @pytest.mark.parametrize("kind, name", BUILT_IN)

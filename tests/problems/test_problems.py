@@ -12,6 +12,7 @@ from t2t_mm.registry import PROBLEMS
 ROOT = Path(__file__).parents[2]
 UCI = "banknote breast_cancer ecoli german glass ionosphere iris pima sonar wine".split()
 OMNIGLOT = [name for name in PROBLEMS if name.startswith("omniglot_")]
+CELEBA = [name for name in PROBLEMS if name.startswith("celeba_")]
 PAIRS = [f"mnist_pair_{a}_{b}" for a in range(10) for b in range(a + 1, 10)]
 COMMANDS = {
     "translate_ende_multi30k": "to-german",
@@ -32,6 +33,7 @@ COMMANDS = {
     "sequential_mnist_rows": "to-label",
     **dict.fromkeys(OMNIGLOT, "to-label"),
     **dict.fromkeys(PAIRS, "to-label"),
+    **dict.fromkeys(CELEBA, "to-label"),
     **dict.fromkeys((f"uci_{name}" for name in UCI), "to-label"),
     "lm_ptb_char": "to-ptb",
     "lm_text8": "to-text8",

@@ -47,6 +47,16 @@ class ClassName(Field):
         return feature.int2str(int(value))
 
 
+@dataclass(frozen=True)
+class Truth(Field):
+    """Whether one of several things holds: "yes" or "no"."""
+
+    name: str  # of the thing
+
+    def read(self, value: Any, feature: Any) -> str:
+        return "yes" if value[self.name] else "no"
+
+
 class Line(Field):
     """A text, brought to one line."""
 
