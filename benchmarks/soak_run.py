@@ -1,5 +1,6 @@
 """A training run that is disturbed: its processes, one after the other, what they say and what they leave behind."""
 
+import itertools
 import json
 import signal
 import subprocess
@@ -133,9 +134,9 @@ class SoakRun:
         return any(self.output_dir.glob(f"{PARTIAL}*/model.ckpt-*"))
 
     def interval(self) -> float:
-        """Seconds between the two newest checkpoints; 1 where there are no two."""
-        times = [checkpoint.path_of(self.output_dir, step).stat().st_mtime for step in self.steps[-2:]]
-        return min(10.0, times[1] - times[0]) if len(times) == 2 else 1.0
+        """Seconds from one checkpoint to the next, the least of those that are there: starts lie between others."""
+        times = [checkpoint.path_of(self.output_dir, step).stat().st_mtime for step in self.steps]
+        return min((later - earlier for earlier, later in itertools.pairwise(times)), default=1.0)
 
     def began_at(self) -> list[int]:
         """The steps behind which the processes began that came to train, in their order."""

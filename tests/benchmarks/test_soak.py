@@ -18,7 +18,7 @@ SMALL = (
 
 @pytest.mark.slow
 def test_a_run_that_is_disturbed_ends_like_one_that_is_not(tmp_path):
-    flags = ("--problems=translate_north_south,image_shapes", f"--hparams={SMALL}", "--steps=300", "--faults=1")
+    flags = ("--problems=translate_north_south,image_shapes", f"--hparams={SMALL}", "--steps=400", "--faults=1")
     kinds = "--kinds=SIGTERM,disk,cannot grow,checkpoint,records"
     done = subprocess.run(
         [sys.executable, str(BENCHMARKS / "soak.py"), f"--work_dir={tmp_path}", *flags, kinds],
@@ -31,5 +31,5 @@ def test_a_run_that_is_disturbed_ends_like_one_that_is_not(tmp_path):
     rows = [line.strip("| ").split("|") for line in done.stdout.splitlines() if line.startswith("|")]
     tried = {row[0].strip(): row[1].strip() for row in rows[2:]}
     assert tried.pop("all") == "4" and set(tried.values()) == {"1"}, done.stdout
-    assert "compared at step 300: " in done.stdout and "the interleaving: equal" in done.stdout
+    assert "compared at step 400: " in done.stdout and "the interleaving: equal" in done.stdout
     assert done.stdout.endswith("Nothing was lost.\n")
