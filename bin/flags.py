@@ -52,6 +52,8 @@ def trainer_parser() -> Parser:
     _truth(add, "--verify", help="with --check: compare all files with their checksums, and read every record")
     again = "take a step again whose loss was not finite, name the first such tensor, and stop: a file of <run>/faults"
     _path(add, "--replay", again)
+    profiled = "record where the time of ten steps goes, once all is compiled, and print tables of it"
+    _truth(add, "--profile", "--dbgprofile", help=profiled)
     add = parser.group("checkpoints and repeatability")
     _number(add, "--save_checkpoints_steps", 0, "steps between checkpoints; 0: go by the clock alone")
     _number(add, "--save_checkpoints_secs", 600, "seconds between checkpoints; 0: go by the steps alone")

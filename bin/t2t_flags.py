@@ -38,7 +38,7 @@ REPLACED = {
     "gpu_automatic_mixed_precision": "training computes in float32",
     "xla_*": "what is compiled is decided in the code, by measurement",
     "disable_grappler_optimizations": "what is compiled is decided in the code, by measurement",
-    **dict.fromkeys(("profile", "dbgprofile", "tfdbg"), "use the profiler and debugger of TensorFlow or JAX"),
+    "tfdbg": "use the debugger of TensorFlow or JAX; --profile shows where the time goes",
     # decoding
     "decode_hparams": "its values are flags of t2t-mm-decoder, such as --beam_size, --alpha, --return_beams",
     "decode_problem_id": "t2t-mm-decoder takes --problem=<name>",

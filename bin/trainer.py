@@ -36,6 +36,7 @@ PASSED_ON = (
     "best_metric",
     "eval_early_stopping_steps",
     "eval_early_stopping_metric_delta",
+    "profile",
 )
 PLACES = ("data_dir", "tmp_dir", "output_dir")
 CHECKED = (  # what a run's data and steps depend on

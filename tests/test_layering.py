@@ -53,6 +53,8 @@ BACKEND_KERNELS = {  # one function per backend, measured
     "t2t_mm/train/cluster_tensorflow.py",
     "t2t_mm/train/optimiser.py",
     "t2t_mm/train/optimisers/adam.py",
+    "t2t_mm/train/profiler_jax.py",
+    "t2t_mm/train/profiler_tensorflow.py",
     "t2t_mm/train/step_jax.py",
     "t2t_mm/train/step_tensorflow.py",
 }

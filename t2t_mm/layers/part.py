@@ -19,7 +19,8 @@ class Part(keras.layers.Layer):
     """
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self.call(*args, **kwargs)
+        with keras.name_scope(self.name):  # operations bear it, so that profiles show whose they are
+            return self.call(*args, **kwargs)
 
     def add_weight(self, *args: Any, name: str | None = None, **kwargs: Any) -> Any:
         """Keras' own; None for a weight that is left out: see `leaving_out`."""

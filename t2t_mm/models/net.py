@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -85,6 +86,11 @@ class Net(Part):
         layers = [layer for layer in self._flatten_layers() if layer.path == owner and isinstance(layer, Part)]
         return layers[0].adapted(name, value) if layers else None
 
+    @property
+    def parts(self) -> set[str]:
+        """The name of every layer below net/, as the paths of weights begin with it."""
+        return {layer.path.removeprefix("net/") for layer in self._flatten_layers(include_self=False)}
+
     def kind(self, problem: str) -> tuple[Any, ...]:
         """What problems share that share a compiled step: their ports; nothing where the body tells problems apart."""
         signature = self.signatures[problem]
@@ -105,8 +111,10 @@ class Net(Part):
         if port is None:
             source = Seq(ops.zeros((rows, 1, self.width), forward.dtype), ops.ones((rows, 1), "bool"))
         else:
-            source = self.modalities[port.key].bottom(inputs or {}, forward)
-        return self.body.encode(source, forward)
+            with keras.name_scope(port.key):
+                source = self.modalities[port.key].bottom(inputs or {}, forward)
+        with keras.name_scope("body"):
+            return self.body.encode(source, forward)
 
     def predict(self, problem: str, features: Features, command: Any, forward: Forward) -> Seq:
         """What the target's modality net judges: the decoder's output with the true targets as previous outputs, or
@@ -116,16 +124,18 @@ class Net(Part):
         memory = self.encode(problem, features.get("inputs"), forward, rows)
         if not self._targets(problem).autoregressive:
             return memory
-        target = self._targets(problem).targets_bottom(targets, forward)
+        with keras.name_scope(self._targets(problem).name):
+            target = self._targets(problem).targets_bottom(targets, forward)
         first_B1D = ops.broadcast_to(ops.cast(self._first(command), forward.dtype), (rows, 1, self.width))
         shifted_BLD = ops.concatenate([first_B1D, target.values_BLD[:, :-1]], axis=1)
-        return self.body.decode(memory, target.with_values(shifted_BLD), forward)
+        with keras.name_scope("body"):
+            return self.body.decode(memory, target.with_values(shifted_BLD), forward)
 
     def loss(self, problem: str, features: Features, command: Any, forward: Forward, smoothing: float) -> Loss:
         """The loss on a batch; balance penalties are left in `forward`."""
-        return self._targets(problem).loss(
-            self.predict(problem, features, command, forward), features["targets"], smoothing
-        )
+        predicted = self.predict(problem, features, command, forward)
+        with keras.name_scope(self._targets(problem).name):
+            return self._targets(problem).loss(predicted, features["targets"], smoothing)
 
     def judge(self, problem: str, features: Features, command: Any) -> tuple[Any, Any, Any]:
         """(logits float[B, T, V], labels int32[B, T], real bool[B, T]) with the true targets as previous outputs."""

@@ -45,6 +45,7 @@ class Habits:
     best_metric: str = ""  # by which evaluations choose the checkpoint that is kept as the best: see Aim.parse
     best_delta: float = 0.0  # by which a better score must be greater
     patience: int = 0  # steps without a better score, after which training ends; 0: it does not
+    profile: bool = False  # record where the time of some steps goes
 
 
 class Estimator:

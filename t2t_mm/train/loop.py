@@ -18,6 +18,7 @@ from t2t_mm.train.first_use import FirstUses, OutOfMemory
 from t2t_mm.train.lock import only_process
 from t2t_mm.train.log import NoLog, TrainingLog
 from t2t_mm.train.policy import ROLLBACK, SKIP, Policy
+from t2t_mm.train.profile import Profile
 from t2t_mm.train.report import Result, write_results
 from t2t_mm.train.schedule import learning_rate
 from t2t_mm.train.stepping import NotFinite
@@ -45,6 +46,7 @@ class Loop:
         self.policy = Policy(estimator.hparams.training.not_finite)
         hparams = estimator.hparams
         self.rate = learning_rate(hparams.training, hparams.body.hidden_size, estimator.train_steps)
+        self.profile = Profile(self.output_dir, estimator.net.parts, wanted=self.habits.profile)
 
     def run(self) -> Outcome:
         """To the end, or to a signal. Raises UserError as `Estimator.train`."""
@@ -67,6 +69,7 @@ class Loop:
                         self._save_if_possible(log)
                     raise
                 finally:
+                    self.profile.close(log.say)
                     self.stepping.close()
                 if self.estimator.saved != self.step:
                     self.estimator.save()
@@ -114,7 +117,9 @@ class Loop:
     def _go_on(self, log: TrainingLog) -> None:
         """Take a step, and save and evaluate if that is due."""
         try:
-            self.stepping.take(self.rate, log)
+            with self.profile.step(self.step + 1):
+                self.stepping.take(self.rate, log)
+            self.profile.after_step(self.estimator.steps.compiling, self.stepping.settle, log.say)
             self._do_what_is_due(log)
         except NotFinite as fault:
             self._see_to(fault, log)
@@ -142,6 +147,7 @@ class Loop:
             self._save_if_possible(log)
         if self._evaluation_is_due:
             self.stepping.settle()
+            self.profile.end(log.say)
             self._evaluate_on_the_way(log)
 
     @property
