@@ -94,7 +94,7 @@ class Vocabulary:
         return self._joined(ids, rest)
 
     def encode_all(self, texts: Sequence[str]) -> list[list[int]]:
-        """What `encode` makes of each text, in a half of the time."""
+        """What `encode` makes of each text; other threads run meanwhile."""
         parted = [_parted(text) for text in texts]
         encoded: list[list[int]] = self._pieces.encode([first for first, *_ in parted], num_threads=1)
         return [self._joined(ids, rest) if rest else ids for ids, (_, *rest) in zip(encoded, parted, strict=True)]
