@@ -63,6 +63,10 @@ def add(run: Trained, new: Mapping[str, ReadyProblem]) -> RunConfig:
         config,
         problems=problems,
         target_ratios={**config.target_ratios, **{name: ready.target_ratio for name, ready in new.items()}},
+        records={
+            **config.records,
+            **{split: one for ready in new.values() for split, one in ready.fingerprints.items()},
+        },
         files={**config.files, **{file: one for ready in new.values() for file, one in _files(ready).items()}},
         left_out=_still_left_out(config, problems, new),
     )
@@ -111,7 +115,7 @@ def extract(run: Trained, net: Net, ready: ReadyProblem, experts: Mapping[str, n
 
 def with_changes(config: RunConfig, changes: str, paths: Sequence[str]) -> tuple[RunConfig, list[str]]:
     """`config` with `changes` ("name=value,...") to its training hparams, and what was left out of these as it names
-    what the run no longer has: problems in `problem_rates`, parts in `freeze`.
+    what the run no longer has: problems in `problem_rates` and `problem_schedule`, parts in `freeze`.
 
     Args:
         paths: those of the new net's weights.
@@ -119,17 +123,26 @@ def with_changes(config: RunConfig, changes: str, paths: Sequence[str]) -> tuple
     Raises UserError for a change of other hparams, or one that `override` refuses.
     """
     hparams, notes = config.hparams, []
-    rates, frozen = hparams.training.problem_rates.split(), hparams.training.freeze.split()
-    stay = [entry for entry in rates if entry.partition(":")[0] in config.problems]
-    parts = [name for name in frozen if paths_of(paths, name)]
-    for what, before, after in (("problem_rates", rates, stay), ("freeze", frozen, parts)):
-        if gone := [entry for entry in before if entry not in after]:
+    if len(config.problems) == 1 and hparams.training.problem_choice in ("fixed", "scheduled"):
+        notes.append(f"problem_choice: uniform, not {hparams.training.problem_choice}, since one problem is left.")
+        hparams = hparams.with_values({"problem_choice": "uniform", "problem_rates": "", "problem_schedule": ""})
+    for what in ("problem_rates", "problem_schedule", "freeze"):
+        names = getattr(hparams.training, what).split()
+        if gone := [name for name in names if not _is_there(what, name, config, paths)]:
             notes.append(f"{what}: {' '.join(gone)} is left out, since it names nothing here.")
-            hparams = hparams.with_values({what: " ".join(after)})
+            hparams = hparams.with_values({what: " ".join(name for name in names if name not in gone)})
     changed = hparams.override(changes)
     if (changed.body, changed.data) != (hparams.body, hparams.data):
         raise UserError(f"--hparams={changes}: of a trained run only training hparams can be changed, such as freeze.")
     return replace(config, hparams=changed), notes
+
+
+def _is_there(what: str, entry: str, config: RunConfig, paths: Sequence[str]) -> bool:
+    """Whether the run has what `entry` of the training hparam `what` names."""
+    if what == "freeze":
+        return bool(paths_of(paths, entry))
+    problem, colon, _ = entry.partition(":")
+    return not colon or problem in config.problems
 
 
 def changed_hparams(before: HparamSet, after: HparamSet) -> dict[str, Any]:
@@ -149,6 +162,7 @@ def _with_only(config: RunConfig, names: Sequence[str]) -> RunConfig:
         config,
         problems=problems,
         target_ratios={name: config.target_ratios[name] for name in names},
+        records={split: one for split, one in config.records.items() if split.partition(" ")[0] in problems},
         files={file: one for file, one in config.files.items() if file in files},
         left_out=_of_nets(problems, config.left_out),
     )

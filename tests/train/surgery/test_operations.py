@@ -18,6 +18,14 @@ def test_dropping_takes_the_problem_and_the_files_that_nobody_else_needs(joint):
     assert list(alone.files) == ["vocab.letters.model"]
 
 
+def test_what_is_known_of_the_data_comes_and_goes_with_its_problem(joint, letters):
+    known = {split: one for name in ("capitals", "last") for split, one in letters[name].fingerprints.items()}
+    run = replace(joint, config=replace(joint.config, records=known))
+    without = drop(run, ["last"])
+    assert without.records == dict(letters["capitals"].fingerprints) and len(without.records) == 2
+    assert add(replace(run, config=without), {"last": letters["last"]}).records == known
+
+
 def test_what_cannot_be_dropped_is_said(joint):
     with pytest.raises(UnknownName, match="No problem of .*run is named 'frist'. Did you mean 'first'"):
         drop(joint, ["frist"])
@@ -54,14 +62,27 @@ def test_extracting_names_what_is_left_out_and_adding_takes_back_what_is_read(jo
 
 
 def test_rates_and_frozen_parts_that_name_nothing_any_more_go(joint):
-    hparams = joint.config.hparams.override("problem_rates=capitals:1 first:2 last:3,freeze=text_* label_letters")
-    config = replace(drop(joint, ["first", "last"]), hparams=hparams)
+    rates = "problem_rates=capitals:1 first:2 last:3,problem_schedule=linear @0 first:1 last:1 @9 uniform"
+    hparams = joint.config.hparams.override(f"{rates},freeze=text_* label_letters")
+    config = replace(drop(joint, ["first"]), hparams=hparams)
     changed, notes = with_changes(config, "learning_rate=2", ["net/text_letters/embed/rows", "net/body/x"])
     training = changed.hparams.training
-    assert (training.problem_rates, training.freeze, training.learning_rate) == ("capitals:1", "text_*", 2.0)
+    assert training.problem_rates == "capitals:1 last:3"
+    assert training.problem_schedule == "linear @0 last:1 @9 uniform"
+    assert (training.freeze, training.learning_rate) == ("text_*", 2.0)
     assert notes == [
-        "problem_rates: first:2 last:3 is left out, since it names nothing here.",
+        "problem_rates: first:2 is left out, since it names nothing here.",
+        "problem_schedule: first:1 is left out, since it names nothing here.",
         "freeze: label_letters is left out, since it names nothing here.",
     ]
     with pytest.raises(UserError, match="--hparams=hidden_size=16: of a trained run only training hparams"):
         with_changes(config, "hidden_size=16", ["net/body/x"])
+
+
+def test_one_problem_needs_no_rates(joint):
+    hparams = joint.config.hparams.override("problem_choice=scheduled,problem_schedule=step @0 first:1 @9 uniform")
+    alone = replace(drop(joint, ["first", "last"]), hparams=hparams)
+    changed, notes = with_changes(alone, "", ["net/body/x"])
+    training = changed.hparams.training
+    assert (training.problem_choice, training.problem_schedule) == ("uniform", "")
+    assert notes == ["problem_choice: uniform, not scheduled, since one problem is left."]
