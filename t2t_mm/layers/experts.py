@@ -12,6 +12,7 @@ from keras import ops
 
 from t2t_mm.errors import UserError
 from t2t_mm.layers.dispatch import Routes, from_experts, route, to_experts
+from t2t_mm.layers.dropout import dropout
 from t2t_mm.layers.forward import Forward
 from t2t_mm.layers.norm import LayerNorm
 from t2t_mm.layers.part import Part
@@ -31,12 +32,23 @@ class Experts(Part):
     Where replicas share a batch, capacity and balance are those of the whole batch.
     """
 
-    def __init__(self, *, experts: int, per_token: int, size: int, capacity: float, balance: float, name: str) -> None:
+    def __init__(
+        self,
+        *,
+        experts: int,
+        per_token: int,
+        size: int,
+        capacity: float,
+        balance: float,
+        branch_dropout: float = 0.0,
+        name: str,
+    ) -> None:
+        """`branch_dropout` drops from what the experts say, before it is added to x."""
         super().__init__(name=name)
         if not 0 < per_token < experts:
             raise UserError(f"experts_per_token must be from 1 to experts - 1; received {per_token} of {experts}.")
         self.experts, self.per_token, self.size = experts, per_token, size
-        self.capacity, self.balance = capacity, balance
+        self.capacity, self.balance, self.branch_dropout = capacity, balance, branch_dropout
         self.norm = LayerNorm(name="norm")
 
     def build(self, width: int) -> None:
@@ -72,7 +84,8 @@ class Experts(Part):
                 forward.reports[f"{self.path}/overflow"] = self._overflow(expert_Nk, routes, forward.replicas)
         else:
             out_ND = self._in_waves(x_ND, gates_Nk, expert_Nk)
-        return self.norm(x_BLD + ops.reshape(out_ND, shape))
+        said_BLD = dropout(ops.reshape(out_ND, shape), self.branch_dropout, forward, self.norm.path)
+        return self.norm(x_BLD + said_BLD)
 
     def step(self, x_BD: Any) -> Any:
         """One position of each row, nothing dropped: float[B, D] to float[B, D]."""

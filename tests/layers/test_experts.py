@@ -49,6 +49,20 @@ def training(seed=1):
     return Forward(Noise(np.uint32(seed)))
 
 
+def test_branch_dropout_falls_on_what_experts_say_and_leaves_the_skip_whole():
+    layer = Experts(
+        experts=3, per_token=1, size=4, capacity=3.0, balance=1.0, branch_dropout=0.5, name="experts"
+    )  # room for all
+    layer.build(4)
+    layer.gate_noise_DE.assign(np.full((4, 3), -50.0))
+    layer.hidden_EDH.assign([np.eye(4)] * 3)
+    layer.output_EHD.assign([np.eye(4)] * 3)  # each says relu(x), whichever is asked
+    layer.norm.call = lambda x: x
+    x_BLD = np.ones((2, 9, 4), "float32")
+    assert (run(layer, x_BLD) == 2).all()
+    assert set(run(layer, x_BLD, forward=training()).ravel()) == {1, 3}
+
+
 def test_one_of_three_experts_speaks():
     x_BLD = np.array([[[2, 0, -1], [-1, 0, 3]]], "float32")  # to expert 0 and to expert 2
     np.testing.assert_allclose(run(multiplying(1), x_BLD)[0], norm([[4, 0, -1], [-1, 0, 12]]), atol=1e-5)

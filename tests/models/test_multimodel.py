@@ -205,3 +205,14 @@ def test_a_training_pass_repeats_for_equal_noise_alone_and_leaves_two_penalties(
     np.testing.assert_array_equal(one, same)
     assert abs(one - other).max() > 0.1
     assert sorted(forward.penalties) == ["body/decoder/experts", "body/encoder/experts"]
+
+
+def test_input_dropout_falls_on_what_the_body_hears_in_training_alone():
+    model = MultiModel(replace(SMALL, encoder_blocks=0, experts=0, input_dropout=0.5))
+    model.build(WIDTH)
+    model.encoder.norm.call = lambda x: x  # so that the encoder says what it hears, and the timing
+    ones = np.ones((2, SOURCE, WIDTH), "float32")
+    timing_LD = values(add_timing(ops.zeros((1, SOURCE, WIDTH))))[0]
+    np.testing.assert_allclose(values(model.encode(seq(ones), Forward())) - timing_LD, ones, atol=1e-6)
+    heard_BLD = values(model.encode(seq(ones), Forward(Noise(np.uint32(1))))) - timing_LD
+    assert set(heard_BLD.round(5).ravel()) == {0, 2}

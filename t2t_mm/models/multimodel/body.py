@@ -4,6 +4,7 @@ from typing import Any
 
 from keras import ops
 
+from t2t_mm.layers.dropout import dropout
 from t2t_mm.layers.forward import Forward
 from t2t_mm.layers.paths import straight_paths, switch_paths
 from t2t_mm.layers.sequence import Seq
@@ -32,10 +33,12 @@ class MultiModel(Body):
             part.build(width)
 
     def encode(self, source: Seq, forward: Forward) -> Seq:
-        return self.encoder(source, forward)
+        x_BLD = dropout(source.values_BLD, self.hparams.input_dropout, forward, self.encoder.path)
+        return self.encoder(source.with_values(x_BLD), forward)
 
     def decode(self, memory: Seq, target: Seq, forward: Forward) -> Seq:
-        x_BLD = self.mixer(target.values_BLD, memory, forward)
+        x_BLD = dropout(target.values_BLD, self.hparams.input_dropout, forward, self.mixer.path)
+        x_BLD = self.mixer(x_BLD, memory, forward)
         return target.with_values(self.decoder(x_BLD, target.real_BL, memory, forward))
 
     def start(self, memory: Seq, positions: int) -> State:

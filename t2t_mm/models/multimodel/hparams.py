@@ -27,13 +27,18 @@ class MultiModelHparams:
     mixing: str = "steps"  # what mixes the target before attention: "steps" (two ConvSteps) or "blocks" (ConvBlocks)
     branch_scale: float = 0.2  # what the norms that join a ConvBlock's skips start from; 1 is the usual start
     dropout: float = 0.1  # at the end of each ConvBlock; 0.4 in the paper
-    branch_dropout: float = 0.0  # of what ConvBlocks and attention add to their input, which itself stays whole
+    branch_dropout: float = (
+        0.0  # of what ConvBlocks, attention and experts add to their input, which itself stays whole
+    )
+    input_dropout: float = 0.0  # of the vectors that modality nets hand to the body
 
     def __post_init__(self) -> None:
         counts = ("hidden_size", "expert_size", "attention_heads", "experts_per_token")
         blocks = ("encoder_blocks", "mixer_blocks", "decoder_blocks", "experts", "balance_loss", "branch_scale")
         check_bounds(self, dict.fromkeys(counts, (1, inf)) | dict.fromkeys(blocks, (0, inf)))
-        check_bounds(self, dict.fromkeys(("dropout", "branch_dropout", "attention_dropout"), (0, 0.99)))
+        check_bounds(
+            self, dict.fromkeys(("dropout", "branch_dropout", "input_dropout", "attention_dropout"), (0, 0.99))
+        )
         check_bounds(self, {"expert_capacity": (0.1, inf)})
         if self.hidden_size % self.attention_heads:
             received = f"received {self.hidden_size} and {self.attention_heads}"

@@ -30,6 +30,7 @@ def make_experts(hparams: MultiModelHparams, count: int, name: str) -> Experts |
         size=hparams.expert_size,
         capacity=hparams.expert_capacity,
         balance=hparams.balance_loss,
+        branch_dropout=hparams.branch_dropout,
         name=name,
     )
 
