@@ -142,7 +142,7 @@ def soak(run: SoakRun, calm: SoakRun, disk: FullDisk, options: argparse.Namespac
 
 
 def plan(kinds: list[str], each: int, steps: int, chance: random.Random) -> list[Planned]:
-    """`each` faults of every kind, in the order of their steps; none in the last fifth, so that all find the run at work."""
+    """`each` faults of every kind, in the order of their steps; none in the last fifth, where the run may be over."""
     drawn = [Planned(kind, chance.randrange(int(steps * 0.8))) for kind in kinds for _ in range(each)]
     return sorted(drawn, key=lambda fault: fault.step)
 

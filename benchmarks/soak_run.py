@@ -1,5 +1,6 @@
 """A training run that is disturbed: its processes, one after the other, what they say and what they leave behind."""
 
+import contextlib
 import itertools
 import json
 import signal
@@ -135,7 +136,10 @@ class SoakRun:
 
     def interval(self) -> float:
         """Seconds from one checkpoint to the next, the least of those that are there: starts lie between others."""
-        times = [checkpoint.path_of(self.output_dir, step).stat().st_mtime for step in self.steps]
+        times = []
+        for step in self.steps:
+            with contextlib.suppress(FileNotFoundError):  # the oldest may go at any moment
+                times.append(checkpoint.path_of(self.output_dir, step).stat().st_mtime)
         return min((later - earlier for earlier, later in itertools.pairwise(times)), default=1.0)
 
     def began_at(self) -> list[int]:
