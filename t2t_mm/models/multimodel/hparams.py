@@ -27,9 +27,7 @@ class MultiModelHparams:
     mixing: str = "steps"  # what mixes the target before attention: "steps" (two ConvSteps) or "blocks" (ConvBlocks)
     branch_scale: float = 0.2  # what the norms that join a ConvBlock's skips start from; 1 is the usual start
     dropout: float = 0.1  # at the end of each ConvBlock; 0.4 in the paper
-    branch_dropout: float = (
-        0.0  # of what ConvBlocks, attention and experts add to their input, which itself stays whole
-    )
+    branch_dropout: float = 0.0  # of what blocks, attention and experts add to their input, which stays whole
     input_dropout: float = 0.0  # of the vectors that modality nets hand to the body
 
     def __post_init__(self) -> None:
