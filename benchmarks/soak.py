@@ -83,6 +83,7 @@ def main() -> int:
     with FullDisk(options.work_dir / "disk").there(place(calm, options.steps)) as disk:
         shutil.rmtree(disk.folder / "run", ignore_errors=True)
         run = SoakRun(disk.folder / "run", data, options.save_every, flags)
+        run.interval = calm.between_saves()
         return soak(run, calm, disk, options)
 
 

@@ -26,7 +26,7 @@ LIMIT = 1024  # bytes that a file may have where a limit stands in for a full di
 
 def kill(run: SoakRun, chance: random.Random) -> list[str]:
     """SIGKILL between two checkpoints."""
-    wait(run, chance.uniform(0, run.interval()))
+    wait(run, chance.uniform(0, run.interval))
     return ended(run, signal.SIGKILL, -signal.SIGKILL)
 
 
@@ -47,7 +47,7 @@ def kill_starting(run: SoakRun, chance: random.Random) -> list[str]:
 
 def terminate(run: SoakRun, chance: random.Random) -> list[str]:
     """SIGTERM: the run is saved, whatever step it has come to."""
-    wait(run, chance.uniform(0, run.interval()))
+    wait(run, chance.uniform(0, run.interval))
     before = run.newest
     wrong = ended(run, signal.SIGTERM, SAVED)
     if f"stopped after step {run.newest} and saved" not in run.said() or run.newest < before:
@@ -122,7 +122,7 @@ class FullDisk:
 
     def fault(self, run: SoakRun, chance: random.Random) -> list[str]:
         """A full disk, until a save has failed: that is said, and the process goes on and saves again."""
-        wait(run, chance.uniform(0, run.interval()))
+        wait(run, chance.uniform(0, run.interval))
         good, said = run.newest, run.said()
         with self._full(run):
             try:

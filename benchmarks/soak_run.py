@@ -1,6 +1,5 @@
 """A training run that is disturbed: its processes, one after the other, what they say and what they leave behind."""
 
-import contextlib
 import itertools
 import json
 import signal
@@ -40,6 +39,7 @@ class SoakRun:
             f"--output_dir={output_dir}",
             f"--data_dir={data_dir}",
         ]
+        self.interval = 1.0  # seconds between two saves, as faults should know it
         self.starts = 0
         self.half_written = 0  # checkpoints that a process left so
         self.seconds_to_save = 10.0  # from a start to its first checkpoint, the last time
@@ -134,12 +134,9 @@ class SoakRun:
         """Whether a checkpoint is half written."""
         return any(self.output_dir.glob(f"{PARTIAL}*/model.ckpt-*"))
 
-    def interval(self) -> float:
-        """Seconds from one checkpoint to the next, the least of those that are there: starts lie between others."""
-        times = []
-        for step in self.steps:
-            with contextlib.suppress(FileNotFoundError):  # the oldest may go at any moment
-                times.append(checkpoint.path_of(self.output_dir, step).stat().st_mtime)
+    def between_saves(self) -> float:
+        """Seconds between two checkpoints, of a run that is over; 1 if it kept one alone."""
+        times = [checkpoint.path_of(self.output_dir, step).stat().st_mtime for step in self.steps]
         return min((later - earlier for earlier, later in itertools.pairwise(times)), default=1.0)
 
     def began_at(self) -> list[int]:
