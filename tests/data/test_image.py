@@ -64,6 +64,11 @@ def test_a_cut_off_picture_is_refused_saying_what_was_found(form, cut):
         CODEC.store(file)
 
 
+def test_a_jpeg_with_something_behind_its_end_is_whole():
+    file = encoded(GRADIENT_HWC, "JPEG") + b"made by a camera"
+    assert CODEC.store(file) == file
+
+
 def test_other_bytes_and_other_values_are_refused():
     with pytest.raises(UserError, match="<html>"):
         CODEC.store(b"<html>404</html>")
