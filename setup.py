@@ -52,6 +52,7 @@ setup(
             "mypy",
             "optuna",
             "pytest",
+            "pytest-xdist",
             "ruff",
             "setuptools>=70.1",  # builds wheels by itself; the packaging test uses what is installed
         ],

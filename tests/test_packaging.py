@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1]
 NAME = f"t2t_mm-{t2t_mm.__version__}"
 FOLDERS = ("problems", "hparams", "bin")
 LEFT_BEHIND = shutil.ignore_patterns(".git", ".venv", "build", "dist", "*.egg-info", "__pycache__", ".*_cache")
-OPTIONAL = {"apache_beam", "jax"}  # the extras of the same names, which a user may install
+OPTIONAL = {"apache_beam", "jax", "optuna"}  # the extras of the same names, which a user may install
 
 
 def run(*arguments: str, cwd: Path) -> str:
