@@ -1,4 +1,4 @@
-"""The flags of the six commands: T2T's names and meanings, the everyday ones first."""
+"""The flags of the seven commands: T2T's names and meanings, the everyday ones first."""
 
 import argparse
 from collections.abc import Callable
@@ -45,7 +45,8 @@ def trainer_parser() -> Parser:
     add = parser.group("how long, how often")
     _number(add, "--train_steps", 250000, "steps of the whole run")
     _number(add, "--eval_steps", -1, "batches of each problem in an evaluation; -1: its whole dev set")
-    _number(add, "--local_eval_frequency", 2000, "steps between evaluations")
+    _number(add, "--local_eval_frequency", 2000, "steps between evaluations; 0: go by the clock alone")
+    _number(add, "--eval_throttle_seconds", 0, "seconds of training between evaluations; 0: go by the steps alone")
     _truth(add, "--dry_run", help="print the plan (rates, examples, tokens, epochs of each problem) and stop")
     whole = "look at the data, take a step on the largest batch of each problem, show its memory, and stop"
     _truth(add, "--check", help=whole)

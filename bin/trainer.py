@@ -28,6 +28,7 @@ PASSED_ON = (
     "train_steps",
     "eval_steps",
     "local_eval_frequency",
+    "eval_throttle_seconds",
     "save_checkpoints_steps",
     "save_checkpoints_secs",
     "keep_checkpoint_max",

@@ -67,6 +67,7 @@ def run(
     train_steps: int = 250000,
     eval_steps: int = -1,
     local_eval_frequency: int = 2000,
+    eval_throttle_seconds: float = 0,
     save_checkpoints_steps: int = 0,
     save_checkpoints_secs: float = 600,
     keep_checkpoint_max: int = 20,
@@ -135,6 +136,7 @@ def run(
         habits=Habits(
             eval_steps=eval_steps,
             eval_every=local_eval_frequency,
+            eval_seconds=eval_throttle_seconds,
             save_every=save_checkpoints_steps,
             save_seconds=save_checkpoints_secs,
             keep=keep_checkpoint_max,
@@ -156,6 +158,7 @@ def run(
         "train_steps": train_steps,
         "eval_steps": eval_steps,
         "local_eval_frequency": local_eval_frequency,
+        "eval_throttle_seconds": eval_throttle_seconds,
         "save_checkpoints_steps": save_checkpoints_steps,
         "save_checkpoints_secs": save_checkpoints_secs,
         "keep_checkpoint_max": keep_checkpoint_max,

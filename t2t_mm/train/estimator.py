@@ -37,7 +37,8 @@ class Habits:
     """When a run saves, evaluates and ends. Counts are steps unless they say otherwise."""
 
     eval_steps: int = -1  # batches of each problem's dev set; -1: all
-    eval_every: int = 2000  # 0: at the end alone
+    eval_every: int = 2000  # 0: by the clock alone
+    eval_seconds: float = 0.0  # of training between evaluations; 0: by the steps alone
     save_every: int = 0  # 0: by the clock alone
     save_seconds: float = 600.0  # 0: by the steps alone
     keep: int = 20  # checkpoints; 0: all
@@ -141,7 +142,7 @@ class Estimator:
         return Loop(self, self.train_steps if until is None else until, evaluating=False).run()
 
     def train_and_evaluate(self) -> Outcome:
-        """Train to the end, evaluating every problem every `eval_every` steps, and in full at the end."""
+        """Train to the end, evaluating every problem as its habits say, and in full at the end."""
         return Loop(self, self.train_steps, evaluating=True).run()
 
     def evaluate(self, problems: Sequence[str] | None = None, *, permuted: bool = True) -> list[Result]:

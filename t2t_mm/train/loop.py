@@ -47,13 +47,15 @@ class Loop:
         hparams = estimator.hparams
         self.rate = learning_rate(hparams.training, hparams.body.hidden_size, estimator.train_steps)
         self.profile = Profile(self.output_dir, estimator.net.parts, wanted=self.habits.profile)
+        self.evaluated: int | None = None  # the step of the last evaluation on the way
+        self.evaluated_at = time.monotonic()  # when it ended, or training began
 
     def run(self) -> Outcome:
         """To the end, or to a signal. Raises UserError as `Estimator.train`."""
         results: list[Result] = []
         with only_process(self.output_dir) if self.cluster.chief else nullcontext():
             check_same(self.estimator)
-            self.estimator.saved_at = time.monotonic()
+            self.estimator.saved_at = self.evaluated_at = time.monotonic()
             log = self._log()
             noted = self.output_dir if self.cluster.chief else None
             self.stepping.uses = FirstUses(noted, self.estimator.hparams.data)
@@ -92,14 +94,18 @@ class Loop:
         """What an earlier process left undone at this step."""
         if self.estimator.saved is None and self.policy.name == ROLLBACK:
             self._save_if_possible(log)
-        done = (self.output_dir / "eval" / f"results-{self.step}.json").is_file()
-        if self._evaluation_is_due and self.step and not done:
+        by_steps = _due(self.step, self.habits.eval_every)
+        if not self.step or not self._evaluates or not (by_steps or self.habits.eval_seconds):
+            return
+        if (self.output_dir / "eval" / f"results-{self.step}.json").is_file():
+            self.evaluated = self.step
+        elif by_steps:
             self._evaluate_on_the_way(log)
 
     def _ends(self, stop: Stop, log: TrainingLog) -> bool:
         """Whether training is over, all steps settled."""
         waited = self.estimator.best.steps_since(self.step) if self.estimator.best is not None else 0
-        at_rest = self._evaluation_is_due and 0 < self.habits.patience <= waited
+        at_rest = self.evaluated == self.step and 0 < self.habits.patience <= waited
         asked, at_rest_together = self.cluster.any(stop.asked, at_rest)
         if asked and not stop.asked:
             stop.signal = signal.SIGTERM  # another worker got it
@@ -141,23 +147,19 @@ class Loop:
         raise UserError(f"{error}{where}") from error
 
     def _do_what_is_due(self, log: TrainingLog) -> None:
-        since = time.monotonic() - self.estimator.saved_at
-        if _due(self.step, self.habits.save_every) or 0 < self.habits.save_seconds <= since:
+        if _due(self.step, self.habits.save_every) or _over(self.habits.save_seconds, self.estimator.saved_at):
             self.stepping.settle()
             self._save_if_possible(log)
-        if self._evaluation_is_due:
+        by_clock = _over(self.habits.eval_seconds, self.evaluated_at)
+        if self._evaluates and (by_clock or _due(self.step, self.habits.eval_every)):
             self.stepping.settle()
             self.profile.end(log.say)
             self._evaluate_on_the_way(log)
 
     @property
-    def _evaluation_is_due(self) -> bool:
-        return (
-            self.cluster.chief
-            and self.evaluating
-            and self.step < self.until
-            and _due(self.step, self.habits.eval_every)
-        )
+    def _evaluates(self) -> bool:
+        """Whether this process evaluates on the way, and is not at the end."""
+        return self.cluster.chief and self.evaluating and self.step < self.until
 
     def _see_to(self, fault: NotFinite, log: TrainingLog) -> None:
         """Follow the policy on a step whose loss or gradient is not finite. Raises UserError to stop."""
@@ -194,6 +196,7 @@ class Loop:
         results = self.estimator.results(list(self.estimator.problems), permuted=False)
         _if_possible(lambda: write_results(self.output_dir, self.step, results), log)
         self._tell(log, results)
+        self.evaluated, self.evaluated_at = self.step, time.monotonic()
 
     def _tell(self, log: TrainingLog, results: Sequence[Result]) -> None:
         """Log an evaluation: its metrics, what there is to see of each problem, and whether it is the best so far."""
@@ -233,3 +236,7 @@ def _if_possible(write: Callable[[], object], log: TrainingLog) -> bool:
 
 def _due(step: int, every: int) -> bool:
     return every > 0 and step % every == 0
+
+
+def _over(seconds: float, since: float) -> bool:
+    return 0 < seconds <= time.monotonic() - since

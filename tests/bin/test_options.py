@@ -25,6 +25,7 @@ def refused(capsys, parse, *argv):
 def test_defaults_are_t2ts_or_as_documented():
     chosen = options.trainer_options(TRAIN)
     assert (chosen.train_steps, chosen.eval_steps, chosen.local_eval_frequency) == (250000, -1, 2000)
+    assert chosen.eval_throttle_seconds == 0
     assert (chosen.save_checkpoints_steps, chosen.save_checkpoints_secs, chosen.keep_checkpoint_max) == (0, 600, 20)
     assert (chosen.hparams, chosen.random_seed, chosen.schedule) == ("", None, "train_and_evaluate")
     assert chosen.generate_data is False and chosen.dry_run is False and chosen.model is None

@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
+import types
 
 import keras
 import numpy as np
@@ -57,6 +58,12 @@ def assert_same(one, other):
     assert one.keys() == other.keys()
     for name, tensor in one.items():
         np.testing.assert_array_equal(other[name], tensor, err_msg=name)
+
+
+def evaluations(folder):
+    """The steps of the evaluations that the log tells of."""
+    told = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    return [line["step"] for line in told if line["kind"] == "evaluation"]
 
 
 def poison(run, monkeypatch, steps, times=1000):
@@ -230,8 +237,7 @@ def test_the_best_checkpoint_is_kept_and_a_run_that_gets_no_better_ends(estimato
     kept = checkpoint.steps(tmp_path / "best")
     assert kept == [8]  # of the evaluation at the end, which scores 0.9
     assert json.loads((tmp_path / "best" / "best.json").read_text())["score"] == 0.9
-    told = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
-    assert [line["step"] for line in told if line["kind"] == "evaluation"] == [2, 4, 6, 8, 8]
+    assert evaluations(tmp_path) == [2, 4, 6, 8, 8]
 
 
 def test_an_evaluation_that_an_earlier_process_did_not_get_to_is_made_up_for(estimator, tmp_path):
@@ -240,6 +246,45 @@ def test_an_evaluation_that_an_earlier_process_did_not_get_to_is_made_up_for(est
     later = estimator(tmp_path, train_steps=4, eval_every=2)
     later.train_and_evaluate()
     assert sorted(path.name for path in (tmp_path / "eval").iterdir()) == ["results-2.json", "results-4.json"]
+
+
+def test_evaluations_come_by_steps_or_by_the_clock_whichever_is_first(estimator, tmp_path, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("t2t_mm.train.loop.time", types.SimpleNamespace(monotonic=lambda: now[0]))
+    evaluated = {}
+    for name, habits in (("both", {"eval_every": 4, "eval_seconds": 30}), ("clock", {"eval_seconds": 30})):
+        run = estimator(tmp_path / name, train_steps=10, **habits)
+        train, results = run.steps.train, run.results
+
+        def step_of_ten_seconds(*args, train=train):
+            now[0] += 10
+            return train(*args)
+
+        def evaluation_of_a_minute(*args, results=results, **named):
+            now[0] += 60
+            return results(*args, **named)
+
+        monkeypatch.setattr(run.steps, "train", step_of_ten_seconds)
+        monkeypatch.setattr(run, "results", evaluation_of_a_minute)
+        run.train_and_evaluate()
+        evaluated[name] = evaluations(tmp_path / name)
+    assert evaluated == {"both": [3, 4, 7, 8, 10], "clock": [3, 6, 9, 10]}
+
+
+def test_a_run_that_ended_at_an_evaluation_by_the_clock_is_still_at_its_end(estimator, tmp_path, monkeypatch):
+    now = iter(range(0, 100_000, 10))  # ten seconds from each look to the next
+    monkeypatch.setattr("t2t_mm.train.loop.time", types.SimpleNamespace(monotonic=lambda: next(now)))
+    habits = {"eval_seconds": 30, "best_metric": "first/accuracy", "best_delta": 1.0, "patience": 3}
+    run = estimator(tmp_path, train_steps=100, **habits)
+    run.train_and_evaluate()
+    ended = run.step
+    assert 3 < ended < 100
+    again = estimator(tmp_path, train_steps=100, **habits)
+    again.train_and_evaluate()
+    assert again.step == ended
+    went_on = estimator(tmp_path, train_steps=ended + 1)
+    went_on.train_and_evaluate()
+    assert went_on.step == ended + 1
 
 
 def test_a_second_process_is_refused_with_who_holds_the_run(estimator, tmp_path):
