@@ -17,7 +17,7 @@ from typing import Any
 import msgpack
 from clock import in_turns
 
-from t2t_mm.bin.options import problem_names
+from t2t_mm.bin.problem_names import problem_names
 from t2t_mm.data.generate import generate
 from t2t_mm.data.records import Manifest
 from t2t_mm.data.sound import Sound

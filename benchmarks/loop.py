@@ -20,7 +20,7 @@ from unittest.mock import patch
 import tensorflow as tf
 from clock import peak_memory
 
-from t2t_mm.bin.options import problem_names
+from t2t_mm.bin.problem_names import problem_names
 
 
 def main() -> None:

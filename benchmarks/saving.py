@@ -17,7 +17,7 @@ from unittest.mock import patch
 
 from clock import peak_memory, seconds
 
-from t2t_mm.bin.options import problem_names
+from t2t_mm.bin.problem_names import problem_names
 
 
 def main() -> None:

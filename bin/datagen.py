@@ -8,7 +8,8 @@ from pathlib import Path
 from t2t_mm import plugins
 from t2t_mm.bin.command import run_command
 from t2t_mm.bin.flags import DATAGEN
-from t2t_mm.bin.options import datagen_options, problem_names
+from t2t_mm.bin.options import datagen_options
+from t2t_mm.bin.problem_names import problem_names
 from t2t_mm.registry import PROBLEMS
 
 

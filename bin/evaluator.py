@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from t2t_mm.bin.command import hushed, run_command
 from t2t_mm.bin.flags import EVALUATOR
-from t2t_mm.bin.options import RUNS, evaluator_options
+from t2t_mm.bin.options import evaluator_options
+from t2t_mm.bin.problem_names import RUNS
 from t2t_mm.decoding.answers import DecodeOptions
 from t2t_mm.errors import UnknownName, UserError
 

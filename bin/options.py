@@ -6,7 +6,6 @@ import re
 import sys
 import zlib
 from collections.abc import Sequence
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 from t2t_mm import plugins
@@ -26,49 +25,15 @@ from t2t_mm.bin.flags import (
     surgeon_parser,
     trainer_parser,
 )
+from t2t_mm.bin.problem_names import RUNS, problem_names
 from t2t_mm.bin.registry_help import registry_help
 from t2t_mm.bin.t2t_flags import remedy
-from t2t_mm.errors import UnknownName, UserError, did_you_mean
-from t2t_mm.registry import HPARAM_RANGES, HPARAM_SETS, MODELS, PROBLEMS, REMEDY
+from t2t_mm.errors import UserError, did_you_mean
+from t2t_mm.registry import HPARAM_RANGES, HPARAM_SETS, MODELS, PROBLEMS
 
 STDIN = Path("-")
 OF_EXTRACTING = {"experts_below": 0.0, "count_on": "train", "count_batches": 200}  # with defaults
 OF_SAMPLING = {"sampling_temp": 1.0, "sampling_top_k": 0, "sampling_top_p": 1.0, "num_samples": 1}  # with defaults
-
-RUNS = {  # names for --problems that stand for several
-    "builtin": (
-        "translate_north_south",
-        "translate_south_north",
-        "translate_north_east",
-        "translate_east_north",
-        "parsing_grammar",
-        "image_shapes",
-        "image_captions_shapes",
-        "speech_syllables",
-    ),
-    "uci": (  # ten tables, for soft ordering
-        "uci_banknote",
-        "uci_breast_cancer",
-        "uci_ecoli",
-        "uci_german",
-        "uci_glass",
-        "uci_ionosphere",
-        "uci_iris",
-        "uci_pima",
-        "uci_sonar",
-        "uci_wine",
-    ),
-    "paper": (  # arXiv 1706.05137
-        "speech_wsj",
-        "image_imagenet",
-        "image_captions_coco",
-        "parsing_wsj",
-        "translate_ende_wmt14",
-        "translate_deen_wmt14",
-        "translate_enfr_wmt14",
-        "translate_fren_wmt14",
-    ),
-}
 
 
 def home() -> Path:
@@ -260,22 +225,6 @@ def datagen_options(argv: Sequence[str]) -> argparse.Namespace:
         raise UserError(f"--problems is missing. Known: {', '.join([*PROBLEMS, *RUNS])}.")
     _default(options, DATAGEN, "data_dir", home() / "data")
     return options
-
-
-def problem_names(asked: str) -> tuple[str, ...]:
-    """The registered problems that `asked` names, each once, in the order asked for.
-
-    Names are joined by `-` or `,`; a name of RUNS stands for its problems, and `*` for any letters.
-
-    Raises UnknownName for a name that nothing answers to.
-    """
-    names: list[str] = []
-    for name in filter(None, re.split(r"[-,\s]+", asked)):
-        found = [known for known in PROBLEMS if fnmatchcase(known, name)] if "*" in name else RUNS.get(name, (name,))
-        if not found or any(known not in PROBLEMS for known in found):
-            raise UnknownName("problem", name, [*PROBLEMS, *RUNS], REMEDY)
-        names.extend(found)
-    return tuple(dict.fromkeys(names))
 
 
 def _parse(parser: Parser, argv: Sequence[str]) -> argparse.Namespace:

@@ -30,7 +30,7 @@ def _catalogue(runs: Mapping[str, Sequence[str]]) -> Catalogue:
         for kind, registry in REGISTRIES.items()
     }
     stands_for = {
-        name: {"summary": " ".join(problems), "defined_in": "t2t_mm.bin.options:RUNS"}
+        name: {"summary": " ".join(problems), "defined_in": "t2t_mm.bin.problem_names:RUNS"}
         for name, problems in runs.items()
     }
     return listed | {"runs": stands_for}

@@ -99,11 +99,12 @@ def finish(
     """Write the new run, and say what became of the old one's parts and files."""
     from rich.console import Console
 
-    from t2t_mm import plugins, rundir, runs
+    from t2t_mm import plugins, rundir
+    from t2t_mm.models.ports import addresses
     from t2t_mm.train.surgery.operate import operate, write
     from t2t_mm.train.surgery.report import parts_table, sizes_table
 
-    used = plugins.used(options.plugins, runs.addresses(config.problems, config.hparams, config.hparams_set or None))
+    used = plugins.used(options.plugins, addresses(config.problems, config.hparams, config.hparams_set or None))
     config = replace(config, plugins=used, versions=rundir.versions(), command_line=tuple(said))
     operated = operate(run, config, options.hparams, experts, new)
     written = write(run, operated, options.output_dir, options.data_dir)

@@ -9,7 +9,8 @@ from typing import Any
 
 from t2t_mm.bin.command import hushed, run_command
 from t2t_mm.bin.flags import TRAINER, trainer_parser
-from t2t_mm.bin.options import home, problem_names, trainer_options
+from t2t_mm.bin.options import home, trainer_options
+from t2t_mm.bin.problem_names import problem_names
 from t2t_mm.bin.workers import run_workers
 from t2t_mm.errors import UserError
 from t2t_mm.train.lock import only_process
@@ -72,6 +73,7 @@ def main(argv: Sequence[str]) -> None:
     with hushed():
         from t2t_mm import runs  # brings Keras and TensorFlow, which --help can do without
         from t2t_mm.train.cluster import join
+        from t2t_mm.train.replay import replay
 
     runs.parse_gin(options.gin_file, options.gin_param)
     bound = dict(runs.bound_arguments())
@@ -93,7 +95,7 @@ def main(argv: Sequence[str]) -> None:
         return
     if options.replay is not None:
         folders = {"output_dir": options.output_dir, "data_dir": arguments["data_dir"]}
-        print(runs.replay(options.replay, options.hparams, **folders))
+        print(replay(options.replay, options.hparams, **folders, report=runs.say))
         return
     cluster = join(own if trains else None, runs.say)
     report = runs.say if cluster.chief else lambda line: None

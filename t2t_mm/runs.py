@@ -12,30 +12,27 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import gin
 
 from t2t_mm import rundir
 from t2t_mm.data.generate import generate
 from t2t_mm.data.preflight import check_briefly
-from t2t_mm.data.ready import ReadyProblem, open_problem
+from t2t_mm.data.ready import ReadyProblem, fingerprints, open_problem
 from t2t_mm.data.records import files_of
 from t2t_mm.errors import UserError
 from t2t_mm.fingerprint import fingerprint
 from t2t_mm.hparam_set import DataHparams, HparamSet, TrainingHparams
-from t2t_mm.models.ports import net_name
+from t2t_mm.models.ports import addresses
 from t2t_mm.operative_config import OPERATIVE_CONFIG, operative_config
 from t2t_mm.plugins import Plugin, load, used
-from t2t_mm.problem import Signature
-from t2t_mm.registry import HPARAM_SETS, MODALITIES, MODELS, PROBLEMS
-from t2t_mm.train import warm_start
+from t2t_mm.registry import HPARAM_SETS, PROBLEMS
 from t2t_mm.train.cluster import ALONE, Cluster
 from t2t_mm.train.devices import use_all_devices
 from t2t_mm.train.estimator import Estimator, Habits
 from t2t_mm.train.preflight import Preflight, preflight
-from t2t_mm.train.replay import Fault, Replayed, take_again
 from t2t_mm.train.trial import Trial
+from t2t_mm.train.warm_start import begin_warm
 from t2t_mm.whole_file import whole_file
 
 Report = Callable[[str], None]
@@ -118,7 +115,7 @@ def run(
         target_ratios={name: problem.target_ratio for name, problem in ready.items()},
         left_out=earlier.left_out if earlier else (),
         files={name: fingerprint(data_dir / name) for name in names},
-        records=_records(ready),
+        records=fingerprints(ready),
         versions=rundir.versions(),
         command_line=tuple(command_line),
     )
@@ -200,31 +197,12 @@ def check(
     earlier, names, settings, seed = _asked(problems, hparams_set, hparams, model, output_dir, random_seed)
     ready = make_data(names, data_dir, tmp_dir, generate_data, report)
     if earlier:
-        rundir.check_records(earlier, _records(ready), output_dir)
+        rundir.check_records(earlier, fingerprints(ready), output_dir)
     loaded = tuple(plugins or (earlier.plugins if earlier else ()))
     left_out = earlier.left_out if earlier else ()
     trial = Trial(names, settings, data_dir, seed, partial(load, (), loaded), left_out)
     report("Looking at the data, then taking a step of each problem in a process of its own.")
     return preflight(ready, trial, checksums=checksums)
-
-
-def replay(fault: Path, hparams: str = "", *, output_dir: Path, data_dir: Path, report: Report = say) -> Replayed:
-    """Take a step of the run in `output_dir` again whose loss or gradient was not finite; nothing is written there.
-
-    Args:
-        fault: what the run wrote of it, `<output_dir>/faults/step-<step>.json`.
-        hparams: changes to those that the step was taken with, to see what becomes of it.
-        data_dir: the records that the run reads.
-
-    Raises UserError for a fault, a run, data or a checkpoint that is missing or another one.
-    """
-    asked, run = Fault.read(fault), rundir.load(output_dir)
-    settings = run.hparams.with_values(asked.hparams).override(hparams)
-    ready = {name: open_problem(name, PROBLEMS[name], data_dir) for name in run.problems}
-    rundir.check_records(run, _records(ready), output_dir)
-    with TemporaryDirectory() as nowhere:
-        estimator = Estimator(ready, settings, Path(nowhere), seed=asked.seed, train_steps=asked.train_steps)
-        return take_again(estimator, asked, output_dir, report)
 
 
 def _asked(
@@ -248,31 +226,6 @@ def _asked(
     return earlier, problems, settings, seed if seed is not None else earlier.seed if earlier else 0
 
 
-def begin_warm(estimator: Estimator, source: Path, files: Mapping[str, str], report: Report) -> None:
-    """Give a run that has no checkpoint yet the weights that fit of another one; `report` is told which.
-
-    Nets of words or classes whose file is another one there than in `files` (fingerprints) begin anew. Raises UserError
-    when `source` holds no checkpoint, or nothing of it fits.
-    """
-    if estimator.began:
-        report("The run goes on from its own checkpoint; --warm_start_from is for a new one.")
-        return
-    path, tensors = warm_start.read(source)
-    there: Mapping[str, str] = {}
-    if (path.parent / rundir.CONFIG).is_file():
-        there = rundir.read_files(path.parent)
-    else:
-        report(f"There is no {rundir.CONFIG} beside {path}: whether its vocabularies are these is not checked.")
-    others = {
-        problem.codecs[name].port.key
-        for problem in estimator.problems.values()
-        for name, feature in problem.problem.features().items()
-        if any(file in there and there[file] != files.get(file) for file in feature.files())
-    }
-    for line in warm_start.warm_start(estimator.net, estimator.optimiser, tensors, others).lines(path):
-        report(line)
-
-
 def make_data(
     names: Sequence[str], data_dir: Path, tmp_dir: Path, generate_data: bool, report: Report = say
 ) -> dict[str, ReadyProblem]:
@@ -286,23 +239,6 @@ def make_data(
         report(f"Generating {', '.join(missing)} in {data_dir}.")
         generate(missing, data_dir, tmp_dir, download=generate_data, report=report)
     return {name: open_problem(name, problem, data_dir) for name, problem in problems.items()}
-
-
-def _records(ready: Mapping[str, ReadyProblem]) -> dict[str, str]:
-    return {name: found for problem in ready.values() for name, found in problem.fingerprints.items()}
-
-
-def addresses(signatures: Mapping[str, Signature], settings: HparamSet, hparams_set: str | None) -> list[str]:
-    """Where everything is defined that a run of these problems asks registries for."""
-    ports = [port for one in signatures.values() for port in (one.inputs, one.targets)]
-    modalities = {port.modality for port in ports if port is not None}
-    return [
-        *(PROBLEMS.address(name) for name in signatures),
-        *(MODALITIES.address(net_name(settings.model, modality)) for modality in modalities),
-        *(HPARAM_SETS.address(name) for name in [hparams_set] if name is not None),
-        MODELS.address(settings.model),
-        type(settings.body).__module__,
-    ]
 
 
 def _settings(hparams_set: str | None, changes: str, earlier: rundir.RunConfig | None) -> HparamSet:

@@ -54,6 +54,11 @@ def open_problem(name: str, problem: type[Problem], data_dir: Path) -> ReadyProb
     return ReadyProblem(name, problem, codecs, manifest, folder)
 
 
+def fingerprints(ready: Mapping[str, ReadyProblem]) -> dict[str, str]:
+    """What the files of all problems hold, by "problem split"."""
+    return {name: found for problem in ready.values() for name, found in problem.fingerprints.items()}
+
+
 def open_codecs(problem: type[Problem], folder: Path) -> dict[str, Codec]:
     """The codecs of a problem by feature, on the vocabularies and class lists in `folder`; records are not needed."""
     return {name: feature.open(folder) for name, feature in problem.features().items()}

@@ -6,22 +6,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from t2t_mm import rundir
 from t2t_mm.data.batch import Batch
+from t2t_mm.data.ready import fingerprints, open_problem
 from t2t_mm.errors import UserError
+from t2t_mm.registry import PROBLEMS
 from t2t_mm.train import checkpoint
+from t2t_mm.train.estimator import Estimator
 from t2t_mm.train.faults import blamed
 from t2t_mm.train.log import TrainingLog
 from t2t_mm.train.policy import SKIP
 from t2t_mm.train.schedule import learning_rate
 from t2t_mm.train.step import Stepped
 from t2t_mm.train.stepping import NotFinite, Taken
-
-if TYPE_CHECKING:
-    from t2t_mm.train.estimator import Estimator
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,28 @@ class Replayed:
         return f"Step {self.step:,}, of {self.problem}, taken again from model.ckpt-{self.saved}: {said} {self.blame}"
 
 
-def take_again(estimator: "Estimator", fault: Fault, output_dir: Path, report: Callable[[str], None]) -> Replayed:
+def replay(
+    fault: Path, hparams: str = "", *, output_dir: Path, data_dir: Path, report: Callable[[str], None]
+) -> Replayed:
+    """Take a step of the run in `output_dir` again whose loss or gradient was not finite; nothing is written there.
+
+    Args:
+        fault: what the run wrote of it, `<output_dir>/faults/step-<step>.json`.
+        hparams: changes to those that the step was taken with, to see what becomes of it.
+        data_dir: the records that the run reads.
+
+    Raises UserError for a fault, a run, data or a checkpoint that is missing or another one.
+    """
+    asked, run = Fault.read(fault), rundir.load(output_dir)
+    settings = run.hparams.with_values(asked.hparams).override(hparams)
+    ready = {name: open_problem(name, PROBLEMS[name], data_dir) for name in run.problems}
+    rundir.check_records(run, fingerprints(ready), output_dir)
+    with TemporaryDirectory() as nowhere:
+        estimator = Estimator(ready, settings, Path(nowhere), seed=asked.seed, train_steps=asked.train_steps)
+        return take_again(estimator, asked, output_dir, report)
+
+
+def take_again(estimator: Estimator, fault: Fault, output_dir: Path, report: Callable[[str], None]) -> Replayed:
     """Take the step of `fault` again, as the run in `output_dir` took it.
 
     Where the last checkpoint before it is of an earlier step, the steps between are taken again too, which leads to the
@@ -109,7 +131,7 @@ def take_again(estimator: "Estimator", fault: Fault, output_dir: Path, report: C
     return Replayed(fault.step, fault.problem, before[-1], nats, norm, blame)
 
 
-def _take_those_before(estimator: "Estimator", last: int, report: Callable[[str], None]) -> None:
+def _take_those_before(estimator: Estimator, last: int, report: Callable[[str], None]) -> None:
     """Take the steps up to `last`, as the run did."""
     if estimator.step == last:
         return
@@ -132,7 +154,7 @@ def _take_those_before(estimator: "Estimator", last: int, report: Callable[[str]
                 stepping.close()
 
 
-def _batches(estimator: "Estimator", fault: Fault, saved: int) -> tuple[Batch, ...]:
+def _batches(estimator: Estimator, fault: Fault, saved: int) -> tuple[Batch, ...]:
     """The very batches of the fault, which must be what the run takes next."""
     problem, position = estimator.mixer.choose(fault.step), estimator.positions.get(fault.problem)
     if (problem, position) != (fault.problem, fault.positions[0]):
@@ -149,6 +171,6 @@ def _batches(estimator: "Estimator", fault: Fault, saved: int) -> tuple[Batch, .
     return batches
 
 
-def _rate(estimator: "Estimator") -> Callable[[int], float]:
+def _rate(estimator: Estimator) -> Callable[[int], float]:
     hparams = estimator.hparams
     return learning_rate(hparams.training, hparams.body.hidden_size, estimator.train_steps)

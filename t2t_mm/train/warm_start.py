@@ -1,15 +1,20 @@
 """A run that begins with the weights of another one: what fits is taken, the rest begins anew, and both are listed."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from t2t_mm import rundir
 from t2t_mm.errors import UserError
 from t2t_mm.models.net import Net
 from t2t_mm.train import checkpoint
 from t2t_mm.train.optimiser import Optimiser, unit_of
+
+if TYPE_CHECKING:
+    from t2t_mm.train.estimator import Estimator
 
 NAMED = 8  # weights of a kind that are named
 
@@ -46,6 +51,31 @@ class WarmStart:
     def fresh(self) -> list[str]:
         """The weights that begin anew."""
         return [*self.misshapen, *self.other_vocabulary, *self.absent]
+
+
+def begin_warm(estimator: "Estimator", source: Path, files: Mapping[str, str], report: Callable[[str], None]) -> None:
+    """Give a run that has no checkpoint yet the weights that fit of another one; `report` is told which.
+
+    Nets of words or classes whose file is another one there than in `files` (fingerprints) begin anew. Raises UserError
+    when `source` holds no checkpoint, or nothing of it fits.
+    """
+    if estimator.began:
+        report("The run goes on from its own checkpoint; --warm_start_from is for a new one.")
+        return
+    path, tensors = read(source)
+    there: Mapping[str, str] = {}
+    if (path.parent / rundir.CONFIG).is_file():
+        there = rundir.read_files(path.parent)
+    else:
+        report(f"There is no {rundir.CONFIG} beside {path}: whether its vocabularies are these is not checked.")
+    others = {
+        problem.codecs[name].port.key
+        for problem in estimator.problems.values()
+        for name, feature in problem.problem.features().items()
+        if any(file in there and there[file] != files.get(file) for file in feature.files())
+    }
+    for line in warm_start(estimator.net, estimator.optimiser, tensors, others).lines(path):
+        report(line)
 
 
 def warm_start(

@@ -6,7 +6,7 @@ import pytest
 from t2t_mm.bin import options
 from t2t_mm.bin.flags import datagen_parser, decoder_parser, evaluator_parser, trainer_parser
 from t2t_mm.bin.t2t_flags import REPLACED, remedy
-from t2t_mm.errors import UnknownName, UserError
+from t2t_mm.errors import UserError
 from t2t_mm.registry import PROBLEMS
 
 TRAIN = ["--problems=image_cifar10", "--hparams_set=multimodel_tiny"]
@@ -88,35 +88,6 @@ def test_folders_that_were_given_are_taken_silently(capsys):
 def test_a_long_list_of_problems_gives_a_folder_name_that_file_systems_take():
     chosen = options.trainer_options([f"--problems={'-'.join(PROBLEMS)}", "--hparams_set=multimodel_tiny"])
     assert len(chosen.output_dir.name) == 100
-
-
-@pytest.mark.parametrize(
-    "asked, expected",
-    [
-        ("image_cifar10-parsing_wsj", ("image_cifar10", "parsing_wsj")),
-        ("parsing_wsj,image_cifar10", ("parsing_wsj", "image_cifar10")),
-        ("image_shapes, image_shapes", ("image_shapes",)),
-        ("builtin", options.RUNS["builtin"]),
-        ("image_cifar10-builtin", ("image_cifar10", *options.RUNS["builtin"])),
-        ("translate_en*_multi30k", ("translate_ende_multi30k", "translate_enfr_multi30k")),
-        ("", ()),
-    ],
-)
-def test_names_of_problems(asked, expected):
-    assert options.problem_names(asked) == expected
-
-
-@pytest.mark.parametrize("asked, guess", [("image_cifar", "image_cifar10"), ("bultin", "builtin"), ("nothing_*", "")])
-def test_an_unknown_problem_is_answered_with_a_guess(asked, guess):
-    with pytest.raises(UnknownName) as caught:
-        options.problem_names(f"parsing_wsj,{asked}")
-    assert f"Did you mean '{guess}'?" in str(caught.value) if guess else "Known: builtin" in str(caught.value)
-
-
-def test_the_problems_of_every_named_run_exist_and_the_builtin_ones_need_no_corpus():
-    assert all(name in PROBLEMS for names in options.RUNS.values() for name in names)
-    assert all(PROBLEMS[name].source.made_on_the_spot for name in options.RUNS["builtin"])
-    assert len(options.RUNS["paper"]) == len(set(options.RUNS["paper"])) == 8
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from t2t_mm.bin.options import RUNS
+from t2t_mm.bin.problem_names import RUNS
 from t2t_mm.data.generate import inspect
 from t2t_mm.data.ready import open_problem
 from t2t_mm.registry import PROBLEMS
