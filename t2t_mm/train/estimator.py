@@ -23,6 +23,7 @@ from t2t_mm.train.cluster import ALONE, Cluster
 from t2t_mm.train.evaluate import evaluate
 from t2t_mm.train.exhibits.look import Looker
 from t2t_mm.train.first_use import FirstUses, NotedJudge
+from t2t_mm.train.judge import StoppableJudge
 from t2t_mm.train.loop import Loop, Outcome
 from t2t_mm.train.mixing import Mixer, PlanRow, ProblemFacts, plan_rows
 from t2t_mm.train.optimiser import Optimiser
@@ -30,6 +31,7 @@ from t2t_mm.train.report import LOSS, Result, write_results
 from t2t_mm.train.room import check_room
 from t2t_mm.train.step import Steps
 from t2t_mm.train.stepping import Stepping
+from t2t_mm.train.stopping import Stop
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,9 +147,11 @@ class Estimator:
         """Train to the end, evaluating every problem as its habits say, and in full at the end."""
         return Loop(self, self.train_steps, evaluating=True).run()
 
-    def evaluate(self, problems: Sequence[str] | None = None, *, permuted: bool = True) -> list[Result]:
-        """Every problem (or those named) on its dev set, written to the run directory too."""
-        results = self.results(problems or list(self.problems), permuted)
+    def evaluate(
+        self, problems: Sequence[str] | None = None, *, permuted: bool = True, stop: Stop | None = None
+    ) -> list[Result]:
+        """Every problem (or those named) on its dev set, written to the run directory too. Raises Stopped by `stop`."""
+        results = self.results(problems or list(self.problems), permuted, stop)
         write_results(self.output_dir, self.step, results)
         return results
 
@@ -229,13 +233,13 @@ class Estimator:
         self.stepping.place(state["step"], state["positions"])
         self.saved = self.step
 
-    def results(self, problems: Sequence[str], permuted: bool) -> list[Result]:
+    def results(self, problems: Sequence[str], permuted: bool, stop: Stop | None = None) -> list[Result]:
         """What `evaluate` gives, not written."""
         results = []
         with self.averaged():
             for name in problems:
                 dev = Batches(self.problems[name], DEV, self.hparams.data, self.seed, training=False)
-                steps = NotedJudge(self.steps, self.stepping.uses, self.step)
+                steps = StoppableJudge(NotedJudge(self.steps, self.stepping.uses, self.step), stop or Stop())
                 results.append(evaluate(steps, dev, self.habits.eval_steps, self.seed, permuted=permuted))
         return results
 

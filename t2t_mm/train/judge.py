@@ -12,6 +12,7 @@ from t2t_mm.hparam_set import DataHparams
 from t2t_mm.metrics.on_logits import METRICS
 from t2t_mm.models.net import Net
 from t2t_mm.problem import ArraySpec, Codec
+from t2t_mm.train.stopping import Stop, Stopped
 
 COMMAND = "command"
 
@@ -21,6 +22,19 @@ class Judging(Protocol):
 
     def judge(self, batch: Batch, metrics: Sequence[str]) -> dict[str, np.ndarray]:
         """The sums of each of `metrics` for every example of `batch`, float32[examples, sums]."""
+
+
+class StoppableJudge:
+    """Judges batches as `steps` does, until a stop is asked for."""
+
+    def __init__(self, steps: Judging, stop: Stop) -> None:
+        self._steps, self._stop = steps, stop
+
+    def judge(self, batch: Batch, metrics: Sequence[str]) -> dict[str, np.ndarray]:
+        """As in the contract. Raises Stopped."""
+        if self._stop.asked:
+            raise Stopped
+        return self._steps.judge(batch, metrics)
 
 
 class Judge:

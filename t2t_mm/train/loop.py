@@ -3,7 +3,7 @@
 import signal
 import time
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,7 @@ from t2t_mm.train.profile import Profile
 from t2t_mm.train.report import Result, write_results
 from t2t_mm.train.schedule import learning_rate
 from t2t_mm.train.stepping import NotFinite
-from t2t_mm.train.stopping import Stop, stoppable
+from t2t_mm.train.stopping import Stop, Stopped, stoppable
 
 if TYPE_CHECKING:
     from t2t_mm.train.estimator import Estimator
@@ -47,6 +47,7 @@ class Loop:
         hparams = estimator.hparams
         self.rate = learning_rate(hparams.training, hparams.body.hidden_size, estimator.train_steps)
         self.profile = Profile(self.output_dir, estimator.net.parts, wanted=self.habits.profile)
+        self.stop = Stop()
         self.evaluated: int | None = None  # the step of the last evaluation on the way
         self.evaluated_at = time.monotonic()  # when it ended, or training began
 
@@ -60,6 +61,7 @@ class Loop:
             noted = self.output_dir if self.cluster.chief else None
             self.stepping.uses = FirstUses(noted, self.estimator.hparams.data)
             with log, stoppable() as stop:
+                self.stop = stop
                 if died := self.stepping.uses.left():
                     log.say(died)
                 try:
@@ -77,8 +79,9 @@ class Loop:
                     self.estimator.save()
                 self.cluster.meet()  # who leaves now leaves a run that is saved
                 if self.evaluating and not stop.asked and self.cluster.chief:
-                    results = self.estimator.evaluate()
-                    self._tell(log, results)
+                    with suppress(Stopped):
+                        results = self.estimator.evaluate(stop=stop)
+                        self._tell(log, results)
         return Outcome(stop, results)
 
     def _log(self) -> TrainingLog:
@@ -193,7 +196,10 @@ class Loop:
             )
 
     def _evaluate_on_the_way(self, log: TrainingLog) -> None:
-        results = self.estimator.results(list(self.estimator.problems), permuted=False)
+        try:
+            results = self.estimator.results(list(self.estimator.problems), permuted=False, stop=self.stop)
+        except Stopped:
+            return
         _if_possible(lambda: write_results(self.output_dir, self.step, results), log)
         self._tell(log, results)
         self.evaluated, self.evaluated_at = self.step, time.monotonic()
@@ -206,6 +212,8 @@ class Loop:
         if self.habits.exhibit:
             with self.estimator.averaged():
                 for name, ready in self.estimator.problems.items():
+                    if self.stop.asked:
+                        break
                     log.exhibit(self.step, name, exhibit(self.estimator.looker, ready, fixed_example(ready)))
         self._keep_if_best(log, results)
 

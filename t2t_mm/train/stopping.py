@@ -1,4 +1,7 @@
-"""SIGTERM and SIGINT asked for nicely: the step under way ends, the run is saved, then the command leaves."""
+"""SIGTERM and SIGINT asked for nicely: the step under way ends, the run is saved, then the command leaves.
+
+An evaluation under way is left after the batch that is being judged: the same command makes up for it.
+"""
 
 import signal
 import threading
@@ -23,6 +26,10 @@ class Stop:
     def exit_code(self) -> int:
         """128 plus the signal's number, as shells have it: 143 for SIGTERM, 130 for SIGINT; 0 if nobody asked."""
         return 0 if self.signal is None else 128 + self.signal
+
+
+class Stopped(Exception):
+    """Someone asked to stop, and what was under way is left as it is."""
 
 
 @contextmanager

@@ -2,7 +2,9 @@
 
 import dataclasses
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
 import types
@@ -246,6 +248,25 @@ def test_an_evaluation_that_an_earlier_process_did_not_get_to_is_made_up_for(est
     later = estimator(tmp_path, train_steps=4, eval_every=2)
     later.train_and_evaluate()
     assert sorted(path.name for path in (tmp_path / "eval").iterdir()) == ["results-2.json", "results-4.json"]
+
+
+def test_who_is_asked_to_stop_leaves_an_evaluation_and_makes_up_for_it(estimator, tmp_path, monkeypatch):
+    run = estimator(tmp_path, train_steps=4, eval_every=2)
+    judge, judged = run.steps.judge, []
+
+    def judge_and_be_asked_to_stop(batch, metrics):
+        if not judged:
+            os.kill(os.getpid(), signal.SIGTERM)
+        judged.append(batch.position)
+        return judge(batch, metrics)
+
+    monkeypatch.setattr(run.steps, "judge", judge_and_be_asked_to_stop)
+    outcome = run.train_and_evaluate()
+    assert (outcome.stop.exit_code, run.step, len(judged)) == (143, 2, 1)
+    assert checkpoint.steps(tmp_path) == [2] and evaluations(tmp_path) == []
+    later = estimator(tmp_path, train_steps=4, eval_every=2)
+    later.train_and_evaluate()
+    assert evaluations(tmp_path) == [2, 4]
 
 
 def test_evaluations_come_by_steps_or_by_the_clock_whichever_is_first(estimator, tmp_path, monkeypatch):
