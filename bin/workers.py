@@ -1,5 +1,6 @@
 """Several workers of one run on this host: the same command in so many processes, told of each other by TF_CONFIG."""
 
+import ctypes
 import json
 import os
 import signal
@@ -7,13 +8,14 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from types import FrameType
 
 from t2t_mm.train.members import VARIABLE
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
+PR_SET_PDEATHSIG = 1  # of prctl(2)
 PATIENCE = 60.0  # seconds in which workers notice by themselves that one has ended with a fault
 SECONDS_BETWEEN_LOOKS = 0.2
 
@@ -21,7 +23,8 @@ SECONDS_BETWEEN_LOOKS = 0.2
 def run_workers(module: str, argv: Sequence[str], count: int) -> int:
     """Run `python -m module argv` as `count` workers until all have ended; the exit code is that of the first fault.
 
-    Signals are passed on. When a worker ends with a fault, those that do not end within a minute are ended.
+    Signals are passed on; if this process is killed, Linux sends its workers SIGTERM. When a worker ends with a fault,
+    those that do not end within a minute are ended.
     """
     cluster = {"worker": [f"localhost:{port}" for port in _free_ports(count)]}
     workers: list[subprocess.Popen[bytes]] = []
@@ -30,8 +33,9 @@ def run_workers(module: str, argv: Sequence[str], count: int) -> int:
             config = {"cluster": cluster, "task": {"type": "worker", "index": index}}
             environment = {**os.environ, VARIABLE: json.dumps(config), **_own_device(index, count)}
             # A session of its own: a Ctrl-C comes from here, and once.
+            command = [sys.executable, "-m", module, *argv]
             workers.append(
-                subprocess.Popen([sys.executable, "-m", module, *argv], env=environment, start_new_session=True)
+                subprocess.Popen(command, env=environment, start_new_session=True, preexec_fn=_end_with(os.getpid()))
             )
         return _wait(workers)
 
@@ -64,6 +68,20 @@ def _passed_on(workers: Sequence["subprocess.Popen[bytes]"]) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _end_with(parent: int) -> Callable[[], None] | None:
+    """What a child of `parent` is to do so that it gets SIGTERM when that one is gone; None where it can't."""
+    if sys.platform != "linux":
+        return None
+    system = ctypes.CDLL(None)  # loaded here: little is safe between fork and exec
+
+    def ask() -> None:
+        system.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    return ask
 
 
 def _own_device(index: int, count: int) -> dict[str, str]:

@@ -74,3 +74,26 @@ def test_a_signal_goes_to_all(started, tmp_path):
         time.sleep(0.05)
     process.send_signal(signal.SIGTERM)
     assert process.wait(60) == 143
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux alone tells a child that its parent is gone")
+def test_workers_do_not_outlive_a_command_that_is_killed(started, tmp_path):
+    process = started("waits")
+    while not all((tmp_path / f"{index}.ready").exists() for index in range(2)):
+        assert process.poll() is None
+        time.sleep(0.05)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    process.kill()
+    process.wait()
+    deadline = time.monotonic() + 30
+    while any(runs(child) for child in children):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def runs(process):
+    """Whether there is such a process that has not ended yet."""
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{process}/status").read_text()
+    except OSError:
+        return False
