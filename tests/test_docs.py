@@ -65,3 +65,9 @@ def test_every_flag_of_a_command_is_explained_somewhere(command):
 def test_every_hparam_of_training_and_data_is_explained_somewhere(record):
     told = set(re.findall(r"\w+", "".join(DOCUMENTS.values())))
     assert not {field.name for field in fields(record)} - told
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_tests_that_a_document_names_exist(document):
+    named = re.findall(r"(?:tests/)?([\w/]*\btest_\w+\.py)", DOCUMENTS[document])
+    assert not [path for path in named if not (ROOT / "tests" / path).is_file()]
