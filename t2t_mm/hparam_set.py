@@ -82,10 +82,10 @@ class TrainingHparams:
     clip_grad_norm: float = 2.0  # global norm over the weights in use; 0 does not clip
     label_smoothing: float = 0.1
     not_finite: str = "stop"  # what a loss or gradient that is not finite does: stop, skip or rollback
-    problem_choice: str = "uniform"  # uniform, proportional, adaptive, fixed or scheduled
+    problem_choice: str = "uniform"  # uniform, proportional, adaptive, fixed, scheduled or distributed
     problem_temperature: float = 1.0  # proportional: rate ~ (training examples)^(1 / temperature)
     problem_floor: float = 0.25  # adaptive: no problem falls below this share of the uniform rate
-    problem_rates: str = ""  # fixed: "problem:rate problem:rate ..."
+    problem_rates: str = ""  # fixed, distributed: "problem:rate problem:rate ..."
     problem_schedule: str = ""  # scheduled: "linear @0 problem:1 @10000 uniform"; see train/problem_schedule.py
     precision: str = "float32"  # of a training step's activations; bfloat16 is for accelerators
 

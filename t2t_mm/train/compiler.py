@@ -38,8 +38,10 @@ class Compiler(abc.ABC):
 
     `sound` is 1.0 until a step's loss or gradient is not finite, then 0.0: neither that step nor those after it move
     anything, until it is set to 1.0 again. `gathered` holds what the batches of a step but the last add up to, where a
-    step takes several: gradients by path, and "nats".
+    step takes several: gradients by path, and "nats"; a compiler that `gathers` has it always.
     """
+
+    gathers = False
 
     def __init__(self, net: Net, optimiser: Optimiser, hparams: TrainingHparams, cluster: Cluster = ALONE) -> None:
         self.net, self.optimiser, self.hparams, self.cluster = net, optimiser, hparams, cluster
@@ -48,7 +50,7 @@ class Compiler(abc.ABC):
         shapes = {"nats": ()} | {path: weight.shape for path, weight in optimiser.weights.items()}
         self.gathered = {
             name: keras.Variable(np.zeros(shape, "float32"), trainable=False, name="gathered")
-            for name, shape in (shapes.items() if hparams.accumulate_batches > 1 else ())
+            for name, shape in (shapes.items() if self.gathers or hparams.accumulate_batches > 1 else ())
         }
 
     @abc.abstractmethod

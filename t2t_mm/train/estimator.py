@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from t2t_mm.data.batches import Batches
+from t2t_mm.data.part import WHOLE
 from t2t_mm.data.ready import ReadyProblem
 from t2t_mm.decoding.decoder import Decoded, DecodeOptions, Decoder, Failure
 from t2t_mm.errors import UserError
@@ -25,7 +26,7 @@ from t2t_mm.train.exhibits.look import Looker
 from t2t_mm.train.first_use import FirstUses, NotedJudge
 from t2t_mm.train.judge import StoppableJudge
 from t2t_mm.train.loop import Loop, Outcome
-from t2t_mm.train.mixing import Mixer, PlanRow, ProblemFacts, plan_rows
+from t2t_mm.train.mixing import DISTRIBUTED, Mixer, PlanRow, ProblemFacts, plan_rows
 from t2t_mm.train.optimiser import Optimiser
 from t2t_mm.train.report import LOSS, Result, write_results
 from t2t_mm.train.room import check_room
@@ -68,12 +69,14 @@ class Estimator:
         train_steps: int,
         habits: Habits | None = None,
         cluster: Cluster = ALONE,
+        workers: int | None = None,
         left_out: Sequence[str] = (),
         report: Callable[[str], None] = lambda line: print(line, file=sys.stderr),
     ) -> None:
         """Make the net and take up the newest checkpoint in `output_dir` that is whole, if there is one.
 
-        `left_out` as in `Net`.
+        `left_out` as in `Net`. With problem_choice=distributed each of `workers` takes a problem; they are those of
+        `cluster`, or all this process, where it is to do what several did.
 
         Raises UserError for a split without examples, an example that takes more positions than the body has, or a
         checkpoint of another architecture. `report` is told of checkpoints that are broken and set aside.
@@ -81,7 +84,9 @@ class Estimator:
         random.seed(seed)  # Keras draws from it for initial weights; everything later is keyed by (seed, step, path)
         self.problems, self.hparams, self.output_dir, self.seed = dict(problems), hparams, output_dir, seed
         self.train_steps, self.habits, self.cluster = train_steps, habits or Habits(), cluster
-        part = cluster.part
+        apart = hparams.training.problem_choice == DISTRIBUTED
+        takers = (workers or cluster.count) if apart else 1
+        part = WHOLE if apart else cluster.part
         self.batches = {n: Batches(p, TRAIN, hparams.data, seed, training=True, part=part) for n, p in problems.items()}
         self.net = Net({name: problem.signature for name, problem in problems.items()}, hparams, left_out)
         for ready in problems.values():
@@ -90,8 +95,8 @@ class Estimator:
         training = hparams.training
         self.optimiser = Optimiser(self.net.trainable_variables, self.net.commands, training)
         specs = {n: {f: c.spec(hparams.data) for f, c in p.codecs.items()} for n, p in problems.items()}
-        self.steps = Steps(self.net, self.optimiser, specs, training, seed, cluster)
-        self.mixer = Mixer(self.facts(), training, seed)
+        self.steps = Steps(self.net, self.optimiser, specs, training, seed, cluster, takers)
+        self.mixer = Mixer(self.facts(), training, seed, takers)
         unnoted = FirstUses(None, hparams.data)  # until a run holds the lock of its directory
         self.stepping = Stepping(self.steps, self.mixer, self.batches, training.accumulate_batches, unnoted)
         self.best = self._best()

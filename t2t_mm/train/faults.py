@@ -41,7 +41,7 @@ def _first_bad(steps: Steps, taken: Taken, multiplier: float) -> str | None:
     for path, value in steps.net.tensors().items():
         if not np.isfinite(value).all():
             return f"the weight {path}"
-    for number, batch in enumerate(taken.batches):
+    for number, batch in enumerate(taken.batches, taken.first):
         with _watched() as bad:
             nats = steps.loss(batch, taken.step, number, multiplier)
         if bad:
@@ -67,6 +67,8 @@ def write_fault(output_dir: Path, fault: NotFinite, blame: str, policy: str, run
         "problem": taken.problem,
         "nats": repr(fault.nats),  # JSON has no NaN
         "gradient_norm": repr(fault.norm),
+        "worker": taken.worker,
+        "workers": max(1, len(taken.all_batches)),  # that took a problem each
         "blame": blame,
         "policy": policy,
         "batches": [

@@ -77,6 +77,7 @@ class TrainingLog:
         learning_rate: float,
         compiling: float = 0.0,
         gradient_norm: SupportsFloat = math.nan,
+        beside: Sequence[tuple[str, SupportsFloat, SupportsFloat, int]] = (),
     ) -> None:
         """Take note of step `step` (from 1).
 
@@ -87,9 +88,11 @@ class TrainingLog:
             waited: how many of them went by waiting for the batch.
             compiling: how many of them went by in a call that was traced; rates are of steps without.
             gradient_norm: global, before clipping.
+            beside: (problem, loss, gradient norm, tokens) of other workers that took a problem each in this step.
 
         """
-        self._pending.append((problem, loss, gradient_norm, tokens))
+        self._pending += [(problem, loss, gradient_norm, tokens), *beside]
+        tokens += sum(each[-1] for each in beside)
         if not compiling:
             self._timed, self._tokens = self._timed + 1, self._tokens + tokens
             self._seconds, self._waited = self._seconds + seconds, self._waited + waited

@@ -168,7 +168,7 @@ class Loop:
         """Follow the policy on a step whose loss or gradient is not finite. Raises UserError to stop."""
         multiplier = self.estimator.problems[fault.taken.problem].problem.loss_multiplier
         blame = blamed(self.estimator.steps, fault.taken, multiplier)
-        if self.cluster.count > 1:
+        if self.cluster.count > 1 and not fault.taken.all_batches:
             blame = f"Worker {self.cluster.index} has looked at its own rows. {blame}"
         saved = int(self.cluster.from_chief(-1 if self.estimator.saved is None else self.estimator.saved))
         action, why = self.policy.decide(fault.taken.step, None if saved < 0 else saved)
@@ -182,7 +182,7 @@ class Loop:
             log.say(f"{said} It is skipped.")
             self._do_what_is_due(log)
         elif action == ROLLBACK:
-            positions = self.stepping.positions | {fault.taken.problem: fault.taken.behind}
+            positions = self.stepping.positions | fault.taken.behind
             self.estimator.restore(checkpoint.path_of(self.output_dir, saved))
             self.stepping.place(self.step, positions)
             log.say(f"{said} The run goes back to step {self.step}, and on with the data behind that batch.")

@@ -9,6 +9,7 @@ Schemes (hparams.problem_choice) set the rate of each problem:
                   below problem_floor of the uniform one
     fixed         the rates of problem_rates, "name:rate name:rate ...", scaled to sum to 1
     scheduled     rates that change with the step, as problem_schedule says: problem_schedule.py
+    distributed   a problem for each worker: see below; the rates of problem_rates, or the same for all without any
 
 A step's choice is a function of (seed, step, rates): the steps walk a circle by the golden ratio from a point that the
 seed sets, and a problem owns an arc as wide as its rate. Such a walk visits every arc at even intervals: a rate of r is
@@ -16,6 +17,11 @@ met to within a few steps at any moment, and a problem comes at least once in an
 neither. Where rates change, arcs grow and shrink below the same walk, which strays by at most some tens of steps from
 what is due (measured up to 300,000 steps), so nothing needs to be carried from step to step. (T2T's "adaptive" took raw
 losses as log-probabilities, which all but always chose the worst problem.)
+
+With `distributed` each of n workers walks an n-th of the circle, at the same pace: worker w is at (w + x) / n where one
+walker would be at x. So with as many problems as workers, of the same rate, each worker has its own, as in T2T; with
+more problems than workers it goes through its share of them, and with fewer several workers have the same one. Every
+worker knows what the others take.
 """
 
 import math
@@ -31,10 +37,11 @@ from t2t_mm.hparam_set import TrainingHparams
 from t2t_mm.train.problem_rates import parse_rates
 from t2t_mm.train.problem_schedule import parse_schedule
 
-ADAPTIVE, SCHEDULED = "adaptive", "scheduled"
+ADAPTIVE, SCHEDULED, DISTRIBUTED = "adaptive", "scheduled", "distributed"
 OF_THEMSELVES = ("uniform", "proportional", ADAPTIVE, "fixed")
-SCHEMES = (*OF_THEMSELVES, SCHEDULED)
+SCHEMES = (*OF_THEMSELVES, SCHEDULED, DISTRIBUTED)
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # 2^64 divided by the golden ratio, odd
+LAST = 1.0 - 2.0**-53  # place on the circle
 DECAY = 0.9  # of the average loss, at each step of its problem
 AT_ONCE = 65536  # steps whose rates are worked out together
 LEAST_NATS = 0.01  # a target that is (almost) always the same would divide a loss by nothing
@@ -51,16 +58,16 @@ class ProblemFacts:
 
 
 class Mixer:
-    """Chooses the problem of each step and, for the adaptive scheme, learns from their losses."""
+    """Chooses the problem of each step and, for the adaptive scheme, learns from their losses.
 
-    def __init__(self, problems: Mapping[str, ProblemFacts], hparams: TrainingHparams, seed: int) -> None:
+    A step takes one problem for each of `workers`, which are those of the scheme `distributed`, and one otherwise.
+    """
+
+    def __init__(
+        self, problems: Mapping[str, ProblemFacts], hparams: TrainingHparams, seed: int, workers: int = 1
+    ) -> None:
         """Raises UserError for an unknown scheme or for numbers that give no rates."""
-        self.scheme = hparams.problem_choice
-        if self.scheme == "distributed":
-            raise UserError(
-                "problem_choice=distributed, a problem for each worker, does not exist: all workers share every batch, "
-                f"so each sees all problems. Choose one of {', '.join(SCHEMES)}."
-            )
+        self.scheme, self.workers = hparams.problem_choice, workers
         if self.scheme not in SCHEMES:
             raise UnknownName("problem_choice", self.scheme, SCHEMES)
         if not problems:
@@ -90,15 +97,19 @@ class Mixer:
         total_P = np.sum([self._rates(steps_N).sum(axis=0) for steps_N in _spans(first, last)], axis=0)
         return dict(zip(self._problems, (total_P / (last - first + 1)).tolist(), strict=True))
 
-    def choose(self, step: int) -> str:
-        """The problem of `step`, by the losses so far."""
-        return list(self._problems)[int(self._walk(np.array([step], np.uint64))[0])]
+    def choose(self, step: int, worker: int = 0) -> str:
+        """The problem of `step`, or of one worker in it, by the losses so far."""
+        return list(self._problems)[int(self._walk(np.array([step], np.uint64), worker)[0])]
 
     def count(self, first: int, last: int) -> dict[str, int]:
-        """How many of the steps `first` to `last` (both included) each problem takes, by the losses so far."""
+        """How many of the steps `first` to `last` (both included) each problem takes, by the losses so far.
+
+        The steps of several workers are added up.
+        """
         counts_P = np.zeros(len(self._problems), np.int64)
         for steps_N in _spans(first, last):
-            counts_P += np.bincount(self._walk(steps_N), minlength=len(counts_P))
+            for worker in range(self.workers):
+                counts_P += np.bincount(self._walk(steps_N, worker), minlength=len(counts_P))
         return dict(zip(self._problems, counts_P.tolist(), strict=True))
 
     def observe(self, name: str, loss: Any) -> None:
@@ -127,10 +138,11 @@ class Mixer:
             )
         self._losses.update(losses)
 
-    def _walk(self, steps_N: np.ndarray) -> np.ndarray:
-        """The index of the problem on whose arc each step lands, int[N]."""
+    def _walk(self, steps_N: np.ndarray, worker: int) -> np.ndarray:
+        """The index of the problem on whose arc each step of a worker lands, int[N]."""
         edges_NP = np.cumsum(self._rates(steps_N), axis=1)
         places_N = ((steps_N * GOLDEN + self._start) >> np.uint64(11)).astype(np.float64) * 2.0**-53  # in [0, 1)
+        places_N = np.minimum((places_N + worker) / self.workers, LAST)
         return np.sum(edges_NP <= places_N[:, None] * edges_NP[:, -1:], axis=1)
 
     def _rates(self, steps_N: np.ndarray) -> np.ndarray:
@@ -186,7 +198,7 @@ def plan_rows(
 
 
 def _constant_shares(scheme: str, problems: Mapping[str, ProblemFacts], hparams: TrainingHparams) -> dict[str, float]:
-    if scheme == "fixed":
+    if scheme == "fixed" or (scheme == DISTRIBUTED and hparams.problem_rates):
         return _fixed(hparams.problem_rates, problems)
     if scheme == "proportional":
         temperature = hparams.problem_temperature

@@ -4,8 +4,9 @@ A net that first trains at step 1,000 of a joint run must not be treated as if i
 on the number of the step (bias corrections, decays of averages) counts the steps that the net took part in.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import Any
 
 import keras
@@ -86,6 +87,43 @@ class Optimiser:
                 self._move_row(gradient, rate, counts_U[first_command + command], command)
             else:
                 self._move(path, gradient, rate, counts_U[self.units.index(unit_of(path))])
+
+    def decayed_where(self, gradients: dict[str, Any], used_P: Any, rows_C: Any) -> dict[str, Any]:
+        """As `decayed`, where the step itself finds out what is in use: see `apply_where`."""
+        if not self.hparams.weight_decay or self.rule.decoupled:
+            return gradients
+        added = dict(gradients)
+        for place, path in enumerate(self.weights):
+            if self._decays(path):
+                marks = rows_C[:, None] if path == COMMANDS else used_P[place]
+                decay = self.hparams.weight_decay * self.weights[path].value
+                added[path] = gradients[path] + ops.cast(marks > 0, "float32") * decay
+        return added
+
+    def apply_where(self, gradients: Mapping[str, Any], rate: Any, used_P: Any, rows_C: Any) -> None:
+        """As `apply`, where the step itself finds out what is in use. On TensorFlow.
+
+        Args:
+            gradients: of all weights.
+            used_P: float32[P], above 0 for the weights in use, in the order of `weights`; the others do not move.
+            rows_C: float32[C], above 0 for the rows in use of the table of commands.
+
+        """
+        places: dict[str, list[int]] = {}
+        for place, path in enumerate(self.weights):
+            places.setdefault(unit_of(path), []).append(place)
+        first_command = len(self.units) - len(self.commands)
+        used_U = [ops.max(ops.take(used_P, places[unit], axis=0)) for unit in self.units[:first_command]]
+        here_U = ops.cast(ops.concatenate([ops.stack(used_U), rows_C] if used_U else [rows_C]) > 0, "float32")
+        counts_U = self.counts_U.assign(self.counts_U.value + here_U)
+        for used, (path, gradient) in zip(ops.unstack(used_P, len(self.weights)), gradients.items(), strict=True):
+            if path != COMMANDS:
+                count = counts_U[self.units.index(unit_of(path))]
+                _where(used, partial(self._move, path, gradient, rate, count))
+                continue
+            for row, marked in enumerate(ops.unstack(rows_C, len(self.commands))):
+                command = ops.convert_to_tensor(np.int32(row))
+                _where(marked, partial(self._move_row, gradient, rate, counts_U[first_command + row], command))
 
     def swap_averages(self) -> None:
         """Put the averages where the weights are, and the weights where the averages are; nothing without averages.
@@ -212,6 +250,16 @@ def frozen_paths(paths: Sequence[str], freeze: str) -> set[str]:
 def paths_of(paths: Iterable[str], name: str) -> set[str]:
     """Those of `paths` that stand at or below `name`, which lacks the root "net/"; `*` stands for any letters."""
     return {path for path in paths if any(fnmatchcase(path, f"net/{name}{end}") for end in ("", "/*"))}
+
+
+def _where(mark: Any, move: Callable[[], None]) -> None:
+    """Do `move` if `mark`, float32[], is above 0."""
+
+    def moved() -> Any:
+        move()
+        return mark
+
+    ops.cond(mark > 0, moved, lambda: mark)
 
 
 def _approach(variable: Any, goal: Any, share: Any) -> None:

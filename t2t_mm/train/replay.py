@@ -37,6 +37,8 @@ class Fault:
     seed: int
     train_steps: int
     hparams: dict[str, Any]  # all, by name
+    worker: int = 0  # whose part in the step it is,
+    workers: int = 1  # of how many that took a problem each
 
     @classmethod
     def read(cls, path: Path) -> "Fault":
@@ -52,6 +54,8 @@ class Fault:
                 content["seed"],
                 content["train_steps"],
                 content["hparams"],
+                content.get("worker", 0),
+                content.get("workers", 1),
             )
         except OSError as error:
             raise UserError(f"{path} can't be read: {error.strerror}. Faults lie in <output_dir>/faults.") from None
@@ -96,7 +100,14 @@ def replay(
     ready = {name: open_problem(name, PROBLEMS[name], data_dir) for name in run.problems}
     rundir.check_records(run, fingerprints(ready), output_dir)
     with TemporaryDirectory() as nowhere:
-        estimator = Estimator(ready, settings, Path(nowhere), seed=asked.seed, train_steps=asked.train_steps)
+        estimator = Estimator(
+            ready,
+            settings,
+            Path(nowhere),
+            seed=asked.seed,
+            train_steps=asked.train_steps,
+            workers=asked.workers,
+        )
         return take_again(estimator, asked, output_dir, report)
 
 
@@ -121,12 +132,14 @@ def take_again(estimator: Estimator, fault: Fault, output_dir: Path, report: Cal
         )
     estimator.restore(checkpoint.path_of(output_dir, before[-1]))
     _take_those_before(estimator, fault.step - 1, report)
-    batches = _batches(estimator, fault, before[-1])
+    batches_W = _batches(estimator, fault, before[-1])
     multiplier = estimator.problems[fault.problem].problem.loss_multiplier
     unknown = Stepped(np.float32("nan"), np.float32("nan"), {})
-    blame = blamed(estimator.steps, Taken(fault.step, batches, unknown), multiplier)
+    everyone = tuple(batches_W) if fault.workers > 1 else ()
+    taken = Taken(fault.step, batches_W[fault.worker], unknown, fault.worker, everyone)
+    blame = blamed(estimator.steps, taken, multiplier)
     rate = _rate(estimator)(fault.step)
-    stepped = estimator.steps.train(batches[0], fault.step, rate, multiplier, batches[1:])
+    stepped = estimator.stepping.compute(fault.step, batches_W, rate)[fault.worker].stepped
     nats, norm = float(stepped.nats), float(stepped.gradient_norm)
     return Replayed(fault.step, fault.problem, before[-1], nats, norm, blame)
 
@@ -154,21 +167,24 @@ def _take_those_before(estimator: Estimator, last: int, report: Callable[[str], 
                 stepping.close()
 
 
-def _batches(estimator: Estimator, fault: Fault, saved: int) -> tuple[Batch, ...]:
-    """The very batches of the fault, which must be what the run takes next."""
-    problem, position = estimator.mixer.choose(fault.step), estimator.positions.get(fault.problem)
-    if (problem, position) != (fault.problem, fault.positions[0]):
+def _batches(estimator: Estimator, fault: Fault, saved: int) -> list[tuple[Batch, ...]]:
+    """The very batches of the fault, which must be what the run takes next; of each worker that took its own."""
+    problem, position, due = fault.problem, fault.positions[0], estimator.stepping.due
+    if len(due) != fault.workers or due[fault.worker] != (problem, position):
         raise UserError(
             f"From model.ckpt-{saved}, step {fault.step:,} is another one than in {fault.path}: the run had gone back "
             f"before, and on with other data. The checkpoint of step {fault.step - 1:,} is needed."
         )
-    batches = tuple(estimator.batches[problem].batch(position) for position in fault.positions)
-    if tuple(batch.ids for batch in batches) != fault.examples:
+    batches_W = [
+        tuple(estimator.batches[name].batch(first + number) for number in range(len(fault.positions)))
+        for name, first in due
+    ]
+    if tuple(batch.ids for batch in batches_W[fault.worker]) != fault.examples:
         raise UserError(
             f"Batch {position:,} of {problem} holds other examples than in {fault.path}: give the --data_dir and "
             "the hparams of the run."
         )
-    return batches
+    return batches_W
 
 
 def _rate(estimator: Estimator) -> Callable[[int], float]:

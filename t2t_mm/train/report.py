@@ -38,6 +38,8 @@ def plan_table(rows: Sequence[PlanRow], scheme: str) -> Table:
         notes.append("Rates are those of the start: problem_choice=adaptive moves them with the losses.")
     if scheme == "scheduled":
         notes.append("Rates are the means over these steps, through which problem_schedule moves them.")
+    if scheme == "distributed":
+        notes.append("Steps are those of all workers, which take a problem each.")
     return Table(
         title=f"Plan: {total:,} steps, problem_choice={scheme}",
         columns=("problem", "rate", "steps", "examples", "tokens", "epochs"),

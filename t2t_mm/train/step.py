@@ -8,7 +8,8 @@ import time
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
@@ -21,6 +22,9 @@ from t2t_mm.models.net import Net
 from t2t_mm.train.cluster import ALONE, Cluster
 from t2t_mm.train.compiler import Compiler, Specs
 from t2t_mm.train.optimiser import Optimiser
+
+if TYPE_CHECKING:
+    from t2t_mm.train.step_apart import ApartCompiler
 
 
 @dataclass(frozen=True)
@@ -43,10 +47,20 @@ class Steps:
         hparams: TrainingHparams,
         seed: int,
         cluster: Cluster = ALONE,
+        workers: int = 1,
     ) -> None:
-        """Raises UserError for a backend that trains nothing."""
+        """If there are several `workers`, each takes a problem of its own: those of `cluster`, or all this process.
+
+        Raises UserError for a backend that trains nothing, or not so.
+        """
         self.net, self._specs, self._seed, self._cluster = net, specs, seed, cluster
-        self._compiler = _compiler()(net, optimiser, hparams, cluster)
+        self.workers = workers
+        self.own = (cluster.index,) if cluster.count == workers else tuple(range(workers))  # workers of this process
+        self._compiler: Compiler
+        if workers > 1:
+            self._compiler = self._apart = _apart()(net, optimiser, hparams, cluster, workers)
+        else:
+            self._compiler = _compiler()(net, optimiser, hparams, cluster)
         self._compiled: dict[Any, Callable[..., Any]] = {}
         self.compiling = 0.0  # seconds of calls in which something was traced or compiled, so far
 
@@ -65,6 +79,27 @@ class Steps:
         train = self._once(("train", kind), lambda: self._compiler.train(name, self._specs[name]))
         last = self._given(batches[-1], step, len(others), multiplier)
         return Stepped(*train(*last, shares[-1], np.float32(rate)))
+
+    def train_apart(
+        self, taken: Sequence[Sequence[Batch]], step: int, rate: float, multipliers: Sequence[float]
+    ) -> list[Stepped]:
+        """One update on what each of `workers` has taken, batches of one problem; gives what it says of each worker.
+
+        The objective is the mean of the workers', each of its batches as in `train`. Norms are of what each worker
+        found, before that is brought together; reports are those of this process alone.
+        """
+        reports = {}
+        for worker in self.own:
+            first, total = sum(map(len, taken[:worker])), sum(batch.targets for batch in taken[worker])
+            for number, batch in enumerate(taken[worker]):
+                name, share = batch.problem, batch.targets / total if total else 1 / len(taken[worker])
+                key, specs = ("train", self.net.kind(name)), self._specs[name]
+                gather = self._once(key, partial(self._apart.gather, name, specs))
+                given = self._given(batch, step, first + number, multipliers[worker])
+                reports[worker] = gather(*given, np.float32(share), np.int32(worker))
+        told = self._once(("move",), self._apart.move)(np.float32(rate))
+        nats_W, norms_W = (ops.convert_to_numpy(each) for each in told)
+        return [Stepped(nats_W[w], norms_W[w], reports.get(w, {})) for w in range(self.workers)]
 
     def go_on(self) -> None:
         """After a step whose loss or gradient was not finite: let steps move weights again."""
@@ -117,6 +152,18 @@ class Steps:
             return said
 
         return call
+
+
+def _apart() -> type["ApartCompiler"]:
+    """As `_compiler`, of steps in which each worker takes a problem of its own."""
+    if keras.backend.backend() != "tensorflow":
+        raise UserError(
+            "Workers take a problem each (problem_choice=distributed) on TensorFlow alone. Received: "
+            f"KERAS_BACKEND={keras.backend.backend()}."
+        )
+    from t2t_mm.train.step_apart import ApartCompiler
+
+    return ApartCompiler
 
 
 def _compiler() -> type[Compiler]:

@@ -20,7 +20,7 @@ class TensorFlowCompiler(Compiler):
     """One graph for each kind, for all shapes."""
 
     def train(self, problem: str, specs: Specs) -> Program:
-        @tf.function(input_signature=[_signature(specs), *GIVEN, RATE], autograph=False, jit_compile=False)
+        @tf.function(input_signature=[signature(specs), *GIVEN, RATE], autograph=False, jit_compile=False)
         def run(*given: Any) -> Any:
             self.traced += 1
             return self.cluster.together(step)(*given)
@@ -47,7 +47,7 @@ class TensorFlowCompiler(Compiler):
         return run
 
     def gather(self, problem: str, specs: Specs) -> Program:
-        @tf.function(input_signature=[_signature(specs), *GIVEN], autograph=False, jit_compile=False)
+        @tf.function(input_signature=[signature(specs), *GIVEN], autograph=False, jit_compile=False)
         def run(*given: Any) -> None:
             self.traced += 1
             self.cluster.together(step)(*given)
@@ -75,9 +75,7 @@ class TensorFlowCompiler(Compiler):
         return tf.cond(norm > most, lambda: dict(shrink(gradients, norm)), lambda: dict(gradients))
 
     def judge(self, problem: str, metrics: Sequence[str], specs: Specs) -> Program:
-        signature = [_signature(specs), tf.TensorSpec([], "int32")]
-
-        @tf.function(input_signature=signature, autograph=False, jit_compile=False)
+        @tf.function(input_signature=[signature(specs), GIVEN[0]], autograph=False, jit_compile=False)
         def run(features: Any, command: Any) -> Any:
             self.traced += 1
             return self.sums(problem, metrics, features, command)
@@ -85,7 +83,8 @@ class TensorFlowCompiler(Compiler):
         return run
 
 
-def _signature(specs: Specs) -> dict[str, dict[str, tf.TensorSpec]]:
+def signature(specs: Specs) -> dict[str, dict[str, tf.TensorSpec]]:
+    """What a program of a step on batches of `specs` takes of them."""
     return {
         feature: {array: tf.TensorSpec(spec.shape, spec.dtype) for array, spec in arrays.items()}
         for feature, arrays in specs.items()

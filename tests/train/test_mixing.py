@@ -13,8 +13,8 @@ FACTS = {
 }
 
 
-def mixer(scheme: str = "uniform", *, seed: int = 1, facts=FACTS, **hparams) -> Mixer:
-    return Mixer(facts, TrainingHparams(problem_choice=scheme, **hparams), seed)
+def mixer(scheme: str = "uniform", *, seed: int = 1, facts=FACTS, workers: int = 1, **hparams) -> Mixer:
+    return Mixer(facts, TrainingHparams(problem_choice=scheme, **hparams), seed, workers)
 
 
 def test_uniform_takes_all_problems_alike():
@@ -64,9 +64,38 @@ def test_unknown_names_get_a_suggestion():
         mixer("adaptve")
 
 
-def test_a_problem_for_each_worker_is_refused():
-    with pytest.raises(UserError, match="all workers share every batch"):
-        mixer("distributed")
+def test_as_many_workers_as_problems_have_one_each():
+    chooser = mixer("distributed", workers=2)
+    assert {(chooser.choose(step, 0), chooser.choose(step, 1)) for step in range(1, 100)} == {("large", "small")}
+    assert chooser.count(1, 99) == {"large": 99, "small": 99}
+
+
+def test_with_more_problems_than_workers_each_goes_through_its_share():
+    facts = {name: FACTS["large"] for name in "abcd"}
+    chooser = mixer("distributed", facts=facts, workers=2)
+    chosen = [(chooser.choose(step, 0), chooser.choose(step, 1)) for step in range(1, 101)]
+    assert set(chosen) == {("a", "c"), ("b", "d")}  # halfway through its half each
+    assert chooser.count(1, 100) == {name: sum(name in pair for pair in chosen) for name in "abcd"}
+    assert abs(chooser.count(1, 100)["a"] - 50) < 3
+
+
+def test_with_fewer_problems_than_workers_several_take_the_same():
+    chooser = mixer("distributed", workers=3)
+    middle = [chooser.choose(step, 1) for step in range(1, 101)]
+    assert {(chooser.choose(step, 0), chooser.choose(step, 2)) for step in range(1, 101)} == {("large", "small")}
+    assert abs(middle.count("large") - 50) < 3
+
+
+def test_workers_meet_given_rates():
+    chooser = mixer("distributed", workers=2, problem_rates="large:3 small:1")
+    assert chooser.rates() == {"large": 0.75, "small": 0.25}
+    assert {chooser.choose(step, 0) for step in range(1, 101)} == {"large"}
+    assert abs(chooser.count(1, 100)["small"] - 50) < 3
+
+
+def test_one_worker_takes_what_uniform_would():
+    alone, uniform = mixer("distributed"), mixer()
+    assert [alone.choose(step) for step in range(1, 100)] == [uniform.choose(step) for step in range(1, 100)]
 
 
 @pytest.mark.parametrize(

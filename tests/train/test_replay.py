@@ -34,10 +34,11 @@ def eager():
 
 @pytest.fixture
 def run(letters, tmp_path):
-    def make(changes, folder="run", **habits):
+    def make(changes, folder="run", workers=None, **habits):
         problems = {name: letters[name] for name in ("first", "last")}
         habits = Habits(**{"save_seconds": 0, "eval_every": 0, "exhibit": False, **habits})
-        return Estimator(problems, HPARAMS.override(changes), tmp_path / folder, seed=3, train_steps=9, habits=habits)
+        given = {"seed": 3, "train_steps": 9, "habits": habits, "workers": workers}
+        return Estimator(problems, HPARAMS.override(changes), tmp_path / folder, **given)
 
     return make
 
@@ -77,6 +78,20 @@ def test_a_step_that_was_skipped_is_reached_from_a_checkpoint_before(run, tmp_pa
     found = take_again(run(f"{DIVERGES},not_finite=skip", "nowhere"), last, tmp_path / "run", said.append)
     assert said == [f"Taking steps 2 to {last.step - 1} again, from the last checkpoint before the fault."]
     assert last.step > 2 and found.blame == json.loads(path.read_text())["blame"] and not found.finite
+
+
+def test_a_step_of_workers_with_a_problem_each_is_passed_over_by_all_and_taken_again_by_one_process(run, tmp_path):
+    changes = f"{DIVERGES},not_finite=skip,problem_choice=distributed"
+    done = run(changes, workers=2, save_every=1, keep=0)
+    done.train(until=5)
+    assert done.positions == {"first": 5, "last": 5}
+    *_, path = faults(tmp_path / "run")
+    written, fault = json.loads(path.read_text()), Fault.read(path)
+    assert fault.workers == 2 and fault.problem == ["first", "last"][fault.worker]
+    found = take_again(run(changes, "nowhere", workers=2), fault, tmp_path / "run", lambda line: None)
+    assert (found.blame, repr(found.nats)) == (written["blame"], written["nats"]) and not found.finite
+    with pytest.raises(UserError, match="is another one than in"):
+        take_again(run(DIVERGES, "alone"), fault, tmp_path / "run", lambda line: None)
 
 
 def test_from_other_weights_it_may_be_finite(run, tmp_path):

@@ -123,7 +123,7 @@ def with_changes(config: RunConfig, changes: str, paths: Sequence[str]) -> tuple
     Raises UserError for a change of other hparams, or one that `override` refuses.
     """
     hparams, notes = config.hparams, []
-    if len(config.problems) == 1 and hparams.training.problem_choice in ("fixed", "scheduled"):
+    if len(config.problems) == 1 and hparams.training.problem_choice in ("fixed", "scheduled", "distributed"):
         notes.append(f"problem_choice: uniform, not {hparams.training.problem_choice}, since one problem is left.")
         hparams = hparams.with_values({"problem_choice": "uniform", "problem_rates": "", "problem_schedule": ""})
     for what in ("problem_rates", "problem_schedule", "freeze"):
