@@ -55,6 +55,7 @@ BACKEND_KERNELS = {  # one function per backend, measured
     "t2t_mm/train/optimisers/adam.py",
     "t2t_mm/train/profiler_jax.py",
     "t2t_mm/train/profiler_tensorflow.py",
+    "t2t_mm/train/step_apart.py",
     "t2t_mm/train/step_jax.py",
     "t2t_mm/train/step_tensorflow.py",
 }

@@ -211,6 +211,7 @@ def test_one_file_of_all_kinds_is_answered_in_json_with_the_reasons_of_what_fail
         assert {one["class"]: one["probability"] for one in found[number - 1]["outputs"]} == expected
 
 
+@pytest.mark.slow
 def test_samples_are_the_same_whatever_the_batches_and_others_with_another_seed(untrained_run, tmp_path, capsys):
     lines = [" ".join(["dog", "cat", "the", "sees"][: 1 + place % 4]) for place in range(12)]
     (tmp_path / "in.txt").write_text("\n".join(lines))
@@ -310,6 +311,7 @@ def test_what_was_answered_with_other_flags_is_not_gone_on_with(job, tmp_path, m
     assert out.read_bytes() == whole
 
 
+@pytest.mark.slow
 def test_a_killed_process_leaves_what_the_next_one_goes_on_with(untrained_run, pictures, tmp_path, capsys):
     names = [f"{number % 4}.png" for number in range(8 * decoder_windows.LEAST)]
     (pictures / "many.txt").write_text("\n".join(names))

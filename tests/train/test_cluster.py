@@ -118,7 +118,7 @@ def test_a_signal_to_one_worker_stops_and_only_the_chief_writes(letters, tmp_pat
     monkeypatch.setattr(
         run.stepping, "take", lambda rate, log: setattr(run.stepping, "step", next(step))
     )  # what is decided between steps matters here
-    monkeypatch.setattr(run, "results", lambda problems, permuted: [])
+    monkeypatch.setattr(run, "results", lambda problems, permuted, stop=None: [])
     outcome = run.train_and_evaluate()
     assert (run.step, outcome.stop.exit_code) == (2, 128 + signal.SIGTERM)
     written = sorted(path.name for path in tmp_path.iterdir())

@@ -57,6 +57,7 @@ def everything(run):
     return run.net.tensors() | run.optimiser.tensors()
 
 
+@pytest.mark.slow
 def test_a_run_that_goes_on_from_a_checkpoint_ends_as_one_left_alone(estimator, tmp_path):
     hparams = HPARAMS.override("problem_choice=adaptive,problem_floor=0.1,attention=False")
     alone = estimator("capitals first", tmp_path / "alone", hparams=hparams, save_every=4)

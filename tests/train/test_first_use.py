@@ -90,6 +90,7 @@ def test_an_exception_for_want_of_memory_is_told_with_what_to_lower(tmp_path, er
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_the_backend_itself_is_understood(tmp_path):
     with pytest.raises(OutOfMemory), FirstUses(tmp_path, HPARAMS).of("a step on", 7, [batch(4, 8)]):
         keras.ops.convert_to_numpy(keras.ops.ones((2**46,), "float32"))  # 256 TiB

@@ -79,6 +79,7 @@ def moved(before, after):
     return {name for name, value in before.items() if not np.array_equal(value, after[name])}
 
 
+@pytest.mark.slow
 def test_several_batches_count_as_one_large_batch():
     whole, parts = run_of(), run_of("accumulate_batches=3")
     for step in (1, 2):  # the second begins with nothing gathered
