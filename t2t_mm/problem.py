@@ -225,6 +225,21 @@ class Feature(abc.ABC):
         """The codec that stands on the files in `folder`. Raises UserError naming a missing file."""
 
 
+class FilelessFeature(Feature, abc.ABC):
+    """A feature that stands on no file: its codec knows nothing of the corpus, as those of pictures and sounds."""
+
+    def sample(self, value: Any) -> str:
+        return ""
+
+    def prepare(
+        self, data_dir: Path, alike: Sequence[Feature], samples: Mapping[str, Iterable[str]], seed: int, report: Any
+    ) -> None:
+        """There is nothing to make."""
+
+    def files(self) -> tuple[str, ...]:
+        return ()
+
+
 class Problem:
     """One thing to learn. A subclass states `source`, `targets` and what differs; registering names it."""
 

@@ -1,6 +1,6 @@
 """Sounds: kept as 16 kHz samples, brought to batches as log-mel spectra or as the samples themselves."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,13 @@ from t2t_mm.data.sound import RATE, Sound, as_wav, decoded
 from t2t_mm.data.spec_augment import POLICIES, spec_augment
 from t2t_mm.errors import UserError
 from t2t_mm.hparam_set import DataHparams
-from t2t_mm.problem import Arrays, ArraySpec, Codec, Feature, Port
+from t2t_mm.problem import Arrays, ArraySpec, Codec, FilelessFeature, Port
 
 FORMS = ("spectral", "waveform")
 
 
 @dataclass(frozen=True)
-class Audio(Feature):
+class Audio(FilelessFeature):
     """A sound; the raw value is the bytes of a .wav, .flac, .ogg or .mp3 file, or a `Sound`.
 
     `form` says what the model reads of it (arXiv 1706.05137, section 2.5.4): "spectral", 80 log-mel bins every 10 ms,
@@ -31,17 +31,6 @@ class Audio(Feature):
     def __post_init__(self) -> None:
         if self.form not in FORMS:
             raise UserError(f"An audio feature's form is 'spectral' or 'waveform'; received {self.form!r}.")
-
-    def sample(self, value: Any) -> str:
-        return ""
-
-    def prepare(
-        self, data_dir: Path, alike: Sequence[Feature], samples: Mapping[str, Iterable[str]], seed: int, report: Any
-    ) -> None:
-        """A sound stands on no file."""
-
-    def files(self) -> tuple[str, ...]:
-        return ()
 
     def open(self, folder: Path) -> Codec:
         return SpectralCodec() if self.form == "spectral" else WaveformCodec()

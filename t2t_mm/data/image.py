@@ -2,7 +2,7 @@
 
 import io
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,26 +13,15 @@ from PIL import Image as Pillow
 from t2t_mm.data.named_file import read_named
 from t2t_mm.errors import UserError
 from t2t_mm.hparam_set import DataHparams
-from t2t_mm.problem import Arrays, ArraySpec, Codec, Feature, Port
+from t2t_mm.problem import Arrays, ArraySpec, Codec, FilelessFeature, Port
 
 MOST_PIXELS = 89_000_000  # of a picture: what is larger is more likely a bomb or a mistake than a picture
 JPEG_END = b"\xff\xd9"  # the marker that ends a JPEG which was not cut off
 
 
 @dataclass(frozen=True)
-class Image(Feature):
+class Image(FilelessFeature):
     """A colour picture; the raw value is the bytes of a JPEG, PNG or other file that Pillow reads."""
-
-    def sample(self, value: Any) -> str:
-        return ""
-
-    def prepare(
-        self, data_dir: Path, alike: Sequence[Feature], samples: Mapping[str, Iterable[str]], seed: int, report: Any
-    ) -> None:
-        """A picture stands on no file."""
-
-    def files(self) -> tuple[str, ...]:
-        return ()
 
     def open(self, folder: Path) -> "ImageCodec":
         return ImageCodec()

@@ -1,6 +1,6 @@
 """Grey pictures as vectors: every pixel a number from 0, black, to 1, white."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,11 +9,11 @@ import numpy as np
 
 from t2t_mm.data.scan import Scan, ScanCodec
 from t2t_mm.hparam_set import DataHparams
-from t2t_mm.problem import Arrays, ArraySpec, Codec, Feature, Port
+from t2t_mm.problem import Arrays, ArraySpec, Codec, FilelessFeature, Port
 
 
 @dataclass(frozen=True)
-class Pixels(Feature):
+class Pixels(FilelessFeature):
     """A picture of `height` x `width` pixels in raster order; the raw value is the bytes of a PNG or other file.
 
     Features with equal `name` share the net that reads them.
@@ -22,17 +22,6 @@ class Pixels(Feature):
     name: str
     height: int
     width: int
-
-    def sample(self, value: Any) -> str:
-        return ""
-
-    def prepare(
-        self, data_dir: Path, alike: Sequence[Feature], samples: Mapping[str, Iterable[str]], seed: int, report: Any
-    ) -> None:
-        """Pixels stand on no file."""
-
-    def files(self) -> tuple[str, ...]:
-        return ()
 
     def open(self, folder: Path) -> "PixelsCodec":
         return PixelsCodec(self)

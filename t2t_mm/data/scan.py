@@ -2,7 +2,7 @@
 
 import hashlib
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,11 @@ from t2t_mm.data.image import ImageCodec
 from t2t_mm.data.named_file import read_named
 from t2t_mm.errors import UserError
 from t2t_mm.hparam_set import DataHparams
-from t2t_mm.problem import Arrays, ArraySpec, Codec, Feature, Port
+from t2t_mm.problem import Arrays, ArraySpec, Codec, FilelessFeature, Port
 
 
 @dataclass(frozen=True)
-class Scan(Feature):
+class Scan(FilelessFeature):
     """A grey picture of `height` x `width` pixels in raster order; the raw value is the bytes of a PNG or other file.
 
     A moment is a pixel, or with `by_row` a row. With `order`, moments come in an order drawn from that name: the same
@@ -29,17 +29,6 @@ class Scan(Feature):
     width: int
     by_row: bool = False
     order: str = ""
-
-    def sample(self, value: Any) -> str:
-        return ""
-
-    def prepare(
-        self, data_dir: Path, alike: Sequence[Feature], samples: Mapping[str, Iterable[str]], seed: int, report: Any
-    ) -> None:
-        """A scan stands on no file."""
-
-    def files(self) -> tuple[str, ...]:
-        return ()
 
     def open(self, folder: Path) -> "ScanCodec":
         return ScanCodec(self)
