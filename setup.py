@@ -36,7 +36,7 @@ setup(
         "sacrebleu",  # BLEU and chrF as papers report them
         "safetensors",
         "scipy",  # resamples sounds
-        "sentencepiece",
+        "sentencepiece>=0.2.3",
         "soundfile",  # reads .wav, .flac, .ogg and .mp3
         "tensorboard",
         "tensorflow>=2.16",  # the first that takes Keras 3

@@ -3,9 +3,10 @@
     python benchmarks/datagen.py --problems=translate_ende_multi30k,image_cifar10 --tmp_dir=corpora --work_dir=work
 
 The vocabularies are made first, untimed. The loop reads the training split once and writes each value as it comes, as
-msgpack into one ArrayRecord file. t2t-mm-datagen, in one process, counts the examples, turns them into ids or proves
-them whole, writes records with their index and checksums, and the dev split too: its records are counted as well.
-Both take turns; printed are the medians. Problems that are made on the spot cost their making in both.
+msgpack into one ArrayRecord file, packed as ArrayRecord does by itself or by --loop_format. t2t-mm-datagen, in one
+process, counts the examples, turns them into ids or proves them whole, writes records with their index and checksums,
+and the dev split too: its records are counted as well. Both take turns; printed are the medians. Problems that are made
+on the spot cost their making in both.
 """
 
 import argparse
@@ -31,6 +32,7 @@ def main() -> None:
     parser.add_argument("--tmp_dir", type=Path, default=Path("/tmp/t2t_datagen"))
     parser.add_argument("--work_dir", type=Path, required=True, help="records are written here")
     parser.add_argument("--max_cases", type=int, default=0, help="examples of each split at most; 0: all")
+    parser.add_argument("--loop_format", default="group_size:1", help="ArrayRecord's options for the loop's file")
     parser.add_argument("--turns", type=int, default=3)
     options = parser.parse_args()
     options.work_dir.mkdir(parents=True, exist_ok=True)
@@ -44,7 +46,8 @@ def main() -> None:
             generate({name: problem}, data_dir, options.tmp_dir, max_cases=options.max_cases, report=lambda line: None)
 
         def copy(problem: type[Problem] = problem) -> int:
-            return bare_loop(problem, options.tmp_dir, options.work_dir / "bare.array_record", options.max_cases)
+            path = options.work_dir / "bare.array_record"
+            return bare_loop(problem, options.tmp_dir, path, options.max_cases, options.loop_format)
 
         make()
         made = sum(split.examples for split in Manifest.read(data_dir / name).splits.values())
@@ -57,11 +60,11 @@ def main() -> None:
         print(f"{name:28}{rates['loop']:>12,.0f} r/s{rates['datagen']:>12,.0f} r/s{ratio:8.2f}", flush=True)
 
 
-def bare_loop(problem: type[Problem], tmp_dir: Path, path: Path, most: int) -> int:
+def bare_loop(problem: type[Problem], tmp_dir: Path, path: Path, most: int, form: str) -> int:
     """Copy the training examples of a problem's source into one file; gives how many there were."""
     from array_record.python import array_record_module
 
-    writer = array_record_module.ArrayRecordWriter(str(path), "group_size:1")
+    writer = array_record_module.ArrayRecordWriter(str(path), form)
     count = 0
     for example in problem.source.examples(TRAIN, tmp_dir):
         values = {name: plain(example.values[name]) for name in problem.features()}

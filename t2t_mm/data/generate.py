@@ -14,7 +14,7 @@ from t2t_mm.data.label import Label
 from t2t_mm.data.on_beam import make_on_beam
 from t2t_mm.data.ready import ReadyProblem, open_codecs
 from t2t_mm.data.records import MANIFEST, Manifest, Shard, Split, SplitReader, check_fingerprints, files_of
-from t2t_mm.data.shards import shard_name
+from t2t_mm.data.shards import FORMAT, shard_name
 from t2t_mm.data.unfinished import Unfinished, one_at_a_time, sweep_finished, unfinished
 from t2t_mm.data.workers import jobs_of, make
 from t2t_mm.errors import UserError
@@ -111,6 +111,7 @@ def _plan(
         "splits": splits,
         "fingerprints": fingerprints,
         "seed": seed,
+        "format": FORMAT,
     }
 
 

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 from PIL import Image as Pillow
 
+from t2t_mm.data.jpeg_head import jpeg_size
 from t2t_mm.data.named_file import read_named
 from t2t_mm.errors import UserError
 from t2t_mm.hparam_set import DataHparams
 from t2t_mm.problem import Arrays, ArraySpec, Codec, FilelessFeature, Port
 
 MOST_PIXELS = 89_000_000  # of a picture: what is larger is more likely a bomb or a mistake than a picture
-JPEG_END = b"\xff\xd9"  # the marker that ends a JPEG which was not cut off
+TOO_LARGE = f"The picture has more than {MOST_PIXELS // 10**6} million pixels."
 
 
 @dataclass(frozen=True)
@@ -35,24 +36,14 @@ class ImageCodec(Codec):
     def store(self, value: Any) -> bytes:
         """The bytes as they are, once they have proved to be a picture that was not cut off.
 
-        A JPEG proves it by its head and its end: to decode it would cost four times as much as all else that is done to
-        it. Damage in between is found when it is loaded (`corrupt_record`, `--check`).
+        A JPEG proves it by its head and its end marker: to decode it would cost ten times as much as all else that is
+        done to it. Damage in between is found when it is loaded (`corrupt_record`, `--check`).
         """
         if not isinstance(value, bytes):
             raise UserError(f"A picture is the bytes of its file; received {type(value).__name__}: {value!r:.60}.")
-        try:
-            with warnings.catch_warnings(action="error", category=Pillow.DecompressionBombWarning):
-                picture = Pillow.open(io.BytesIO(value))
-            if picture.width * picture.height > MOST_PIXELS:
-                raise Pillow.DecompressionBombError
-            if not (picture.format == "JPEG" and value.endswith(JPEG_END)):
-                picture.load()
-        except (Pillow.DecompressionBombWarning, Pillow.DecompressionBombError):
-            raise UserError(f"The picture has more than {MOST_PIXELS // 10**6} million pixels.") from None
-        except Exception as error:  # of every kind: each of Pillow's readers breaks on a broken file in its own way
-            found = f"{len(value):,} bytes that begin with {value[:8]!r}"
-            reason = str(error).partition(" <_io.BytesIO")[0]  # what follows names an object in memory
-            raise UserError(f"This is no picture that can be read: {found} ({reason}).") from None
+        height, width = jpeg_size(value) or _decoded_size(value)
+        if height * width > MOST_PIXELS:
+            raise UserError(TOO_LARGE)
         return value
 
     def length(self, stored: bytes) -> int:
@@ -96,6 +87,22 @@ class ImageCodec(Codec):
 
     def show(self, output: np.ndarray, source: Any = None) -> str:
         return f"a picture of {'x'.join(map(str, np.shape(output)))}"
+
+
+def _decoded_size(value: bytes) -> tuple[int, int]:
+    """Height and width of a picture of any kind that can be decoded whole."""
+    try:
+        with warnings.catch_warnings(action="error", category=Pillow.DecompressionBombWarning):
+            picture = Pillow.open(io.BytesIO(value))
+            if picture.height * picture.width <= MOST_PIXELS:
+                picture.load()
+    except (Pillow.DecompressionBombWarning, Pillow.DecompressionBombError):
+        raise UserError(TOO_LARGE) from None
+    except Exception as error:  # of every kind: each of Pillow's readers breaks on a broken file in its own way
+        found = f"{len(value):,} bytes that begin with {value[:8]!r}"
+        reason = str(error).partition(" <_io.BytesIO")[0]  # what follows names an object in memory
+        raise UserError(f"This is no picture that can be read: {found} ({reason}).") from None
+    return picture.height, picture.width
 
 
 def shift_and_mirror(pixels_HWC: np.ndarray, random: np.random.Generator) -> np.ndarray:

@@ -17,6 +17,9 @@ from t2t_mm.fingerprint import fingerprint
 
 INDEX = ".lengths.npy"
 COUNTED_AT_ONCE = 256  # examples
+# A record is read without its neighbours, so it is packed alone. There zstd, ArrayRecord's default, costs four times as
+# much as Snappy and saves 3 to 5 % of ids and small pictures, nothing of larger ones, a fifth of sounds.
+FORMAT = "group_size:1,snappy"
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,8 +63,8 @@ class ShardWriter:
         from array_record.python import array_record_module
 
         self._beside = _beside(self.path)
-        # One record a group: a record is read without its neighbours.
-        self._records = array_record_module.ArrayRecordWriter(str(self._beside), "group_size:1")
+        self._records = array_record_module.ArrayRecordWriter(str(self._beside), FORMAT)
+        self._pack = msgpack.Packer().pack
         self._index = lengths_path(self._beside).open("wb")
         self._write_head(0)
         self._head = self._index.tell()
@@ -75,8 +78,8 @@ class ShardWriter:
         """Append an example: what its features store, how long each is, and the symbols of its targets."""
         if not self._records.ok():
             raise OSError(f"{self.path.name} takes no more records")
-        self._records.write(msgpack.packb({"id": id, **stored}))
-        self._lengths += [lengths[name] for name in self.features]
+        self._records.write(self._pack({"id": id, **stored}))
+        self._lengths += map(lengths.__getitem__, self.features)
         self._symbols.append(symbols)
         self.examples += 1
         if self.examples % COUNTED_AT_ONCE == 0:

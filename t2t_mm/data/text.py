@@ -64,7 +64,7 @@ class TextCodec(Codec):
         self.port = Port("text", f"text_{name}", vocabulary.size)
 
     def store(self, value: Any) -> bytes:
-        return _stored(self.vocabulary.encode(_line(value)))
+        return np.array([*self.vocabulary.encode(_line(value)), EOS], "<i4").tobytes()
 
     def length(self, stored: bytes) -> int:
         """Ids, the end of sequence included."""
@@ -109,17 +109,14 @@ class LineCodec(TextCodec):
     stored_at_once: ClassVar[int] = 256
 
     def store_all(self, values: Sequence[Any]) -> list[bytes]:
-        return [_stored(ids) for ids in self.vocabulary.encode_all([_line(value) for value in values])]
+        encoded = self.vocabulary.encode_all([_line(value) for value in values])
+        return [ids_L.astype("<i4", copy=False).tobytes() for ids_L in encoded]
 
 
 def _line(value: Any) -> str:
     if not isinstance(value, str):
         raise UserError(f"A text feature carries a line of text; received {type(value).__name__}: {value!r:.60}.")
     return value
-
-
-def _stored(ids: list[int]) -> bytes:
-    return np.array([*ids, EOS], "<i4").tobytes()
 
 
 def _all_symbols(alike: Sequence[Feature]) -> list[str]:

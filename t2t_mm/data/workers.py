@@ -9,14 +9,13 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ProcessPoolExecutor, wait
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import islice
 from multiprocessing import connection
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -33,8 +32,6 @@ SECONDS_BETWEEN_REPORTS = 10.0
 Count = Callable[[int], None]
 Report = Callable[[str], None]
 Row = tuple[str, Mapping[str, bytes], Mapping[str, int], np.ndarray]  # what ShardWriter.add takes
-T = TypeVar("T")
-R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -118,26 +115,24 @@ def run(job: Job, count: Count) -> None:
     """Make a job's shards one after another, each noted when it is whole."""
     codecs = open_codecs(job.problem, job.data_dir)
     examples = iter(job.problem.source.examples_from(job.split, job.tmp_dir, job.places.start))
-    # Text is encoded, and pictures are decoded, without the lock of Python, so a second thread is not in the way.
-    with ThreadPoolExecutor(1) as beside:
-        for shard in job.shards:
-            file = shard_name(job.split, shard, job.of)
-            writer = ShardWriter(job.here.records / file, tuple(codecs), codecs["targets"].port.size)
-            wanted = len(shard_range(shard, job.of, job.examples))
-            try:
-                for made in _one_ahead(beside, partial(_made, codecs), _some(examples, wanted, codecs)):
-                    for one in made:
-                        writer.drop(one) if isinstance(one, str) else writer.add(*one)
-                    count(len(made))
-                if writer.examples + sum(writer.dropped.values()) != wanted:
-                    raise UserError(
-                        f"The source of {job.split} counts {job.examples:,} examples and gives fewer. A corpus must "
-                        f"stay as it is while it is read."
-                    )
-            except BaseException:
-                writer.abandon()
-                raise
-            writer.close().note(job.here.note(file))
+    for shard in job.shards:
+        file = shard_name(job.split, shard, job.of)
+        writer = ShardWriter(job.here.records / file, tuple(codecs), codecs["targets"].port.size)
+        wanted = len(shard_range(shard, job.of, job.examples))
+        try:
+            for some in _some(examples, wanted, codecs):
+                for one in _made(codecs, some):
+                    writer.drop(one) if isinstance(one, str) else writer.add(*one)
+                count(len(some))
+            if writer.examples + sum(writer.dropped.values()) != wanted:
+                raise UserError(
+                    f"The source of {job.split} counts {job.examples:,} examples and gives fewer. A corpus must "
+                    f"stay as it is while it is read."
+                )
+        except BaseException:
+            writer.abandon()
+            raise
+        writer.close().note(job.here.note(file))
 
 
 def _some(examples: Iterator[Example], wanted: int, codecs: Mapping[str, Codec]) -> Iterator[list[Example]]:
@@ -146,18 +141,6 @@ def _some(examples: Iterator[Example], wanted: int, codecs: Mapping[str, Codec])
     while wanted and (some := list(islice(examples, min(at_once, wanted)))):
         wanted -= len(some)
         yield some
-
-
-def _one_ahead(beside: Executor, work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-    """What `work` makes of each item; it is at work on the next one while one is used."""
-    waiting: Future[R] | None = None
-    for item in items:
-        coming = beside.submit(work, item)
-        if waiting is not None:
-            yield waiting.result()
-        waiting = coming
-    if waiting is not None:
-        yield waiting.result()
 
 
 def _made(codecs: Mapping[str, Codec], examples: Sequence[Example]) -> list[Row | str]:
@@ -184,9 +167,9 @@ def _made(codecs: Mapping[str, Codec], examples: Sequence[Example]) -> list[Row 
 def _row(id: str, codecs: Mapping[str, Codec], stored: Sequence[bytes]) -> Row | str:
     by_name = dict(zip(codecs, stored, strict=True))
     lengths = {name: codec.length(by_name[name]) for name, codec in codecs.items()}
-    for name, length in lengths.items():
-        if length > LONGEST:
-            return f"longer than {codecs[name].measured(LONGEST)}"
+    if max(lengths.values()) > LONGEST:
+        name = next(name for name, length in lengths.items() if length > LONGEST)
+        return f"longer than {codecs[name].measured(LONGEST)}"
     return id, by_name, lengths, codecs["targets"].symbols(by_name["targets"])
 
 

@@ -104,7 +104,9 @@ def test_a_missing_vocabulary_and_one_that_is_none_are_named(tmp_path):
 def test_many_texts_are_encoded_as_each_is_alone_marks_and_blanks_too(tmp_path):
     vocabulary = Vocabulary.train(tmp_path / "v.model", ["the dog sees a cat", "a cat sleeps"], 300)
     texts = ["the dog", "", "  a  cat ", "a\u2581cat\u2581", "\u2581", "\u4e2d", "the dog sees a cat"]
-    assert vocabulary.encode_all(texts) == [vocabulary.encode(text) for text in texts]
+    encoded = vocabulary.encode_all(texts)
+    assert [ids_L.tolist() for ids_L in encoded] == [[*vocabulary.encode(text), EOS] for text in texts]
+    assert {ids_L.dtype for ids_L in encoded} == {np.dtype(np.int32)}
     assert vocabulary.encode_all([]) == []
 
 

@@ -59,16 +59,9 @@ class ImageFolder(Source):
             for name in names:
                 yield Example(name, Late(inputs=partial(read_named, name, root, "picture"), targets=_class(name)))
             return
-        with zipfile.ZipFile(root) as archive:
-            prefix = _prefix(archive.namelist())
-            for name in names:
-                try:
-                    picture = archive.read(prefix + name)
-                except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-                    raise UserError(
-                        f"{root}: {prefix + name} cannot be read ({error}); fetch the archive again."
-                    ) from None
-                yield Example(name, {"inputs": picture, "targets": _class(name)})
+        archive = _opened(root)
+        for name in names:
+            yield Example(name, {"inputs": archive.read(name), "targets": _class(name)})
 
     def _names(self, split: str, tmp_dir: Path) -> Iterator[str]:
         """The pictures of a split, in the order of their names."""
@@ -159,7 +152,7 @@ def _pictures(root: Path, part: str = "") -> Iterator[str]:
     Nothing where there is neither.
     """
     if root.is_file():
-        names = _names_in_zip(root, root.stat().st_mtime_ns)
+        names = _opened(root).names
         yield from (name for name in names if name.startswith(f"{part}/")) if part else names
     elif not part and root.is_dir():
         yield from _pictures_in_folder(root, "", 2)
@@ -179,16 +172,37 @@ def _pictures_in_folder(root: Path, below: str, depth: int) -> Iterator[str]:
             yield from _pictures_in_folder(root, name, depth - 1)
 
 
+class _Archive:
+    """A zip file of pictures."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._zip = zipfile.ZipFile(path)
+        except zipfile.BadZipFile as error:
+            raise UserError(f"{path} is no whole zip file ({error}); fetch it again.") from None
+        self._path = path
+        every = self._zip.namelist()
+        self._prefix = _prefix(every)
+        within = (name for name in every if _is_picture(name) and name.startswith(self._prefix))
+        self.names = tuple(sorted(name.removeprefix(self._prefix) for name in within))
+
+    def read(self, name: str) -> bytes:
+        try:
+            return self._zip.read(self._prefix + name)
+        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+            raise UserError(
+                f"{self._path}: {self._prefix + name} cannot be read ({error}); fetch the archive again."
+            ) from None
+
+
+def _opened(path: Path) -> _Archive:
+    """A zip file, whose directory is read once, though every split and job asks."""
+    return _archive(path, path.stat().st_mtime_ns)
+
+
 @lru_cache(1)
-def _names_in_zip(path: Path, changed: int) -> tuple[str, ...]:
-    """The pictures of a zip file that was last `changed` at a time, in the order of their names."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            every = archive.namelist()
-    except zipfile.BadZipFile as error:
-        raise UserError(f"{path} is no whole zip file ({error}); fetch it again.") from None
-    prefix = _prefix(every)
-    return tuple(sorted(n.removeprefix(prefix) for n in every if _is_picture(n) and n.startswith(prefix)))
+def _archive(path: Path, changed: int) -> _Archive:
+    return _Archive(path)
 
 
 def _prefix(names: list[str]) -> str:

@@ -1,0 +1,43 @@
+import io
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+
+from t2t_mm.data.jpeg_head import jpeg_size
+
+PIXELS_HWC = np.arange(5 * 7 * 3, dtype=np.uint8).reshape(5, 7, 3)  # 5 rows of 7
+
+
+def encoded(**options) -> bytes:
+    buffer = io.BytesIO()
+    Pillow.fromarray(PIXELS_HWC).save(buffer, "JPEG", **options)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"quality": 100}, {"comment": b"\xff\xc0" * 300}])
+def test_a_jpeg_says_its_height_and_width(options):
+    assert jpeg_size(encoded(**options)) == (5, 7)
+
+
+def test_the_words_of_a_head_written_out():
+    application = b"\xff\xe0\x00\x04ab"  # a marker, the length of what follows it, two bytes of content
+    frame = b"\xff\xc0\x00\x0b\x08\x01\x02\x03\x04\x01\x01\x11\x00"  # 8 bits a sample, 0x0102 rows, 0x0304 columns
+    assert jpeg_size(b"\xff\xd8" + application + frame + b"\xff\xd9") == (258, 772)
+
+
+def test_what_is_cut_off_or_another_kind_of_file_says_nothing():
+    whole = encoded()
+    png = io.BytesIO()
+    Pillow.fromarray(PIXELS_HWC).save(png, "PNG")
+    assert jpeg_size(png.getvalue()) is None
+    for end in range(len(whole)):
+        assert jpeg_size(whole[:end]) is None
+
+
+def test_a_head_without_a_frame_or_of_a_picture_without_rows_says_nothing():
+    assert jpeg_size(b"\xff\xd8\xff\xd9") is None
+    assert jpeg_size(b"\xff\xd8" + b"\xff\xe0\x00\x04ab" * 3 + b"\xff\xd9") is None
+    assert jpeg_size(b"\xff\xd8\xff\xc0\x00\x0b\x08\x00\x00\x03\x04\x01\x01\x11\x00\xff\xd9") is None
+    assert jpeg_size(b"\xff\xd8" + b"\x00" * 100 + b"\xff\xd9") is None
+    assert jpeg_size(b"\xff\xd8" + b"\xff\xe0\x00\x00" * 9 + b"\xff\xd9") is None
