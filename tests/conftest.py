@@ -58,6 +58,36 @@ def scrambled() -> Callable[..., Any]:
 
 
 @pytest.fixture(scope="session")
+def gradients() -> Callable[..., dict[str, np.ndarray]]:
+    """The gradient of `objective()`, a function of the variables `weights`, by path; zeros where it reads none."""
+
+    def find(objective: Callable[[], Any], weights: list[Any]) -> dict[str, np.ndarray]:
+        import keras
+        from keras import ops
+
+        if keras.backend.backend() == "tensorflow":
+            import tensorflow as tf
+
+            with tf.GradientTape() as tape:
+                value = objective()
+            found = tape.gradient(value, [weight.value for weight in weights], unconnected_gradients="zero")
+        else:
+            import jax
+
+            def of(values: list[Any]) -> Any:
+                with keras.StatelessScope(list(zip(weights, values, strict=True))):
+                    return objective()
+
+            found = jax.jit(jax.grad(of))([weight.value for weight in weights])
+        return {
+            weight.path: ops.convert_to_numpy(ops.convert_to_tensor(one))
+            for weight, one in zip(weights, found, strict=True)
+        }
+
+    return find
+
+
+@pytest.fixture(scope="session")
 def untrained_run(tmp_path_factory: pytest.TempPathFactory, scrambled: Callable[..., Any]) -> Path:
     """A run directory as a trainer leaves it, of a very small net with random weights. Copy it to change it."""
     from t2t_mm import rundir

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 import pytest
-from keras import ops
 
 from t2t_mm.data.batch import Batch
 from t2t_mm.errors import UserError
@@ -86,27 +85,6 @@ def batch(problem, lengths=(4, 2, 0), most=5):
     return Batch(problem, 0, ids, {"inputs": text(lengths, most, 0), "targets": targets})
 
 
-def gradients(objective, weights):
-    """The gradient of `objective()`, a function of the variables `weights`, by path; zeros where it reads none."""
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
-
-        with tf.GradientTape() as tape:
-            value = objective()
-        found = tape.gradient(value, [weight.value for weight in weights], unconnected_gradients="zero")
-    else:
-        import jax
-
-        def of(values):
-            with keras.StatelessScope(list(zip(weights, values, strict=True))):
-                return objective()
-
-        found = jax.jit(jax.grad(of))([weight.value for weight in weights])
-    return {
-        weight.path: ops.convert_to_numpy(ops.convert_to_tensor(g)) for weight, g in zip(weights, found, strict=True)
-    }
-
-
 def moved_units(before, after):
     """Units whose weights, moments or counts differ; of the table of commands the rows' names."""
     paths = [name for name in before if not np.array_equal(before[name], after[name])]
@@ -176,7 +154,9 @@ def test_the_reported_loss_is_unsmoothed_and_without_penalties(run, problem):
 
 @pytest.mark.parametrize("problem", ["to_german", "size"])
 @pytest.mark.parametrize(("multiplier", "clips"), [(3.0, True), (0.01, False)])
-def test_what_is_minimised_is_the_smoothed_loss_times_the_multiplier_and_the_penalties(run, problem, multiplier, clips):
+def test_what_is_minimised_is_the_smoothed_loss_times_the_multiplier_and_the_penalties(
+    run, problem, multiplier, clips, gradients
+):
     def objective():
         forward = Forward(Noise(np.uint32(zlib.crc32(f"{SEED} step 3".encode()))))
         loss = run.net.loss(problem, batch(problem).arrays, np.int32(run.net.command(problem)), forward, 0.2)
