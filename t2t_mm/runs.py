@@ -123,7 +123,7 @@ def run(
         report(f"Going on with a difference: {difference}")
     if cluster.chief:
         rundir.copy_files(data_dir, output_dir, config.files)
-    use_all_devices()
+    use_all_devices(cluster)
     estimator = Estimator(
         ready,
         settings,

@@ -50,6 +50,7 @@ BACKEND_KERNELS = {  # one function per backend, measured
     "t2t_mm/decoding/compiled.py",
     "t2t_mm/layers/depthwise.py",
     "t2t_mm/layers/dispatch.py",
+    "t2t_mm/train/cluster_jax.py",
     "t2t_mm/train/cluster_tensorflow.py",
     "t2t_mm/train/optimiser.py",
     "t2t_mm/train/optimisers/adam.py",

@@ -40,6 +40,11 @@ class Cluster(abc.ABC):
         return Part(self.index, self.count)
 
     @property
+    def devices(self) -> list[str]:
+        """The devices of this process, as Keras names them."""
+        return list(keras.distribution.list_devices())
+
+    @property
     def replicas(self) -> Replicas:
         """What layers see, while a step is traced."""
         return Replicas(self.index, self.count, lambda x: self.totals([x])[0])
@@ -50,7 +55,7 @@ class Cluster(abc.ABC):
 
     @abc.abstractmethod
     def together(self, step: Callable[..., Any]) -> Callable[..., Any]:
-        """`step`, which asks for totals, as all workers are to run it while it is traced."""
+        """`step`, which asks for totals, as all workers are to run it."""
 
     @abc.abstractmethod
     def told(self, program: Callable[..., Any]) -> Callable[..., Any]:
@@ -118,16 +123,28 @@ def join(members: Members | None, report: Callable[[str], None]) -> Cluster:
     """The cluster of `members`, once all are there; one process where it is None. UserError for another backend."""
     if members is None:
         return ALONE
-    if keras.backend.backend() != "tensorflow":
-        raise UserError(
-            f"Several processes train together on TensorFlow alone. Received: KERAS_BACKEND={keras.backend.backend()} "
-            f"and {len(members.addresses)} workers (--num_workers or {VARIABLE}). On JAX one process uses all devices."
-        )
+    cluster = _cluster(len(members.addresses))
     report(f"Waiting for {members.named([i for i in range(len(members.addresses)) if i != members.index])}.")
-    from t2t_mm.train.cluster_tensorflow import TensorFlowCluster
-
     before = signal.signal(signal.SIGINT, signal.SIG_DFL)  # a wait that Python cannot interrupt
     try:
-        return TensorFlowCluster(members)
+        return cluster(members)
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def _cluster(count: int) -> Callable[[Members], Cluster]:
+    """Imports the one library that the backend needs."""
+    match keras.backend.backend():
+        case "tensorflow":
+            from t2t_mm.train.cluster_tensorflow import TensorFlowCluster
+
+            return TensorFlowCluster
+        case "jax":
+            from t2t_mm.train.cluster_jax import JaxCluster
+
+            return JaxCluster
+        case other:
+            raise UserError(
+                "Several processes train together on Keras' TensorFlow or JAX backend. Received: "
+                f"KERAS_BACKEND={other} and {count} workers (--num_workers or {VARIABLE})."
+            )

@@ -1,4 +1,4 @@
-"""On JAX one process trains on all devices of its host, each with its rows of every batch.
+"""On JAX one process trains on all its devices, each with its rows of every batch.
 
 Weights stand on every device. XLA compiles a step of the whole batch and puts in what devices must ask of each other,
 so that a step computes what it does on one device: sums in another order are all that differs.
@@ -10,12 +10,16 @@ import keras
 import numpy as np
 
 from t2t_mm.problem import Arrays
+from t2t_mm.train.cluster import Cluster
 
 
-def use_all_devices() -> None:
-    """Let weights that are made from now on stand on every device, if this is JAX and there are several."""
-    if keras.backend.backend() == "jax" and len(keras.distribution.list_devices()) > 1:
-        keras.distribution.set_distribution(keras.distribution.DataParallel(auto_shard_dataset=False))
+def use_all_devices(cluster: Cluster) -> None:
+    """Let weights that are made from now on stand on every device of this process, if this is JAX and it has several.
+
+    Those of other workers have copies of their own.
+    """
+    if keras.backend.backend() == "jax" and len(devices := cluster.devices) > 1:
+        keras.distribution.set_distribution(keras.distribution.DataParallel(devices=devices, auto_shard_dataset=False))
 
 
 def shared(arrays: dict[str, Arrays]) -> dict[str, Any]:
@@ -26,16 +30,20 @@ def shared(arrays: dict[str, Arrays]) -> dict[str, Any]:
     distribution = keras.distribution.distribution()
     if not isinstance(distribution, keras.distribution.DataParallel):
         return arrays
-    devices = distribution.num_model_replicas
+
+    def placed(array: np.ndarray) -> Any:
+        return keras.distribution.distribute_tensor(array, distribution.get_data_layout(array.shape))
+
+    rows = padded(arrays, distribution.num_model_replicas)
+    return {feature: {name: placed(array) for name, array in of.items()} for feature, of in rows.items()}
+
+
+def padded(arrays: dict[str, Arrays], devices: int) -> dict[str, Arrays]:
+    """The arrays of a batch, with as many empty rows behind it as make its rows a multiple of `devices`."""
 
     def longer(name: str, array: np.ndarray) -> np.ndarray:
         added = -len(array) % devices
         empty = -1 if name == "class" else 0
         return np.concatenate([array, np.full((added, *array.shape[1:]), empty, array.dtype)])
 
-    def placed(array: np.ndarray) -> Any:
-        return keras.distribution.distribute_tensor(array, distribution.get_data_layout(array.shape))
-
-    return {
-        feature: {name: placed(longer(name, array)) for name, array in of.items()} for feature, of in arrays.items()
-    }
+    return {feature: {name: longer(name, array) for name, array in of.items()} for feature, of in arrays.items()}

@@ -7,6 +7,7 @@ from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from t2t_mm.data.part import WHOLE
 from t2t_mm.errors import UserError
 from t2t_mm.train import checkpoint
 from t2t_mm.train.alike import check_same
@@ -168,7 +169,7 @@ class Loop:
         """Follow the policy on a step whose loss or gradient is not finite. Raises UserError to stop."""
         multiplier = self.estimator.problems[fault.taken.problem].problem.loss_multiplier
         blame = blamed(self.estimator.steps, fault.taken, multiplier)
-        if self.cluster.count > 1 and not fault.taken.all_batches:
+        if self.cluster.part != WHOLE and not fault.taken.all_batches:
             blame = f"Worker {self.cluster.index} has looked at its own rows. {blame}"
         saved = int(self.cluster.from_chief(-1 if self.estimator.saved is None else self.estimator.saved))
         action, why = self.policy.decide(fault.taken.step, None if saved < 0 else saved)

@@ -1,7 +1,8 @@
 """Steps as XLA programs through JAX, which imports no TensorFlow.
 
 Shapes are static here, so a kind is compiled for each shape of its batches. Weights, slots and counts that a step
-moves are given away to it: XLA writes the new values where the old ones stood.
+moves are given away to it: XLA writes the new values where the old ones stood. Where several processes train together a
+step is two programs: what they find together, and what each then moves by itself, which no lost worker can break.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -21,6 +22,9 @@ from t2t_mm.train.compiler import Compiler, Program, Specs
 from t2t_mm.train.devices import shared
 from t2t_mm.train.optimiser import Optimiser
 
+# Of a batch: gradients by path, nats a target, reports, and what weights without gradients become, by path.
+Found = tuple[dict[str, Any], Any, dict[str, Any], dict[str, Any]]
+
 
 @dataclass(frozen=True)
 class Used:
@@ -36,11 +40,11 @@ class JaxCompiler(Compiler):
     def __init__(self, net: Net, optimiser: Optimiser, hparams: TrainingHparams, cluster: Cluster = ALONE) -> None:
         super().__init__(net, optimiser, hparams, cluster)
         self._kinds: dict[Any, Used] = {}
+        self._found_together: dict[Any, Callable[..., Found]] = {}
 
     def train(self, problem: str, specs: Specs) -> Program:
-        def run(features: Any, command: Any, multiplier: Any, noise_seed: Any, share: Any, rate: Any) -> Any:
-            self.traced += 1
-            gradients, nats, reports, moved = self.gradients(problem, features, command, multiplier, noise_seed)
+        def run(found: Found, command: Any, share: Any, rate: Any) -> Any:
+            gradients, nats, reports, moved = found
             gradients, nats = self.whole(gradients, nats, share, command)
             norm = jnp.sqrt(sum(jnp.sum(jnp.square(gradient)) for gradient in gradients.values()))
             sound = self.sound.value * jnp.isfinite(norm + nats).astype("float32")
@@ -62,17 +66,14 @@ class JaxCompiler(Compiler):
         return self._program(problem, run, moving)
 
     def gather(self, problem: str, specs: Specs) -> Program:
-        def run(features: Any, command: Any, multiplier: Any, noise_seed: Any, share: Any) -> None:
-            self.traced += 1
-            gradients, nats, _, _ = self.gradients(problem, features, command, multiplier, noise_seed)
+        def run(found: Found, command: Any, share: Any) -> None:
+            gradients, nats, _, _ = found
             for name, value in (gradients | {"nats": nats}).items():
                 self.gathered[name].assign(self.gathered[name].value + share * value)
 
         return self._program(problem, run, self._gathered)
 
-    def gradients(
-        self, problem: str, *given: Any, replicas: Replicas = ONE
-    ) -> tuple[dict[str, Any], Any, dict[str, Any], dict[str, Any]]:
+    def gradients(self, problem: str, *given: Any, replicas: Replicas = ONE) -> Found:
         used = self._used(problem, *given).read
         trained = {path: weight for path, weight in used.items() if path in self.optimiser.weights}
 
@@ -101,32 +102,58 @@ class JaxCompiler(Compiler):
         return call
 
     def _program(self, problem: str, run: Callable[..., Any], moving: Callable[[Used], list[Any]]) -> Program:
-        """`run` compiled: a function that moves the variables `moving(what the kind's loss uses)`."""
+        """`run`, on what a batch's gradients are, compiled: a function of what `gradients` takes and what `run` takes
+        behind the command, which moves the variables `moving(what the kind's loss uses)`."""
         given_away: list[Any] = []  # known from the first batch on
         read: list[Any] = []  # and those that stay
+        found_before = self._together(problem) if self.cluster.count > 1 else None
 
-        def stateless(moved: list[Any], stay: list[Any], *given: Any) -> Any:
+        def stateless(moved: list[Any], stay: list[Any], given: tuple[Any, ...], command: Any, *rest: Any) -> Any:
+            self.traced += 1
             now = [*zip(given_away, moved, strict=True), *zip(read, stay, strict=True)]
             with keras.StatelessScope(now) as scope:
-                said = run(*given)
+                found = given if found_before else self.gradients(problem, *given)
+                said = run(found, command, *rest)
             return [scope.get_current_value(variable) for variable in given_away], said
 
         program = jax.jit(stateless, donate_argnums=0)
 
         def call(features: Any, command: Any, multiplier: Any, noise_seed: Any, *rest: Any) -> Any:
-            features = shared(features)
+            given = features if found_before else shared(features), command, multiplier, noise_seed
             if not given_away:
-                used = self._used(problem, features, command, multiplier, noise_seed)
+                used = self._used(problem, *given)
                 given_away.extend(moving(used))
                 known = {id(variable) for variable in given_away}
                 read.extend(weight for weight in used.read.values() if id(weight) not in known)
-            values = ([variable.value for variable in variables] for variables in (given_away, read))
-            moved, said = program(*values, features, command, multiplier, noise_seed, *rest)
+            values = [[variable.value for variable in variables] for variables in (given_away, read)]
+            if found_before:
+                given = found_before(*given)
+                values = jax.device_put(values, given[1].sharding)  # as the step leaves them: compiled once
+            moved, said = program(*values, given, command, *rest)
             for variable, value in zip(given_away, moved, strict=True):
                 variable.assign(value)
             return said
 
         return call
+
+    def _together(self, problem: str) -> Callable[..., Found]:
+        """`gradients` of the problem's batches, which all workers find together: for every batch of a step alike."""
+        if (kind := self.net.kind(problem)) in self._found_together:
+            return self._found_together[kind]
+
+        def find(values: Mapping[str, Any], *given: Any) -> Found:
+            self.traced += 1
+            used = self._used(problem, *given).read
+            with keras.StatelessScope([(used[path], value) for path, value in values.items()]):
+                return self.gradients(problem, *given)
+
+        program = self.cluster.together(find)
+
+        def call(*given: Any) -> Found:
+            used = self._used(problem, *given).read
+            return program({path: weight.value for path, weight in used.items()}, *given)
+
+        return self._found_together.setdefault(kind, call)
 
     def _gathered(self, used: Used) -> list[Any]:
         """What batches of a step add up to, for those of the weights in use that train."""

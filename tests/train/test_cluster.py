@@ -130,8 +130,8 @@ def test_a_signal_to_one_worker_stops_and_only_the_chief_writes(letters, tmp_pat
 
 
 def test_another_backend_takes_no_cluster(monkeypatch):
-    monkeypatch.setattr("keras.backend.backend", lambda: "jax")
-    with pytest.raises(UserError, match="KERAS_BACKEND=jax and 2 workers"):
+    monkeypatch.setattr("keras.backend.backend", lambda: "torch")
+    with pytest.raises(UserError, match="KERAS_BACKEND=torch and 2 workers"):
         join(Members(("a:1", "b:1"), 0), print)
 
 

@@ -4,15 +4,13 @@ import io
 import json
 import os
 import signal
-import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 from PIL import Image as Pillow
+from two_workers import KILLED_AT, STEPS, assert_same_weights, end, mortal, saved, two_workers
 
 if keras.backend.backend() != "tensorflow":
     pytest.skip("workers take a problem each on TensorFlow alone", allow_module_level=True)
@@ -21,15 +19,12 @@ from t2t_mm.data.image import Image
 from t2t_mm.data.label import Label
 from t2t_mm.data.ready import open_problem
 from t2t_mm.data.text import Text
-from t2t_mm.errors import UserError
 from t2t_mm.problem import DEV, TRAIN, Example, Problem, Source
 from t2t_mm.registry import HPARAM_SETS
-from t2t_mm.train import checkpoint
 from t2t_mm.train.cluster import ALONE, join
 from t2t_mm.train.estimator import Estimator, Habits
 from t2t_mm.train.members import VARIABLE, members
 
-STEPS, KILLED_AT = 6, 4
 HPARAMS = HPARAM_SETS["multimodel_demo"]().override(
     "hidden_size=8,encoder_blocks=1,mixer_blocks=0,decoder_blocks=1,experts=4,expert_size=6,attention=False,dropout=0.2,"
     "balance_loss=0.1,batch_size=40,buckets=1,image_size=16,clip_grad_norm=0.3,weight_decay=0.01,ema_decay=0.9,"
@@ -90,38 +85,9 @@ def run_of(data, folder, cluster=ALONE, workers=None):
 
 
 def work(data, folder, fault=""):
-    """What each process does. If worker 1 is to be killed, it is when the time has come."""
+    """What each process does."""
     cluster = join(members(os.environ[VARIABLE]), lambda line: None)
-    run = run_of(data, folder, cluster)
-    take = run.stepping.take
-
-    def fatal(*given):
-        if fault and not cluster.chief and run.step + 1 == KILLED_AT:
-            os.kill(os.getpid(), signal.SIGKILL)
-        take(*given)
-
-    run.stepping.take = fatal
-    return run.train().stop.exit_code
-
-
-def two_workers(*given):
-    """The exit codes of both, and what they printed."""
-    with socket.socket() as one, socket.socket() as other:
-        one.bind(("localhost", 0))
-        other.bind(("localhost", 0))
-        addresses = [f"localhost:{each.getsockname()[1]}" for each in (one, other)]
-    processes = []
-    for index in range(2):
-        config = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
-        environment = {**os.environ, VARIABLE: json.dumps(config), "PYTHONPATH": os.pathsep.join(sys.path)}
-        command = [sys.executable, __file__, *map(str, given)]
-        processes.append(subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True))
-    printed = [process.communicate(timeout=600)[1] for process in processes]
-    return [process.returncode for process in processes], printed
-
-
-def saved(folder):
-    return checkpoint.load_newest(folder, print)[1:]
+    return mortal(run_of(data, folder, cluster), fault).train().stop.exit_code
 
 
 def losses(folder):
@@ -141,7 +107,7 @@ def data(tmp_path_factory):
 def together(data, tmp_path_factory):
     """The folder of an undisturbed run of two workers."""
     folder = tmp_path_factory.mktemp("together")
-    codes, printed = two_workers(data, folder)
+    codes, printed = two_workers(__file__, data, folder)
     assert codes == [0, 0], printed
     return folder
 
@@ -152,31 +118,23 @@ def test_two_workers_with_a_problem_each_do_what_one_does_in_turn(data, together
     chosen = [[run.mixer.choose(step, worker) for worker in range(2)] for step in range(1, STEPS + 1)]
     assert ["capitals", "tones"] in chosen and ["tones", "tones"] in chosen
     run.train()
-    (right, alone), (got, state) = saved(tmp_path), saved(together)
+    alone, state = saved(tmp_path)[1], saved(together)[1]
     taken = sum(chosen, [])
     assert state == alone and state["positions"] == {name: taken.count(name) for name in PROBLEMS}
     assert losses(together) == pytest.approx(losses(tmp_path), rel=1e-4) and set(losses(together)) == set(PROBLEMS)
-    assert right.keys() == got.keys()
-    for name, tensor in right.items():
-        np.testing.assert_allclose(got[name], tensor, rtol=1e-3, atol=1e-5, err_msg=name)
+    assert_same_weights(together, tmp_path, rtol=1e-3, atol=1e-5)
 
 
 @pytest.mark.slow
 def test_a_worker_with_its_own_problem_that_is_killed_goes_on_exactly(data, together, tmp_path):
-    codes, printed = two_workers(data, tmp_path, "killed")
+    codes, printed = two_workers(__file__, data, tmp_path, "kill 1")
     assert codes == [1, -signal.SIGKILL], printed
     assert saved(tmp_path)[1]["step"] == KILLED_AT - 1
-    codes, printed = two_workers(data, tmp_path)
+    codes, printed = two_workers(__file__, data, tmp_path)
     assert codes == [0, 0], printed
-    (right, whole), (got, state) = saved(together), saved(tmp_path)
-    assert state == whole and right.keys() == got.keys()
-    for name, tensor in right.items():
-        np.testing.assert_array_equal(got[name], tensor, err_msg=name)
+    assert saved(tmp_path)[1] == saved(together)[1]
+    assert_same_weights(tmp_path, together)
 
 
 if __name__ == "__main__":
-    try:
-        raise SystemExit(work(*sys.argv[1:]))
-    except UserError as error:
-        print(error, file=sys.stderr)
-        raise SystemExit(1) from None
+    end(work)

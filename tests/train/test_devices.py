@@ -14,7 +14,8 @@ from t2t_mm.data.batch import Batch
 from t2t_mm.models.net import Net
 from t2t_mm.problem import ArraySpec, Port, Signature
 from t2t_mm.registry import HPARAM_SETS
-from t2t_mm.train.devices import shared, use_all_devices
+from t2t_mm.train.cluster import ALONE
+from t2t_mm.train.devices import padded, shared, use_all_devices
 from t2t_mm.train.optimiser import Optimiser
 from t2t_mm.train.step import Steps
 
@@ -34,7 +35,7 @@ ROWS = 5  # which two devices do not share evenly
 
 def three_steps() -> dict[str, np.ndarray]:
     """What three steps and a judgement say and leave."""
-    use_all_devices()
+    use_all_devices(ALONE)
     net = Net(PROBLEMS, HPARAMS)
     net.build()
     for seed, weight in enumerate(sorted(net.trainable_variables, key=lambda weight: weight.path)):
@@ -85,6 +86,14 @@ def test_with_one_device_a_batch_stays_as_it_is():
         pytest.skip("this process has several devices")
     arrays = {"targets": {"class": np.zeros(3, "int32")}}
     assert shared(arrays) is arrays
+
+
+def test_rows_become_a_multiple_of_the_devices_by_empty_ones_behind():
+    arrays = {"inputs": {"ids": np.ones((3, 2), "int32")}, "targets": {"class": np.array([0, 1, 2], "int32")}}
+    found = padded(arrays, 2)
+    np.testing.assert_array_equal(found["inputs"]["ids"], [[1, 1], [1, 1], [1, 1], [0, 0]])
+    np.testing.assert_array_equal(found["targets"]["class"], [0, 1, 2, -1])
+    np.testing.assert_array_equal(padded(arrays, 3)["targets"]["class"], [0, 1, 2])
 
 
 if __name__ == "__main__":
