@@ -209,6 +209,13 @@ def test_gin_binds_the_run_and_the_hparams_and_changes_come_last(run, tmp_path):
     assert "MultiModelHparams.dropout = 0.3" in (tmp_path / "run" / "operative_config.gin").read_text()
 
 
+def test_what_gin_bound_holds_until_it_is_read_again():
+    runs.parse_gin([], ["run.train_steps = 7"])
+    runs.parse_gin([], ["run.random_seed = 3"])
+    assert dict(runs.bound_arguments()) == {"random_seed": 3}
+    gin.clear_config()
+
+
 @pytest.mark.slow
 def test_the_operative_config_of_a_run_repeats_it_to_the_last_bit(run, tmp_path):
     runs.parse_gin([], ["MultiModelHparams.dropout = 0.3"])
@@ -216,7 +223,6 @@ def test_the_operative_config_of_a_run_repeats_it_to_the_last_bit(run, tmp_path)
     first = run(hparams=f"{TINY},learning_rate=0.7,{schedule}", random_seed=3, train_steps=4, eval_steps=1)
     first.estimator.train()
 
-    gin.clear_config()
     runs.parse_gin([str(tmp_path / "run" / "operative_config.gin")], [])
     bound = dict(runs.bound_arguments())
     assert bound["eval_steps"] == 1 and bound["random_seed"] == 3
