@@ -257,8 +257,8 @@ def _settings(hparams_set: str | None, changes: str, earlier: rundir.RunConfig |
 
 
 def parse_gin(files: Sequence[str], bindings: Sequence[str]) -> None:
-    """Read gin files and single bindings, which `run` then follows, and these alone: what an earlier call in this process
-    read is forgotten. Raises UserError for what gin refuses.
+    """Read gin files and single bindings, which `run` then follows, and these alone: what an earlier call in this
+    process read is forgotten. Raises UserError for what gin refuses.
     """
     gin.clear_config()
     for name in HPARAM_SETS:

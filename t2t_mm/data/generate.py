@@ -127,15 +127,35 @@ def _missing(
             report(f"{name}: is there already, in {data_dir / name}{part}.")
             continue
         missing[name] = problem
-        if download and not problem.source.present(tmp_dir):
-            if size := problem.source.download_bytes(tmp_dir):
-                report(f"{name}: its corpus is downloaded to {tmp_dir}, {size / 1e9:,.2f} GB.")
-            problem.source.fetch(tmp_dir)
-        problem.source.splits(tmp_dir)  # a corpus that is not there stops the call before anything is written
+    absent = [name for name, problem in missing.items() if not problem.source.present(tmp_dir)] if download else []
+    sizes = {name: missing[name].source.download_bytes(tmp_dir) for name in absent}
+    # Those of no known size come first: what is to be got by hand is told before anything large is downloaded.
+    for name in sorted(absent, key=lambda name: sizes[name]):
+        if missing[name].source.present(tmp_dir):  # by now: another problem has the same
+            continue
+        if sizes[name]:
+            _check_there({name: problem for name, problem in missing.items() if not sizes.get(name)}, tmp_dir)
+            report(f"{name}: its corpus is downloaded to {tmp_dir}, {sizes[name] / 1e9:,.2f} GB.")
+        missing[name].source.fetch(tmp_dir)
+    _check_there(missing, tmp_dir)
     for name, problem in missing.items():
         for note in problem.source.notes(tmp_dir):
             report(f"{name}: {note}")
     return missing
+
+
+def _check_there(problems: Mapping[str, type[Problem]], tmp_dir: Path) -> None:
+    """Raise UserError naming every corpus that is not there, before anything is written."""
+    lacking: dict[str, list[str]] = {}  # what is to be done, and for which problems
+    for name, problem in problems.items():
+        try:
+            problem.source.splits(tmp_dir)
+        except UserError as error:
+            lacking.setdefault(str(error), []).append(name)
+    if len(lacking) == 1:
+        raise UserError(*lacking)
+    if lacking:
+        raise UserError("\n".join(f"{', '.join(names)}: {what}" for what, names in lacking.items()))
 
 
 def generated(name: str, problem: type[Problem], data_dir: Path) -> bool:

@@ -36,8 +36,8 @@ class ImageCodec(Codec):
     def store(self, value: Any) -> bytes:
         """The bytes as they are, once they have proved to be a picture that was not cut off.
 
-        A JPEG proves it by its head and its end marker: to decode it would cost ten times as much as all else that is
-        done to it. Damage in between is found when it is loaded (`corrupt_record`, `--check`).
+        A usual JPEG proves it by its head and its end marker: to decode it would cost ten times as much as all else
+        that is done to it. Damage in between is found when it is loaded (`corrupt_record`, `--check`).
         """
         if not isinstance(value, bytes):
             raise UserError(f"A picture is the bytes of its file; received {type(value).__name__}: {value!r:.60}.")

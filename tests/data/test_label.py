@@ -69,3 +69,9 @@ def test_a_class_without_a_name_is_refused(tmp_path):
 def test_a_missing_list_is_named(tmp_path):
     with pytest.raises(UserError, match=r"No list of classes at .*classes\.pets\.txt"):
         Label("pets").open(tmp_path)
+
+
+def test_of_equally_likely_classes_the_one_that_stands_first_in_the_list_comes_first(codec):
+    ranked = codec.likeliest(np.array([0.3, 0.3, 0.4], np.float32))
+    assert [name for name, _ in ranked] == ["horse", "cat", "dog"]
+    assert [name for name, _ in codec.likeliest(np.full(3, 1 / 3))] == ["cat", "dog", "horse"]

@@ -73,6 +73,12 @@ def test_accuracy_top5_of_five_classes_is_always_right():
     )
 
 
+def test_of_seven_equal_logits_the_first_alone_is_right_and_none_is_outscored():
+    equal_BTV, labels_BT, real_BT = np.zeros((7, 1, 7)), np.arange(7)[:, None], np.ones((7, 1))
+    np.testing.assert_array_equal(sums("accuracy", equal_BTV, labels_BT, real_BT)[:, 0], [1, 0, 0, 0, 0, 0, 0])
+    np.testing.assert_array_equal(sums("accuracy_top5", equal_BTV, labels_BT, real_BT)[:, 0], np.ones(7))
+
+
 def test_logits_that_are_no_numbers_are_never_in_the_top5():
     assert figure("accuracy_top5", np.full((1, 1, 10), np.nan), [[3]], [[True]]) == 0
 

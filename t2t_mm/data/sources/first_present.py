@@ -41,19 +41,28 @@ class FirstPresent(Source):
         return next(filter(None, (source.download_bytes(tmp_dir) for source in self.sources)), 0)
 
     def fetch(self, tmp_dir: Path) -> None:
-        """Let each in turn fetch its corpus, until one is there."""
+        """Let each in turn fetch its corpus, until one is there. A UserError of one names the layouts of all."""
         for source in self.sources:
             if not self.present(tmp_dir):
-                source.fetch(tmp_dir)
+                try:
+                    source.fetch(tmp_dir)
+                except UserError as error:
+                    raise UserError(
+                        f"{error}\nWithout that, one of these would do:\n  {self._lacking(tmp_dir)}"
+                    ) from error
 
     def _chosen(self, tmp_dir: Path) -> Source:
         for source in self.sources:
             if source.present(tmp_dir):
                 return source
-        missing = []
+        raise UserError(f"The corpus was found in none of its layouts:\n  {self._lacking(tmp_dir)}")
+
+    def _lacking(self, tmp_dir: Path) -> str:
+        """What each layout lacks, in lines."""
+        said = []
         for source in self.sources:
             try:
                 source.splits(tmp_dir)
             except UserError as error:
-                missing.append(str(error))
-        raise UserError("The corpus was found in none of its layouts:\n  " + "\n  ".join(missing))
+                said.append(str(error))
+        return "\n  ".join(said)

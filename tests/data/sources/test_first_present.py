@@ -44,6 +44,18 @@ def test_fetching_goes_on_until_one_is_there(tmp_path):
     assert (tmp_path / "animals").exists() and not (tmp_path / "zoo").exists()
 
 
+def test_when_fetching_fails_the_layouts_that_would_do_are_named_too(tmp_path):
+    class Failing(ImageFolder):
+        def fetch(self, tmp_dir):
+            raise UserError("No such host: zoo.example")
+
+    with pytest.raises(UserError) as refusal:
+        FirstPresent(ImageFolder("pets"), Failing("animals")).fetch(tmp_path)
+    first, *others = str(refusal.value).splitlines()
+    assert first == "No such host: zoo.example"
+    assert any(f"{tmp_path / 'pets'} holds no pictures" in line for line in others)
+
+
 def test_notes_and_the_size_of_a_download_are_those_of_the_source_in_question(tmp_path):
     class Noted(ImageFolder):
         def notes(self, tmp_dir):
