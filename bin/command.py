@@ -96,6 +96,16 @@ class Parser(argparse.ArgumentParser):
         """Every flag, with its dashes."""
         return [flag for action in self._actions for flag in action.option_strings]
 
+    def given(self, argv: Sequence[str]) -> set[str]:
+        """The names of the options that `argv` gives, at their defaults or not."""
+        return {
+            action.dest
+            for action in self._actions
+            for flag in action.option_strings
+            for arg in argv
+            if arg.partition("=")[0] == flag
+        }
+
     def giving(self, asked: Mapping[str, Any]) -> list[str]:
         """The flags that give the values in `asked`, by name; those at their defaults, or None, are left out."""
         flags = []

@@ -66,6 +66,11 @@ def trainer_options(argv: Sequence[str]) -> argparse.Namespace:
             registry.address(name)
     asked = options.problems
     options.problems = problem_names(asked)
+    if options.schedule == "train" and options.best_metric:
+        raise UserError(
+            f"--best_metric={options.best_metric} chooses among evaluations, and --schedule=train makes none: take "
+            "--schedule=train_and_evaluate."
+        )
     if options.verify and not options.check:
         raise UserError("--verify belongs to --check: give both, or t2t-mm-datagen --verify.")
     if not gin:

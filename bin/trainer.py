@@ -72,19 +72,22 @@ def main(argv: Sequence[str]) -> None:
         return  # what the chief does alone
     with hushed():
         from t2t_mm import runs  # brings Keras and TensorFlow, which --help can do without
+        from t2t_mm.gin_bindings import bound_arguments, parse_gin
         from t2t_mm.train.cluster import join
         from t2t_mm.train.replay import replay
 
-    runs.parse_gin(options.gin_file, options.gin_param)
-    bound = dict(runs.bound_arguments())
+    parse_gin(options.gin_file, options.gin_param)
+    bound: dict[str, Any] = bound_arguments(runs.run)
     if isinstance(bound.get("problems"), str):
         bound["problems"] = problem_names(str(bound["problems"]))
     bound |= {name: Path(str(bound[name])).expanduser() for name in PLACES if name in bound}
-    defaults = vars(trainer_parser().parse_args([]))
-    given = {name: getattr(options, name) for name in PASSED_ON}
-    arguments: dict[str, Any] = bound | {
-        name: value for name, value in given.items() if name not in bound or value not in (defaults[name], (), None)
+    said = trainer_parser().given(argv)
+    arguments: dict[str, Any] = {
+        name: getattr(options, name) for name in PASSED_ON if name in said or name not in bound
     }
+    if "train_steps" not in said:
+        del arguments["train_steps"]  # those of the run that goes on
+    arguments = bound | arguments
     if arguments.get("output_dir") is None:
         raise UserError("--output_dir is missing: where should the run lie?")
     if arguments["data_dir"] is None:
@@ -101,7 +104,12 @@ def main(argv: Sequence[str]) -> None:
     report = runs.say if cluster.chief else lambda line: None
     with only_process(Path(arguments["output_dir"])) if trains and cluster.chief else nullcontext():
         ready = runs.run(
-            **arguments, plugins=options.plugins, command_line=(TRAINER, *argv), cluster=cluster, report=report
+            **arguments,
+            plugins=options.plugins,
+            command_line=(TRAINER, *argv),
+            cluster=cluster,
+            write=trains,
+            report=report,
         )
         code = follow(ready, options.schedule, options.dry_run)
     if code:

@@ -55,6 +55,8 @@ class DataHparams:
             raise UnknownName("spec_augment policy", self.spec_augment, SPEC_AUGMENT)
 
 
+ENDING = ("cosine", "linear", "exponential")  # schedules of the learning rate that end with the run
+SCHEDULES = ("noam", "rsqrt_decay", *ENDING, "constant")  # train/schedule.py
 OPTIMIZERS = ("adam", "adam_w", "adafactor", "momentum")  # one rule each in train/optimisers
 NOT_FINITE = ("stop", "skip", "rollback")  # see train/policy.py
 
@@ -92,17 +94,22 @@ class TrainingHparams:
     def __post_init__(self) -> None:
         if self.optimizer not in OPTIMIZERS:
             raise UnknownName("optimizer", self.optimizer, OPTIMIZERS)
+        if self.learning_rate_schedule not in SCHEDULES:
+            raise UnknownName("learning_rate_schedule", self.learning_rate_schedule, SCHEDULES)
         if self.not_finite not in NOT_FINITE:
             raise UnknownName("not_finite", self.not_finite, NOT_FINITE)
         if self.precision not in ("float32", "bfloat16"):
             raise UnknownName("precision", self.precision, ["float32", "bfloat16"])
-        positive = ("learning_rate", "clip_grad_norm", "learning_rate_warmup_steps", "weight_decay")
-        shares = ("label_smoothing", "adam_beta1", "adam_beta2", "momentum", "ema_decay", "problem_floor")
+        positive = ("clip_grad_norm", "learning_rate_warmup_steps", "weight_decay")
+        shares = ("label_smoothing", "momentum", "ema_decay", "problem_floor")
         check_bounds(self, dict.fromkeys(positive, (0, inf)) | dict.fromkeys(shares, (0, 1)))
+        adam = {"adam_beta1": (0, 0.999999), "adam_beta2": (0, 0.999999), "adam_epsilon": (0, 1)}
+        check_bounds(self, adam | {"learning_rate": (0, 1e6)})
         adafactor = {"adafactor_memory_exponent": (0, 1), "adafactor_clipping_threshold": (1e-6, inf)}
         check_bounds(self, adafactor | {"accumulate_batches": (1, inf)})
 
 
+PLAIN = ("bool", "int", "float", "str")  # types that text is parsed to
 RECORDS = ("body", "training", "data")
 MULTIPROBLEM = (  # what answers T2T's hparams of that prefix
     "Tensor2Tensor's schedules of problems are problem_choice=scheduled and, for instance, "
@@ -148,8 +155,7 @@ class HparamSet:
             if name not in home:
                 raise UnknownName("hparam", name, home, MULTIPROBLEM if name.startswith("multiproblem_") else "")
             record = home[name]
-            parsed = _parse(name, value, fields_of[record][name].type) if isinstance(value, str) else value
-            changes[record][name] = parsed
+            changes[record][name] = _typed(name, value, fields_of[record][name].type)
         return replace(
             self, **{record: replace(getattr(self, record), **new) for record, new in changes.items() if new}
         )
@@ -159,12 +165,22 @@ class HparamSet:
         return {k: v for record in (self.body, self.training, self.data) for k, v in dataclasses.asdict(record).items()}
 
 
-def _parse(name: str, text: str, kind: Any) -> Any:
+def _typed(name: str, value: Any, kind: Any) -> Any:
+    """`value` as a field of type `kind` takes it: text is parsed, a whole number will do for any."""
     kind = getattr(kind, "__name__", kind)
-    truth = {"true": True, "1": True, "false": False, "0": False}
     try:
-        if kind == "bool":
-            return truth[text.lower()]
-        return {"int": int, "float": float, "str": str}[kind](text)
+        if isinstance(value, str):
+            return _parse(value, kind)
+        if type(value).__name__ == kind or kind not in PLAIN:
+            return value
+        if kind == "float" and type(value) is int:
+            return float(value)
     except (ValueError, KeyError):
-        raise UserError(f"hparam {name} takes a value of type {kind}; received {text!r}.") from None
+        pass
+    raise UserError(f"hparam {name} takes a value of type {kind}; received {value!r}.")
+
+
+def _parse(text: str, kind: str) -> Any:
+    if kind == "bool":
+        return {"true": True, "1": True, "false": False, "0": False}[text.lower()]
+    return {"int": int, "float": float, "str": str}[kind](text)

@@ -21,7 +21,7 @@ import t2t_mm
 from t2t_mm import plugins
 from t2t_mm.errors import UserError
 from t2t_mm.fingerprint import fingerprint
-from t2t_mm.hparam_set import DataHparams, HparamSet, TrainingHparams
+from t2t_mm.hparam_set import ENDING, DataHparams, HparamSet, TrainingHparams
 from t2t_mm.plugins import Plugin
 from t2t_mm.problem import Port, Signature
 from t2t_mm.whole_file import whole_file
@@ -43,6 +43,8 @@ class RunConfig:
     files: Mapping[str, str] = dataclasses.field(default_factory=dict)  # copied beside: name to sha256
     records: Mapping[str, str] = dataclasses.field(default_factory=dict)  # "problem split" to Split.fingerprint
     versions: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    train_steps: int = 0  # that it is to take; 0: unknown
+    began_from: str = ""  # the run or checkpoint whose weights it began with
     command_line: tuple[str, ...] = ()
 
 
@@ -65,6 +67,8 @@ def save(config: RunConfig, output_dir: Path) -> Path:
         "files": dict(config.files),
         "records": dict(config.records),
         "versions": dict(config.versions),
+        "train_steps": config.train_steps,
+        "began_from": config.began_from,
         "command_line": list(config.command_line),
     }
     path = output_dir / CONFIG
@@ -99,6 +103,8 @@ def load(output_dir: Path) -> RunConfig:
             files=content["files"],
             records=content.get("records", {}),
             versions=content["versions"],
+            train_steps=content.get("train_steps", 0),
+            began_from=content.get("began_from", ""),
             command_line=tuple(content["command_line"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError, ImportError) as error:
@@ -146,9 +152,17 @@ def check_same(saved: RunConfig, wanted: RunConfig, output_dir: Path) -> list[st
         for difference in (
             *_differing("hparam ", asdict(saved.hparams.training), asdict(wanted.hparams.training)),
             *_differing("hparam ", asdict(saved.hparams.data), asdict(wanted.hparams.data)),
+            *_differing("", *_ends(saved, wanted)),
             *_differing("version of ", saved.versions, wanted.versions),
         )
     ]
+
+
+def _ends(saved: RunConfig, wanted: RunConfig) -> tuple[dict[str, int], dict[str, int]]:
+    """The last step of each, where the rate of every step depends on it."""
+    if not saved.train_steps or wanted.hparams.training.learning_rate_schedule not in ENDING:
+        return {}, {}
+    return {"train_steps": saved.train_steps}, {"train_steps": wanted.train_steps}
 
 
 def check_records(saved: RunConfig, now: Mapping[str, str], output_dir: Path) -> None:

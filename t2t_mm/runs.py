@@ -1,19 +1,10 @@
-"""Names and numbers to a ready run: what the trainer's flags, a gin file and a Python caller all come through.
-
-gin binds the arguments of `run` and the fields of the three hparams records, and nothing else:
-
-    run.problems = 'builtin'
-    run.train_steps = 500
-    MultiModelHparams.dropout = 0.2
-"""
+"""Names and numbers to a ready run: what the trainer's flags, a gin file and a Python caller all come through."""
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-
-import gin
 
 from t2t_mm import rundir
 from t2t_mm.data.generate import generate
@@ -22,7 +13,8 @@ from t2t_mm.data.ready import ReadyProblem, fingerprints, open_problem
 from t2t_mm.data.records import files_of
 from t2t_mm.errors import UserError
 from t2t_mm.fingerprint import fingerprint
-from t2t_mm.hparam_set import DataHparams, HparamSet, TrainingHparams
+from t2t_mm.gin_bindings import bindings, configurable
+from t2t_mm.hparam_set import HparamSet
 from t2t_mm.models.ports import addresses
 from t2t_mm.operative_config import OPERATIVE_CONFIG, operative_config
 from t2t_mm.plugins import Plugin, load, used
@@ -34,6 +26,8 @@ from t2t_mm.train.preflight import Preflight, preflight
 from t2t_mm.train.trial import Trial
 from t2t_mm.train.warm_start import begin_warm
 from t2t_mm.whole_file import whole_file
+
+TRAIN_STEPS = 250_000  # T2T's
 
 Report = Callable[[str], None]
 
@@ -61,7 +55,7 @@ def run(
     tmp_dir: Path,
     output_dir: Path,
     generate_data: bool = False,
-    train_steps: int = 250000,
+    train_steps: int | None = None,
     eval_steps: int = -1,
     local_eval_frequency: int = 2000,
     eval_throttle_seconds: float = 0,
@@ -77,6 +71,7 @@ def run(
     plugins: Sequence[Plugin] = (),
     command_line: Sequence[str] = (),
     cluster: Cluster = ALONE,
+    write: bool = True,
     report: Report = say,
 ) -> Run:
     """Make data where it is missing, and a run in `output_dir`, or go on with the one that is there.
@@ -90,7 +85,10 @@ def run(
         tmp_dir: where corpora lie.
         output_dir: the run directory.
         generate_data: allow what downloads a corpus.
+        train_steps: None for those of the run in `output_dir`, or 250,000.
+        warm_start_from: None for what the run in `output_dir` began from.
         cluster: the workers that train together; the chief alone makes data and writes.
+        write: say in `output_dir` what the run is; without that, what is there stays as it is.
         The rest are the trainer's flags of the same names.
 
     Raises UserError for a corpus that is missing, a run in `output_dir` that is another one, or a metric or a run to
@@ -98,12 +96,14 @@ def run(
     """
     if eval_early_stopping_steps and not best_metric:
         raise UserError("--eval_early_stopping_steps asks for what is to get better: give --best_metric too.")
+    if eval_steps == 0 or eval_steps < -1:
+        raise UserError(f"--eval_steps={eval_steps} evaluates nothing; give 1 or more batches, or -1 for all.")
     earlier, problems, settings, seed = _asked(problems, hparams_set, hparams, model, output_dir, random_seed)
     with cluster.chief_first():
         ready = make_data(problems, data_dir, tmp_dir, generate_data, report)
     for problem in ready.values():
         check_briefly(problem, settings.data)
-    output_dir.mkdir(parents=True, exist_ok=True)
+    train_steps = train_steps if train_steps is not None else (earlier and earlier.train_steps) or TRAIN_STEPS
     names = sorted({name for problem in ready.values() for name in files_of(problem.problem)})
     signatures = {name: problem.signature for name, problem in ready.items()}
     config = rundir.RunConfig(
@@ -117,11 +117,13 @@ def run(
         files={name: fingerprint(data_dir / name) for name in names},
         records=fingerprints(ready),
         versions=rundir.versions(),
+        train_steps=train_steps,
+        began_from=str(Path(warm_start_from).absolute()) if warm_start_from else earlier.began_from if earlier else "",
         command_line=tuple(command_line),
     )
     for difference in rundir.check_same(earlier, config, output_dir) if earlier else ():
         report(f"Going on with a difference: {difference}")
-    if cluster.chief:
+    if cluster.chief and write:
         rundir.copy_files(data_dir, output_dir, config.files)
     use_all_devices(cluster)
     estimator = Estimator(
@@ -146,8 +148,8 @@ def run(
         left_out=config.left_out,
         report=report,
     )
-    if warm_start_from is not None:
-        begin_warm(estimator, Path(warm_start_from), config.files, report)
+    if config.began_from and (warm_start_from is not None or not estimator.began):
+        begin_warm(estimator, Path(config.began_from), config.files, report)
     asked = {
         "problems": problems,
         "hparams_set": config.hparams_set,
@@ -159,14 +161,14 @@ def run(
         "save_checkpoints_steps": save_checkpoints_steps,
         "save_checkpoints_secs": save_checkpoints_secs,
         "keep_checkpoint_max": keep_checkpoint_max,
-        "warm_start_from": warm_start_from and str(Path(warm_start_from).absolute()),
+        "warm_start_from": config.began_from or None,
         "best_metric": best_metric,
         "eval_early_stopping_steps": eval_early_stopping_steps,
         "eval_early_stopping_metric_delta": eval_early_stopping_metric_delta,
     }
     places = [f"--data_dir={data_dir}", f"--tmp_dir={tmp_dir}"]
     places += [f"--t2t_usr_dir={plugin.origin}" for plugin in config.plugins if plugin.is_folder]
-    if cluster.chief:
+    if cluster.chief and write:
         rundir.save(config, output_dir)
         with whole_file(output_dir / OPERATIVE_CONFIG) as partial:
             partial.write_text(operative_config(asked, settings, places), encoding="utf-8")
@@ -251,44 +253,8 @@ def _settings(hparams_set: str | None, changes: str, earlier: rundir.RunConfig |
         raise UserError(f"No hparam set is named: give --hparams_set, one of {', '.join(HPARAM_SETS)}.")
     for record in ("body", "training", "data"):
         kind = type(getattr(settings, record))
-        if bound := _bindings(kind):
-            settings = replace(settings, **{record: replace(getattr(settings, record), **bound)})
+        settings = settings.with_values(bindings(kind))
     return settings.override(changes)
 
 
-def parse_gin(files: Sequence[str], bindings: Sequence[str]) -> None:
-    """Read gin files and single bindings, which `run` then follows, and these alone: what an earlier call in this
-    process read is forgotten. Raises UserError for what gin refuses.
-    """
-    gin.clear_config()
-    for name in HPARAM_SETS:
-        _configurable(type(HPARAM_SETS[name]().body))
-    for kind in (TrainingHparams, DataHparams):
-        _configurable(kind)
-    try:
-        gin.parse_config_files_and_bindings(list(files), list(bindings))
-    except (ValueError, OSError, SyntaxError) as error:
-        raise UserError(f"gin: {' '.join(str(error).split())}") from None
-
-
-def bound_arguments() -> Mapping[str, object]:
-    """The arguments of `run` that gin binds."""
-    return _bindings(run)
-
-
-def _configurable(target: Callable[..., object]) -> None:
-    if target.__name__ not in _REGISTERED:
-        gin.external_configurable(target, name=target.__name__, module="t2t_mm")
-        _REGISTERED.add(target.__name__)
-
-
-def _bindings(target: Callable[..., object]) -> dict[str, object]:
-    if target.__name__ not in _REGISTERED:
-        return {}
-    bound = gin.get_bindings(target.__name__)
-    known = {field.name for field in fields(target)} if isinstance(target, type) else set(bound)
-    return {name: value for name, value in bound.items() if name in known}
-
-
-_REGISTERED: set[str] = set()
-_configurable(run)
+configurable(run)

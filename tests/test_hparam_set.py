@@ -102,3 +102,25 @@ def test_changes_that_only_fit_together_are_made_together():
 def test_tensor2tensors_schedules_of_problems_are_answered_with_ours(small):
     with pytest.raises(UnknownName, match="problem_choice=scheduled"):
         small.override("multiproblem_mixing_schedule=pretrain")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("learning_rate_schedule=cosin", "Did you mean 'cosine'"),
+        ("adam_beta1=1", "adam_beta1 must be from 0 to 0.999999; received 1"),
+        ("adam_beta2=1", "adam_beta2 must be"),
+        ("adam_epsilon=-1", "adam_epsilon must be from 0 to 1; received -1"),
+        ("adam_epsilon=nan", "adam_epsilon must be"),
+        ("learning_rate=inf", "learning_rate must be from 0 to 1e.06; received inf"),
+    ],
+)
+def test_a_value_with_which_no_weight_would_stay_a_number_is_refused(small, change, said):
+    with pytest.raises(UserError, match=said):
+        small.override(change)
+
+
+def test_a_value_that_is_no_text_is_held_against_the_type_too(small):
+    assert small.with_values({"learning_rate": 1, "attention": False}).training.learning_rate == 1.0
+    with pytest.raises(UserError, match="attention takes a value of type bool; received 1"):
+        small.with_values({"attention": 1})

@@ -14,6 +14,7 @@ from t2t_mm.data.label import Label
 from t2t_mm.data.ready import open_problem
 from t2t_mm.data.text import Text
 from t2t_mm.errors import UserError
+from t2t_mm.gin_bindings import bound_arguments, parse_gin
 from t2t_mm.problem import DEV, TRAIN, Example, Problem, Source
 from t2t_mm.registry import PROBLEMS
 
@@ -202,29 +203,72 @@ def test_without_names_it_says_which_are_missing(run):
 def test_gin_binds_the_run_and_the_hparams_and_changes_come_last(run, tmp_path):
     file = tmp_path / "run.gin"
     file.write_text("run.train_steps = 7\nMultiModelHparams.dropout = 0.3\nDataHparams.batch_size = 99\n")
-    runs.parse_gin([str(file)], ["TrainingHparams.label_smoothing = 0.2"])
-    assert dict(runs.bound_arguments()) == {"train_steps": 7}
+    parse_gin([str(file)], ["TrainingHparams.label_smoothing = 0.2"])
+    assert dict(bound_arguments(runs.run)) == {"train_steps": 7}
     hparams = run(hparams=f"{TINY},batch_size=77").config.hparams
     assert (hparams.body.dropout, hparams.data.batch_size, hparams.training.label_smoothing) == (0.3, 77, 0.2)
     assert "MultiModelHparams.dropout = 0.3" in (tmp_path / "run" / "operative_config.gin").read_text()
 
 
 def test_what_gin_bound_holds_until_it_is_read_again():
-    runs.parse_gin([], ["run.train_steps = 7"])
-    runs.parse_gin([], ["run.random_seed = 3"])
-    assert dict(runs.bound_arguments()) == {"random_seed": 3}
+    parse_gin([], ["run.train_steps = 7"])
+    parse_gin([], ["run.random_seed = 3"])
+    assert dict(bound_arguments(runs.run)) == {"random_seed": 3}
     gin.clear_config()
+
+
+@pytest.mark.parametrize(
+    ("binding", "said"),
+    [
+        ("TrainingHparams.learning_rate = 'x'", "hparam learning_rate takes a value of type float; received 'x'"),
+        ("TrainingHparams.freeze = 3", "hparam freeze takes a value of type str; received 3"),
+        ("TrainingHparams.learning_rate_warmup_steps = 0.5", "takes a value of type int; received 0.5"),
+        ("run.best_metric = 3", "run.best_metric takes a value of type str; received 3"),
+        ("run.train_steps = 'many'", "run.train_steps takes a value of type int; received 'many'"),
+        ("run.cluster = 3", "run.cluster can't be bound"),
+    ],
+)
+def test_gin_binds_values_of_the_right_type_alone(run, binding, said):
+    parse_gin([], [binding])
+    with pytest.raises(UserError, match=said):
+        run(**bound_arguments(runs.run))
+
+
+def test_looking_at_a_run_leaves_what_it_says_of_itself(run, tmp_path):
+    run(train_steps=7, command_line=("t2t-mm-trainer", "--train_steps=7"))
+    before = {path: path.read_bytes() for path in (tmp_path / "run").iterdir() if path.is_file()}
+    looked = run(train_steps=None, hparams=f"{TINY},batch_size=50", command_line=("other",), write=False)
+    assert looked.estimator.train_steps == 7 and looked.config.hparams.data.batch_size == 50
+    assert {path: path.read_bytes() for path in (tmp_path / "run").iterdir() if path.is_file()} == before
+    run(train_steps=2, output="never", write=False)
+    assert not (tmp_path / "never").exists()
+
+
+def test_a_run_remembers_its_length_and_says_when_a_rate_that_ends_with_it_is_bent(run):
+    said = []
+    cosine = f"{TINY},learning_rate_schedule=cosine"
+    run(train_steps=7, hparams=cosine)
+    assert run(train_steps=None, hparams=cosine, report=said.append).config.train_steps == 7
+    assert said == []
+    assert run(train_steps=9, hparams=cosine, report=said.append).config.train_steps == 9
+    assert said == ["Going on with a difference: train_steps is 7 there and 9 here."]
+
+
+@pytest.mark.parametrize("batches", [0, -2])
+def test_an_evaluation_of_no_batches_is_refused(run, batches):
+    with pytest.raises(UserError, match=f"--eval_steps={batches} evaluates nothing"):
+        run(eval_steps=batches)
 
 
 @pytest.mark.slow
 def test_the_operative_config_of_a_run_repeats_it_to_the_last_bit(run, tmp_path):
-    runs.parse_gin([], ["MultiModelHparams.dropout = 0.3"])
+    parse_gin([], ["MultiModelHparams.dropout = 0.3"])
     schedule = "problem_choice=scheduled,problem_schedule=linear @0 name_ending:1 @4 uniform"
     first = run(hparams=f"{TINY},learning_rate=0.7,{schedule}", random_seed=3, train_steps=4, eval_steps=1)
     first.estimator.train()
 
-    runs.parse_gin([str(tmp_path / "run" / "operative_config.gin")], [])
-    bound = dict(runs.bound_arguments())
+    parse_gin([str(tmp_path / "run" / "operative_config.gin")], [])
+    bound = dict(bound_arguments(runs.run))
     assert bound["eval_steps"] == 1 and bound["random_seed"] == 3
     again = run(**bound, hparams="", output="again")
     assert again.config.hparams == first.config.hparams
@@ -252,9 +296,9 @@ def test_the_operative_config_says_where_things_lay_in_comments_alone(run, tmp_p
 )
 def test_what_gin_cannot_bind_is_a_sentence(run, binding, sentence):
     with pytest.raises(UserError, match=re.escape(sentence)):
-        runs.parse_gin([], [binding])
+        parse_gin([], [binding])
 
 
 def test_a_gin_file_that_is_not_there_is_named(run):
     with pytest.raises(UserError, match="missing.gin"):
-        runs.parse_gin(["missing.gin"], [])
+        parse_gin(["missing.gin"], [])

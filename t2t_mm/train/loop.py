@@ -101,7 +101,9 @@ class Loop:
         by_steps = _due(self.step, self.habits.eval_every)
         if not self.step or not self._evaluates or not (by_steps or self.habits.eval_seconds):
             return
-        if (self.output_dir / "eval" / f"results-{self.step}.json").is_file():
+        told = (self.output_dir / "eval" / f"results-{self.step}.json").is_file()
+        # Another command that evaluates may have written the file, and it keeps no best checkpoint.
+        if told and not (by_steps and self.estimator.best):
             self.evaluated = self.step
         elif by_steps:
             self._evaluate_on_the_way(log)
@@ -158,7 +160,14 @@ class Loop:
         if self._evaluates and (by_clock or _due(self.step, self.habits.eval_every)):
             self.stepping.settle()
             self.profile.end(log.say)
-            self._evaluate_on_the_way(log)
+            try:
+                self._evaluate_on_the_way(log)
+            except UserError:
+                raise
+            except Exception:  # a fault of a metric, or of what is shown: what was learnt stays
+                if self.estimator.saved != self.step:
+                    self._save_if_possible(log)
+                raise
 
     @property
     def _evaluates(self) -> bool:
@@ -201,22 +210,25 @@ class Loop:
             results = self.estimator.results(list(self.estimator.problems), permuted=False, stop=self.stop)
         except Stopped:
             return
-        _if_possible(lambda: write_results(self.output_dir, self.step, results), log)
         self._tell(log, results)
         self.evaluated, self.evaluated_at = self.step, time.monotonic()
 
     def _tell(self, log: TrainingLog, results: Sequence[Result]) -> None:
-        """Log an evaluation: its metrics, what there is to see of each problem, and whether it is the best so far."""
+        """Log an evaluation: its metrics, whether it is the best so far, and what there is to see of each problem.
+
+        Its file comes behind the best checkpoint: a process that finds the file has no evaluation to repeat.
+        """
         log.evaluation(self.step, {result.problem: result.metrics for result in results})
         for result in results:
             log.corrupt(self.step, result.problem, result.corrupt)
+        self._keep_if_best(log, results)
+        _if_possible(lambda: write_results(self.output_dir, self.step, results), log)
         if self.habits.exhibit:
             with self.estimator.averaged():
                 for name, ready in self.estimator.problems.items():
                     if self.stop.asked:
                         break
                     log.exhibit(self.step, name, exhibit(self.estimator.looker, ready, fixed_example(ready)))
-        self._keep_if_best(log, results)
 
     def _keep_if_best(self, log: TrainingLog, results: Sequence[Result]) -> None:
         best = self.estimator.best

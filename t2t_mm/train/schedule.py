@@ -21,7 +21,6 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from t2t_mm.errors import UnknownName, UserError
 from t2t_mm.hparam_set import TrainingHparams
 
 
@@ -76,14 +75,7 @@ SCHEDULES: dict[str, Callable[[Run, int], float]] = {
 
 
 def learning_rate(hparams: TrainingHparams, hidden_size: int, train_steps: int) -> Callable[[int], float]:
-    """The learning rate of each step (from 1) in a run of `train_steps` steps of a body `hidden_size` wide.
-
-    Raises UnknownName for a schedule that is not in SCHEDULES, UserError for a warm-up below 0.
-    """
-    name, warmup_steps = hparams.learning_rate_schedule, hparams.learning_rate_warmup_steps
-    if name not in SCHEDULES:
-        raise UnknownName("learning_rate_schedule", name, SCHEDULES)
-    if warmup_steps < 0:
-        raise UserError(f"learning_rate_warmup_steps counts steps; received {warmup_steps}, which is below 0.")
-    shape, run = SCHEDULES[name], Run(warmup_steps, train_steps, hidden_size)
+    """The learning rate of each step (from 1) in a run of `train_steps` steps of a body `hidden_size` wide."""
+    shape = SCHEDULES[hparams.learning_rate_schedule]
+    run = Run(hparams.learning_rate_warmup_steps, train_steps, hidden_size)
     return lambda step: hparams.learning_rate * shape(run, step)

@@ -14,11 +14,12 @@ import pytest
 
 from t2t_mm.errors import UserError
 from t2t_mm.registry import HPARAM_SETS
-from t2t_mm.train import checkpoint
+from t2t_mm.train import checkpoint, loop
 
 if keras.backend.backend() != "tensorflow":
     pytest.skip("XLA would compile for an hour", allow_module_level=True)
 from t2t_mm.train.estimator import Estimator, Habits
+from t2t_mm.train.report import write_results
 from t2t_mm.train.stepping import UNDER_WAY
 
 HPARAMS = HPARAM_SETS["multimodel_demo"]().override(
@@ -225,6 +226,32 @@ def test_a_save_that_fails_is_said_and_training_goes_on(estimator, tmp_path, mon
     assert failed == [4]
     assert checkpoint.steps(tmp_path) == [2, 6]
     assert "No space left on device. Training goes on." in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_best_checkpoint_is_not_lost_to_the_end_of_a_process_behind_its_evaluation(estimator, tmp_path, monkeypatch):
+    def told(run):  # as by --schedule=evaluate, which keeps nothing
+        write_results(tmp_path, run.step, run.results(list(run.problems), permuted=False, stop=None))
+
+    habits = {"eval_every": 2, "save_every": 1, "best_metric": "first/accuracy"}
+    first = estimator(tmp_path, train_steps=2, **habits)
+    first.train()
+    told(first)
+    assert not (tmp_path / "best").exists()
+    run = estimator(tmp_path, train_steps=3, **habits)
+    monkeypatch.setattr(type(run.best.aim), "score", lambda self, results: 0.5)
+    run.train_and_evaluate()
+    assert checkpoint.steps(tmp_path / "best") == [2]
+
+
+def test_a_fault_of_what_an_evaluation_shows_leaves_a_saved_run(estimator, tmp_path, monkeypatch):
+    def fails(*given):
+        raise ValueError("nothing to draw")
+
+    monkeypatch.setattr(loop, "exhibit", fails)
+    run = estimator(tmp_path, train_steps=4, eval_every=3, exhibit=True)
+    with pytest.raises(ValueError, match="nothing to draw"):
+        run.train_and_evaluate()
+    assert checkpoint.steps(tmp_path) == [3]
 
 
 def test_the_best_checkpoint_is_kept_and_a_run_that_gets_no_better_ends(estimator, tmp_path, monkeypatch):

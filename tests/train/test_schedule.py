@@ -2,6 +2,7 @@ import math
 
 import pytest
 
+from t2t_mm import hparam_set
 from t2t_mm.errors import UnknownName, UserError
 from t2t_mm.hparam_set import TrainingHparams
 from t2t_mm.train.schedule import SCHEDULES, learning_rate
@@ -67,3 +68,7 @@ def test_an_unknown_schedule_gets_a_suggestion():
 def test_a_warm_up_below_zero_is_refused():
     with pytest.raises(UserError, match="received -1"):
         rate("noam", warmup=-1)
+
+
+def test_every_schedule_that_hparams_may_name_is_here():
+    assert set(hparam_set.SCHEDULES) == set(SCHEDULES)
