@@ -70,11 +70,14 @@ def _read(value: bytes) -> Sound:
             _check(file.samplerate, file.channels)
             most = int(MOST_SECONDS * file.samplerate) + 1  # whatever length the file's head claims
             kept_as = "int16" if file.subtype == "PCM_16" else "float32"
-            return Sound(file.read(most, dtype=kept_as, always_2d=True), file.samplerate)
+            sound = Sound(file.read(most, dtype=kept_as, always_2d=True), file.samplerate)
     except soundfile.SoundFileError as error:
         found = f"{len(value):,} bytes that begin with {value[:8]!r}" if value else "an empty file"
         reason = str(error).rpartition(": ")[2].rstrip(".")  # what stands before names an object in memory
         raise UserError(f"This is no sound that can be read: {found} ({reason}).") from None
+    if value.startswith(sphere.MAGIC) and len(sound.samples_NC) < most:
+        sphere.check_whole(value, len(sound.samples_NC))
+    return sound
 
 
 def _check(rate: int, channels: int, samples: int | None = None) -> None:

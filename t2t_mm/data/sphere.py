@@ -37,6 +37,16 @@ def head(value: bytes) -> dict[str, int | float | str]:
         raise UserError(f"The head of the SPHERE file holds a field that is no number ({error}).") from None
 
 
+def check_whole(value: bytes, samples: int) -> None:
+    """Raise UserError if a SPHERE file, of which `samples` a channel can be read, has more of them by its head."""
+    expected = head(value).get("sample_count")
+    if isinstance(expected, int) and samples < expected:
+        raise UserError(
+            f"The sound is cut off: {samples:,} of the {expected:,} samples that the SPHERE file's head counts are "
+            f"there. Fetch it again."
+        )
+
+
 def unshortened(value: bytes, most_seconds: float) -> bytes:
     """The bytes of a WAV file with what is in a SPHERE file that is `shortened`.
 
@@ -47,6 +57,8 @@ def unshortened(value: bytes, most_seconds: float) -> bytes:
     expected, rate = fields.get("sample_count"), fields.get("sample_rate")
     if not isinstance(expected, int) or not isinstance(rate, int):
         raise UserError("The head of the SPHERE file does not say how many samples there are, and how many a second.")
+    if rate < 1:
+        raise UserError(f"The head of the SPHERE file says that the sound has {rate} samples a second. Fetch it again.")
     if expected > most_seconds * rate:
         raise UserError(f"The sound is longer than {most_seconds:g} seconds. Cut it into pieces.")
     program = next(filter(None, map(shutil.which, PROGRAMS)), None)

@@ -70,6 +70,18 @@ def test_plain_samples_are_read_in_either_byte_order(order):
     np.testing.assert_array_equal(decoded(whole), SAMPLES)
 
 
+@pytest.mark.parametrize(("bytes_left", "samples"), [(14, 7), (15, 7), (2, 1)])
+def test_plain_samples_that_are_cut_off_are_refused(bytes_left, samples):
+    with pytest.raises(UserError, match=f"cut off: {samples} of the 8 samples that the SPHERE file's head counts are"):
+        decoded(sphere_file(SAMPLES)[: 1024 + bytes_left])
+
+
+def test_where_the_head_counts_no_samples_all_that_follow_it_are_read():
+    field = b"sample_count -i 8\n"
+    uncounted = sphere_file(SAMPLES)[:1024].replace(field, b"").ljust(1024) + SAMPLES.astype("<i2").tobytes()
+    np.testing.assert_array_equal(decoded(uncounted), SAMPLES)
+
+
 def test_a_head_is_read_with_its_types():
     fields = sphere.head(shortened_file())
     assert fields["sample_rate"] == 16000 and fields["utterance_id"] == "46gc0301" and fields["sample_count"] == 8
@@ -83,6 +95,11 @@ def test_a_head_is_read_with_its_types():
         (b"sample_count -i 8", b"sample_count -i x", "a field that is no number"),
         (b"sample_count -i 8", b"sample_count -s1 8", "does not say how many samples there are"),
         (b"sample_count -i 8", b"sample_count -i 9999999", "longer than 120 seconds"),
+        (
+            b"sample_rate -i 16000",
+            b"sample_rate -i 0",
+            "head of the SPHERE file says that the sound has 0 samples a second",
+        ),
         (b"sample_rate -i 16000", b"sampling -i 16000", "does not say how many samples there are, and how many a sec"),
     ],
 )
