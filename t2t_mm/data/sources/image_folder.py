@@ -2,15 +2,15 @@
 
 import os
 import zipfile
-import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 
 from t2t_mm.data.named_file import read_named
+from t2t_mm.data.sources.archives import readable
 from t2t_mm.data.sources.hash_split import check_held_out, in_dev
 from t2t_mm.data.sources.late import Late
 from t2t_mm.errors import UserError
@@ -176,23 +176,20 @@ class _Archive:
     """A zip file of pictures."""
 
     def __init__(self, path: Path) -> None:
-        try:
+        with readable(path):
             self._zip = zipfile.ZipFile(path)
-        except zipfile.BadZipFile as error:
-            raise UserError(f"{path} is no whole zip file ({error}); fetch it again.") from None
         self._path = path
         every = self._zip.namelist()
         self._prefix = _prefix(every)
         within = (name for name in every if _is_picture(name) and name.startswith(self._prefix))
         self.names = tuple(sorted(name.removeprefix(self._prefix) for name in within))
+        for name, following in pairwise(self.names):
+            if name == following:
+                raise UserError(f"{path} holds {self._prefix + name} twice; zip the pictures anew, each once.")
 
     def read(self, name: str) -> bytes:
-        try:
+        with readable(self._path, self._prefix + name):
             return self._zip.read(self._prefix + name)
-        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-            raise UserError(
-                f"{self._path}: {self._prefix + name} cannot be read ({error}); fetch the archive again."
-            ) from None
 
 
 def _opened(path: Path) -> _Archive:

@@ -1,7 +1,6 @@
 """One alphabet of Omniglot, in the archives of its makers or unpacked."""
 
 import zipfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -9,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 
 from t2t_mm.data.named_file import read_named
+from t2t_mm.data.sources.archives import readable
 from t2t_mm.data.sources.hash_split import in_part
 from t2t_mm.data.sources.late import Late
 from t2t_mm.errors import UserError
@@ -59,10 +59,8 @@ class OmniglotAlphabet(Source):
             return
         with zipfile.ZipFile(home) as archive:
             for name in names:
-                try:
+                with readable(home, name):
                     picture = archive.read(f"{home.stem}/{name}")
-                except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-                    raise UserError(f"{home}: {name} cannot be read ({error}); fetch the archive again.") from None
                 yield Example(name, {"inputs": picture, "targets": name.split("/")[1]})
 
     def _names(self, split: str, tmp_dir: Path) -> list[str]:
@@ -97,10 +95,7 @@ def _drawings(home: Path, changed: int) -> tuple[str, ...]:
     """`<alphabet>/<character>/<drawing>.png` of a set that was last `changed` at a time, in order."""
     if home.is_dir():
         return tuple(sorted(path.relative_to(home).as_posix() for path in home.glob("*/*/*.png")))
-    try:
-        with zipfile.ZipFile(home) as archive:
-            every = archive.namelist()
-    except zipfile.BadZipFile as error:
-        raise UserError(f"{home} is no whole zip file ({error}); fetch it again.") from None
+    with readable(home), zipfile.ZipFile(home) as archive:
+        every = archive.namelist()
     inside = [name.removeprefix(f"{home.stem}/") for name in every if name.startswith(f"{home.stem}/")]
     return tuple(sorted(name for name in inside if name.endswith(".png") and name.count("/") == 2))

@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
+from t2t_mm.data.sources.archives import readable
 from t2t_mm.errors import UserError
 from t2t_mm.problem import DEV, TEST, TRAIN, Example, Source
 
@@ -105,11 +106,8 @@ class ParallelText(Source):
 
 @contextmanager
 def _opened(path: Path) -> Iterator[BinaryIO | gzip.GzipFile]:
-    try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            yield file
-    except (EOFError, gzip.BadGzipFile) as error:
-        raise UserError(f"{path} is no whole gzip file ({error}); fetch it again.") from None
+    with readable(path), gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        yield file
 
 
 def _count_lines(path: Path) -> int:

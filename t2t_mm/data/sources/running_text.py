@@ -3,13 +3,13 @@
 import abc
 import gzip
 import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, ClassVar
 
+from t2t_mm.data.sources.archives import readable
 from t2t_mm.errors import UserError
 from t2t_mm.problem import DEV, TEST, TRAIN, Example, Source
 
@@ -157,15 +157,6 @@ def _bounds(split: str, size: int) -> tuple[int, int]:
     """Where a split begins and ends in a file of `size` bytes."""
     first, last = {TRAIN: (0, 90), DEV: (90, 95), TEST: (95, 100)}[split]
     return size * first // 100, size * last // 100
-
-
-@contextmanager
-def readable(path: Path) -> Iterator[None]:
-    """Turns what a broken archive raises into a UserError."""
-    try:
-        yield
-    except (EOFError, gzip.BadGzipFile, zipfile.BadZipFile, zlib.error) as error:
-        raise UserError(f"{path} is no whole archive ({error}); fetch it again.") from None
 
 
 def decoded(raw: bytes, path: Path, where: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from t2t_mm.data.chance import generator
 from t2t_mm.data.masked_sentences import Pair
-from t2t_mm.data.sources.running_text import readable
+from t2t_mm.data.sources.archives import readable
 from t2t_mm.errors import UserError
 from t2t_mm.problem import DEV, TEST, TRAIN, Example, Source
 

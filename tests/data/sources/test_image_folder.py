@@ -133,6 +133,34 @@ def test_a_damaged_picture_in_a_zip_is_refused_by_name(tmp_path):
         read(ZIP, TRAIN, tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("places", "value", "said"),
+    [
+        ({b"PK\x01\x02": 8, b"PK\x03\x04": 6}, 1, "is encrypted, password required"),  # the flag of a member
+        ({b"PK\x01\x02": 10}, 99, "compression method is not supported"),  # its method
+        ({b"PK\x01\x02": 6}, 99, "zip file version 9.9"),  # the version needed
+    ],
+)
+def test_a_zip_that_wants_a_password_or_another_program_is_refused(tmp_path, places, value, said):
+    fill(tmp_path / "pets.zip", PARTS)
+    whole = bytearray((tmp_path / "pets.zip").read_bytes())
+    for head, offset in places.items():
+        place = whole.find(head)
+        while place >= 0:
+            whole[place + offset] = value
+            place = whole.find(head, place + 1)
+    (tmp_path / "pets.zip").write_bytes(whole)
+    with pytest.raises(UserError, match=f"pets.zip.* cannot be read .*{said}.*; unpack it and zip it anew"):
+        read(ZIP, TRAIN, tmp_path)
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_a_picture_that_is_twice_in_a_zip_is_refused(tmp_path):
+    fill(tmp_path / "pets.zip", [*PARTS, PARTS[1]], "pets-master/")
+    with pytest.raises(UserError, match="pets.zip holds pets-master/train/dog/2.JPEG twice"):
+        ZIP.splits(tmp_path)
+
+
 def test_a_class_may_have_the_name_of_a_part(tmp_path):
     fill(tmp_path / "pets", [*FLAT, *(f"train/{number}.jpg" for number in range(30))])
     assert SOURCE.classes(tmp_path) == ("cat", "dog", "train")

@@ -48,7 +48,7 @@ def test_missing_lines_are_told_by_name_and_broken_ones_by_number(ptb):
     with pytest.raises(UserError, match="ptb.train.txt, line 2: the byte 0xef is not ASCII"):
         stretches(WORDS, TRAIN, ptb)
     (ptb / "ptb" / "ptb.valid.txt.gz").write_bytes(gzip.compress(b"a dog ran " * 50)[:-12])
-    with pytest.raises(UserError, match="ptb.valid.txt.gz is no whole archive"):
+    with pytest.raises(UserError, match="ptb.valid.txt.gz is no whole gzip file"):
         stretches(WORDS, DEV, ptb)
     (ptb / "ptb" / "ptb.valid.txt.gz").unlink()
     with pytest.raises(UserError, match="holds no ptb.valid.txt, plain or .gz. To be had from example.org"):
@@ -88,5 +88,5 @@ def test_a_missing_file_and_a_zip_of_something_else_are_told(tmp_path):
     with pytest.raises(UserError, match="text8.zip holds no text8; found: enwik8"):
         stretches(ONE, TRAIN, tmp_path)
     (tmp_path / "text8.zip").write_bytes(b"no zip")
-    with pytest.raises(UserError, match="text8.zip is no whole archive"):
+    with pytest.raises(UserError, match="text8.zip is no whole zip file"):
         stretches(ONE, TRAIN, tmp_path)
