@@ -12,6 +12,7 @@ import numpy as np
 from t2t_mm.data.beam import Beam, preparing_on
 from t2t_mm.data.label import Label
 from t2t_mm.data.on_beam import make_on_beam
+from t2t_mm.data.reading import reading
 from t2t_mm.data.ready import ReadyProblem, open_codecs
 from t2t_mm.data.records import MANIFEST, Manifest, Shard, Split, SplitReader, check_fingerprints, files_of
 from t2t_mm.data.shards import FORMAT, shard_name
@@ -71,7 +72,8 @@ def generate(
     except OSError as error:
         raise UserError(f"The vocabularies and lists of classes can't be made: {error}.") from None
     for name, problem in missing.items():
-        splits = _splits(problem, tmp_dir, max_cases, num_shards)
+        with reading(tmp_dir):
+            splits = _splits(problem, tmp_dir, max_cases, num_shards)
         fingerprints = {file: fingerprint(data_dir / file) for file in files_of(problem)}
         codecs = open_codecs(problem, data_dir)
         try:
@@ -127,7 +129,8 @@ def _missing(
             report(f"{name}: is there already, in {data_dir / name}{part}.")
             continue
         missing[name] = problem
-    absent = [name for name, problem in missing.items() if not problem.source.present(tmp_dir)] if download else []
+    with reading(tmp_dir):
+        absent = [name for name, problem in missing.items() if not problem.source.present(tmp_dir)] if download else []
     sizes = {name: missing[name].source.download_bytes(tmp_dir) for name in absent}
     # Those of no known size come first: what is to be got by hand is told before anything large is downloaded.
     for name in sorted(absent, key=lambda name: sizes[name]):
@@ -139,7 +142,9 @@ def _missing(
         missing[name].source.fetch(tmp_dir)
     _check_there(missing, tmp_dir)
     for name, problem in missing.items():
-        for note in problem.source.notes(tmp_dir):
+        with reading(tmp_dir):
+            notes = problem.source.notes(tmp_dir)
+        for note in notes:
             report(f"{name}: {note}")
     return missing
 
@@ -149,7 +154,8 @@ def _check_there(problems: Mapping[str, type[Problem]], tmp_dir: Path) -> None:
     lacking: dict[str, list[str]] = {}  # what is to be done, and for which problems
     for name, problem in problems.items():
         try:
-            problem.source.splits(tmp_dir)
+            with reading(tmp_dir):
+                problem.source.splits(tmp_dir)
         except UserError as error:
             lacking.setdefault(str(error), []).append(name)
     if len(lacking) == 1:
@@ -204,13 +210,14 @@ def _prepare(
 
 
 def _samples(problem: type[Problem], features: Mapping[str, Feature], tmp_dir: Path, max_cases: int) -> Iterator[str]:
-    if all(isinstance(feature, Label) for feature in features.values()):
-        if classes := problem.source.classes(tmp_dir):
-            yield from classes  # spares reading every picture for the name of its class
-            return
-    for example in islice(problem.source.examples(TRAIN, tmp_dir), max_cases or None):
-        for name, feature in features.items():
-            yield from feature.sample(example.values[name]).splitlines()
+    with reading(tmp_dir):
+        if all(isinstance(feature, Label) for feature in features.values()):
+            if classes := problem.source.classes(tmp_dir):
+                yield from classes  # spares reading every picture for the name of its class
+                return
+        for example in islice(problem.source.examples(TRAIN, tmp_dir), max_cases or None):
+            for name, feature in features.items():
+                yield from feature.sample(example.values[name]).splitlines()
 
 
 def _joined(

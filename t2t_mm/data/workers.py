@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from t2t_mm.data.reading import examples_from
 from t2t_mm.data.ready import open_codecs
 from t2t_mm.data.references import is_blank
 from t2t_mm.data.shards import ShardWriter, shard_name, shard_range
@@ -114,7 +115,7 @@ def make(jobs: Sequence[Job], processes: int, start: Callable[[], object] | None
 def run(job: Job, count: Count) -> None:
     """Make a job's shards one after another, each noted when it is whole."""
     codecs = open_codecs(job.problem, job.data_dir)
-    examples = iter(job.problem.source.examples_from(job.split, job.tmp_dir, job.places.start))
+    examples = examples_from(job.problem.source, job.split, job.tmp_dir, job.places.start)
     for shard in job.shards:
         file = shard_name(job.split, shard, job.of)
         writer = ShardWriter(job.here.records / file, tuple(codecs), codecs["targets"].port.size)
