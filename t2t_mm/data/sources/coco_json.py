@@ -1,6 +1,5 @@
 """Pictures and captions as COCO gives them: a JSON file for each part, and a folder of pictures beside it."""
 
-import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from t2t_mm.data.named_file import read_named
+from t2t_mm.data.sources.json_file import read_json, refuse_half_characters
 from t2t_mm.data.sources.late import Late
 from t2t_mm.data.sources.unpaired import refuse_unpaired
 from t2t_mm.errors import UserError
@@ -73,14 +73,12 @@ def _places(root: Path, part: str) -> tuple[Path, Path]:
 def _captions(root: Path, part: str) -> dict[str, tuple[str, ...]]:
     """The captions of each picture of `part`, by file name."""
     path, folder = _places(root, part)
-    try:
-        whole = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise UserError(f"{path} is no whole JSON file ({error}); fetch it again.") from None
-    names = {entry["id"]: entry["file_name"] for entry in _entries(path, whole, "images", PICTURE)}
+    whole = read_json(path)
+    names = _names(path, whole)
     captions: dict[int, list[str]] = {picture: [] for picture in names}
     unknown = []
     for number, entry in enumerate(_entries(path, whole, "annotations", CAPTION), start=1):
+        refuse_half_characters(entry["caption"], f"{path}: the caption {entry.get('id', number)}")
         if entry["image_id"] in captions:
             captions[entry["image_id"]].append(" ".join(entry["caption"].split()))
         else:
@@ -102,6 +100,25 @@ def _captions(root: Path, part: str) -> dict[str, tuple[str, ...]]:
         "Remove it from 'images' or add an annotation.",
     )
     return {name: tuple(captions[picture]) for picture, name in names.items()}
+
+
+def _names(path: Path, whole: Any) -> dict[int, str]:
+    """The file name of each picture by its id. Raises UserError for an id of two files and for a file of two ids."""
+    names: dict[int, str] = {}
+    ids: dict[str, int] = {}
+    for entry in _entries(path, whole, "images", PICTURE):
+        picture, name = entry["id"], entry["file_name"]
+        if picture in names:
+            raise UserError(
+                f"{path}: 'images' lists {picture} twice, as {names[picture]} and as {name}. Remove either."
+            )
+        if name in ids:
+            raise UserError(
+                f"{path}: the pictures {ids[name]} and {picture} are one file, {name}. Remove either, and let its "
+                f"annotations be of the other."
+            )
+        names[picture], ids[name] = name, picture
+    return names
 
 
 def _entries(path: Path, whole: Any, table: str, fields: Mapping[str, type]) -> list[dict[str, Any]]:

@@ -70,6 +70,7 @@ def _utterances(chapter: Path) -> Iterator[Example]:
         raise UserError(f"{chapter} holds no {table.name}: the words of its sounds. Unpack the archive again.")
     sounds = {path.stem for path in chapter.iterdir() if path.suffix == ".flac" and not path.name.startswith(".")}
     words: dict[str, str] = {}
+    lines: dict[str, int] = {}
     for number, raw in enumerate(table.read_bytes().splitlines(), start=1):
         try:
             utterance, blank, said = raw.decode("utf-8").strip().partition(" ")
@@ -77,8 +78,10 @@ def _utterances(chapter: Path) -> Iterator[Example]:
             raise UserError(f"{table}, line {number}: the byte {raw[error.start]:#04x} is not UTF-8.") from None
         if utterance and not blank:
             raise UserError(f"{table}, line {number}: expected an utterance, a blank and its words; found {raw!r:.80}.")
+        if utterance in words:
+            raise UserError(f"{table}, line {number}: {utterance} stands on line {lines[utterance]} already.")
         if utterance:
-            words[utterance] = said.strip()
+            words[utterance], lines[utterance] = said.strip(), number
     refuse_unpaired(
         [f"{table}: no sound {utterance}.flac beside it" for utterance in words if utterance not in sounds],
         "Unpack the archive again.",

@@ -1,11 +1,11 @@
 """Paragraphs with questions whose answers stand in them, in the JSON in which SQuAD is published."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from t2t_mm.data.sources.json_file import read_json, refuse_half_characters
 from t2t_mm.data.span import Marked
 from t2t_mm.errors import UserError
 from t2t_mm.problem import DEV, TRAIN, Example, Source
@@ -37,16 +37,13 @@ class SquadJson(Source):
 
     def examples(self, split: str, tmp_dir: Path) -> Iterator[Example]:
         path = tmp_dir / self.folder / self.files[split]
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise UserError(f"{path} is no JSON in UTF-8: {error}.") from None
+        content = read_json(path)
         try:
             for article in content["data"]:
                 for paragraph in article["paragraphs"]:
                     for asked in paragraph["qas"]:
                         yield _example(f"{split}/{asked['id']}", paragraph["context"], asked, path)
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise UserError(f"{path} is not laid out as {LAYOUT}: {error!r}.") from None
 
 
@@ -55,4 +52,6 @@ def _example(name: str, context: str, asked: dict[str, Any], path: Path) -> Exam
         raise UserError(f"{path}: the question {asked['id']} has no answer; version 1.1 is needed.")
     question = asked["question"].strip() or "?"  # one of the published training set is blank
     answers = tuple(dict.fromkeys((one["text"], int(one["answer_start"])) for one in asked["answers"]))
+    for text in (name, context, question, *(words for words, _ in answers)):
+        refuse_half_characters(text, f"{path}: the question {asked['id']!a}")
     return Example(name, {"inputs": (question, context), "targets": Marked(question, context, answers)})

@@ -111,8 +111,18 @@ def test_files_that_the_json_does_not_list_are_not_read(tmp_path):
         (captions((3, "A.")), "picture 7, 000000000007.jpg, has no caption"),
         (json.dumps(GOOD)[:-20], "is no whole JSON file"),
         ("", "is no whole JSON file"),
+        ("[" * 100_000, "nests more lists or objects in one another than can be read"),
         ([], "has no list 'images'"),
         ({"images": []}, "has no list 'annotations'"),
+        (captions((3, "A."), (7, "A \ud83d cat.")), r"the caption 99 holds \ud83d, half of a character, at place 3."),
+        (
+            GOOD | {"images": [*GOOD["images"], {"id": 8, "file_name": f"{7:012d}.jpg"}]},
+            "the pictures 7 and 8 are one file, 000000000007.jpg",
+        ),
+        (
+            GOOD | {"images": [*GOOD["images"], {"id": 7, "file_name": f"{8:012d}.jpg"}]},
+            "'images' lists 7 twice, as 000000000007.jpg and as 000000000008.jpg",
+        ),
         (GOOD | {"images": [{"id": 7}]}, "entry 1 of 'images' lacks id or file_name"),
         (GOOD | {"annotations": [*GOOD["annotations"], {"image_id": 7, "bbox": []}]}, "entry 5 of 'annotations' lacks"),
         (GOOD | {"annotations": [7]}, "entry 1 of 'annotations' lacks"),

@@ -73,6 +73,11 @@ def test_train_and_dev_must_be_there(corpus, gone, said):
         ("84-121123-0001.flac", None, "84-121123.trans.txt: no sound 84-121123-0001.flac beside it"),
         ("84-121123-0002.flac", b"", "84-121123-0002.flac has no line in 84-121123.trans.txt"),
         ("84-121123.trans.txt", None, "holds no 84-121123.trans.txt"),
+        (
+            "84-121123.trans.txt",
+            b"84-121123-0000 A\n84-121123-0001 B\n84-121123-0000 C\n",
+            "84-121123.trans.txt, line 3: 84-121123-0000 stands on line 1 already",
+        ),
         ("84-121123.trans.txt", b"84-121123-0001\n", "line 1: expected an utterance, a blank and its words"),
         ("84-121123.trans.txt", b"84-121123-0001 K\xe4fer\n", "line 1: the byte 0xe4 is not UTF-8"),
     ],

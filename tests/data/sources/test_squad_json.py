@@ -43,13 +43,29 @@ def test_what_is_missing_or_of_another_layout_is_named(tmp_path):
     with pytest.raises(UserError, match="the question 1 has no answer; version 1.1 is needed"):
         list(source.examples(TRAIN, tmp_path))
     for content, said in (
-        ("{", "is no JSON"),
+        ("{", "is no whole JSON file"),
+        ("[" * 100_000, "nests more lists"),
         ('{"data": [{}]}', "is not laid out as .*KeyError"),
         ("[1]", "laid out"),
     ):
         (tmp_path / "squad" / "train-v1.1.json").write_text(content)
         with pytest.raises(UserError, match=said):
             list(source.examples(TRAIN, tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [
+        (asked("1", "Where?", ("Br\ud83d", 13)), "the question '1' holds .ud83d, half of a character, at place 3"),
+        (asked("1", "Wh\ude00?", ("Brin", 13)), "the question '1' holds .ude00, half of a character, at place 3"),
+        (asked("1", None, ("Brin", 13)), "is not laid out as .*AttributeError"),
+        (asked("1", "Where?", ("Brin", "x")), "is not laid out as .*ValueError"),
+    ],
+)
+def test_what_can_not_be_text_is_named(tmp_path, question, said):
+    write(tmp_path, question)
+    with pytest.raises(UserError, match=said):
+        list(PROBLEMS["qa_squad"].source.examples(TRAIN, tmp_path))
 
 
 def test_made_questions_are_answered_by_their_text():
