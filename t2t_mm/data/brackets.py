@@ -8,6 +8,7 @@ from t2t_mm.errors import UserError
 
 TRACE = "-NONE-"  # the tag of a word that is not there
 UNKNOWN = "X"  # the Treebank's own label for a constituent of unknown kind
+DEEPEST = 100  # brackets in one another, far more than any sentence has: what walks a tree calls itself for each
 ESCAPES = str.maketrans({"(": "-LRB-", ")": "-RRB-"})  # how a word that is a bracket is written
 
 
@@ -50,8 +51,8 @@ def read_trees(lines: Iterable[str], where: str) -> Iterator[Node]:
     An outermost bracket without a label, which the Treebank puts around every sentence, is taken off.
 
     Raises:
-        UserError: naming `where` and the line, for brackets that do not balance, for a bracket that holds both a word
-            and constituents, and for one that holds nothing.
+        UserError: naming `where` and the line, for brackets that do not balance, for more than DEEPEST in one another,
+            for a bracket that holds both a word and constituents, and for one that holds nothing.
     """
     stack: list[_Open] = []
     number = 0
@@ -59,6 +60,11 @@ def read_trees(lines: Iterable[str], where: str) -> Iterator[Node]:
         for token in re.findall(r"[()]|[^\s()]+", line):
             if token == "(":
                 stack.append(_Open(number))
+                if len(stack) > DEEPEST:
+                    raise UserError(
+                        f"{where}, line {number}: a tree has more than {DEEPEST} brackets in one another, so the file "
+                        f"is damaged or no treebank; fetch it again."
+                    )
             elif not stack:
                 raise UserError(f"{where}, line {number}: {token!r} stands outside of every bracket.")
             elif token == ")":

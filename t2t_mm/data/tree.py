@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from t2t_mm.data.brackets import ESCAPES, UNKNOWN, Node, read_tree
+from t2t_mm.data.brackets import DEEPEST, ESCAPES, UNKNOWN, Node, read_tree
 from t2t_mm.data.text import Text, TextCodec
 from t2t_mm.data.vocabulary import Vocabulary
 from t2t_mm.errors import UserError
@@ -58,18 +58,23 @@ def restore(line: str, words: Sequence[str] | None = None) -> Node:
 
     A line that `linearise` wrote is restored exactly. Any other line, as a model may put out, is repaired to some tree
     over `words`: what is no symbol is passed over; constituents that never close do so at the end, and one that closes
-    without having opened opens at the beginning (Vinyals et al. 2015, section 3); a closing symbol closes what is open,
-    whatever its label; several trees side by side are put below an `X`; constituents without a leaf and leaves without
-    a word go, and words without a leaf are hung below the root as `(XX word)`.
+    without having opened opens at the beginning (Vinyals et al. 2015, section 3), but of either no more than DEEPEST in
+    one another; a closing symbol closes what is open, whatever its label; several trees side by side are put below an
+    `X`; constituents without a leaf and leaves without a word go, and words without a leaf are hung below the root as
+    `(XX word)`.
     """
     # A stack of constituents not yet closed, the bottom one standing for the whole line.
     stack: list[tuple[str, list[Node]]] = [("", [])]
     rest = None if words is None else [word.translate(ESCAPES) for word in reversed(words)]
+    around = 0  # how many constituents opened at the beginning
     for symbol in re.findall(r"<([^<>]+)>", line):
         if symbol.startswith("(") and len(symbol) > 1:
-            stack.append((symbol[1:], []))
+            if len(stack) <= DEEPEST:
+                stack.append((symbol[1:], []))
         elif symbol.startswith(")") and len(symbol) > 1:
-            _close(stack, symbol[1:])
+            around += len(stack) == 1
+            if len(stack) > 1 or around <= DEEPEST:
+                _close(stack, symbol[1:])
         elif rest is None:
             stack[-1][1].append(Node(symbol, word=NO_WORD))
         elif rest:

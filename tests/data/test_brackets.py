@@ -37,6 +37,7 @@ def test_two_trees_in_one_bracket_without_a_label_become_an_unknown_constituent(
         ("(S\n(NP ))", 2, "neither word nor constituent"),
         ("(S (NN rain snow))", 1, "beside another word"),
         ("(S\n (NN rain)\n snow)", 3, "beside another word"),
+        ("(S\n" * 2000 + "(X x)" + ")" * 2000, 101, "more than 100 brackets in one another"),
         ("(S dog (NN rain))", 1, "both the word 'dog' and constituents"),
     ],
 )

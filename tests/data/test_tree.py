@@ -2,7 +2,7 @@
 
 import pytest
 
-from t2t_mm.data.brackets import read_tree
+from t2t_mm.data.brackets import DEEPEST, plain, read_tree
 from t2t_mm.data.text import Text
 from t2t_mm.data.tree import SYMBOLS, Tree, linearise, restore, well_formed
 from t2t_mm.errors import UserError
@@ -59,6 +59,22 @@ def test_odd_trees_are_restored_exactly_too(tree):
 def test_what_is_no_whole_tree_is_repaired_over_the_words_and_known_for_it(line, repaired):
     assert str(restore(line, ["the", "dog"])) == repaired
     assert not well_formed(line, ["the", "dog"])
+
+
+@pytest.mark.parametrize(
+    "line", ["<(S>" * 2000 + "<NN>", "<NN>" + "<)S>" * 2000, "<(S>" * 2000 + "<NN>" + "<)S>" * 4000]
+)
+def test_constituents_without_end_are_shown_up_to_a_depth(line):
+    tree = restore(line, ["rain"])
+    assert str(tree).count("(S ") in (DEEPEST, 2 * DEEPEST) and tree.words == ("rain",)
+    assert not well_formed(line, ["rain"])
+
+
+def test_the_deepest_tree_that_is_read_is_restored_exactly():
+    deep = "(S " * (DEEPEST - 1) + "(NN rain)" + ")" * (DEEPEST - 1)
+    assert well_formed(linearise(read_tree(deep)), ["rain"])
+    assert str(restore(linearise(read_tree(deep)), ["rain"])) == deep
+    assert str(plain(read_tree(deep))) == deep
 
 
 def test_nothing_at_all_is_still_shown_as_a_tree():
