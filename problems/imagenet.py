@@ -27,7 +27,12 @@ class ImageImagenet(Problem):
     """Photographs to one of 1,000 classes: ImageNet, ILSVRC 2012."""
 
     source = FirstPresent(
-        ImageFolder("imagenet", homepage=HOMEPAGE),
+        ImageFolder(
+            "imagenet",
+            homepage=HOMEPAGE,
+            advice="ILSVRC's tar files are read as they come if they lie in tensorflow_datasets/downloads/manual/ and "
+            "nothing in imagenet/; what is unpacked of them wants sorting into a folder a class.",
+        ),
         ImageFolder("imagenet_sample", homepage="https://github.com/EliSchwartz/imagenet-sample-images"),
         Tfds(
             "imagenet2012",

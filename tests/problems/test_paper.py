@@ -10,6 +10,7 @@ from PIL import Image
 from t2t_mm.bin.problem_names import RUNS
 from t2t_mm.data.generate import inspect
 from t2t_mm.data.ready import open_problem
+from t2t_mm.errors import UserError
 from t2t_mm.registry import PROBLEMS
 
 SAID = {"en": "A dog runs .", "de": "Ein Hund läuft .", "fr": "Un chien court ."}
@@ -128,3 +129,24 @@ def test_what_is_missing_is_named_with_where_to_put_it_and_where_it_is_to_be_had
         for part in said:
             assert part in done.stderr
         assert not (tmp_path / "data").exists()
+
+
+def test_imagenet_with_its_validation_pictures_unsorted_is_told_what_to_do_with_ilsvrcs_tars(corpora):
+    val = corpora / "imagenet" / "val"
+    for path in sorted(val.rglob("*.JPEG")):
+        path.rename(val / path.name)
+    with pytest.raises(UserError) as refusal:
+        PROBLEMS["image_imagenet"].source.splits(corpora)
+    assert "val/n01440764_0.JPEG is in no class folder" in str(refusal.value)
+    assert "tar files are read as they come if they lie in tensorflow_datasets/downloads/manual/" in str(refusal.value)
+
+
+def test_empty_folders_do_not_hide_imagenets_tars(tmp_path):
+    (tmp_path / "imagenet" / "train" / "n01440764").mkdir(parents=True)
+    source = PROBLEMS["image_imagenet"].source
+    assert not source.present(tmp_path)
+    manual = tmp_path / "tensorflow_datasets" / "downloads" / "manual"
+    manual.mkdir(parents=True)
+    for part in ("train", "val"):
+        (manual / f"ILSVRC2012_img_{part}.tar").touch()
+    assert source.present(tmp_path)

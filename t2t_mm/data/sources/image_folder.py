@@ -32,11 +32,12 @@ class ImageFolder(Source):
 
     path: str  # below tmp_dir
     homepage: str = ""  # where the corpus is to be had
+    advice: str = ""  # what to do with the corpus as it is to be had there, a sentence
 
     def present(self, tmp_dir: Path) -> bool:
         root = tmp_dir / self.path
         if root.is_dir():
-            return any(entry.is_dir() and not entry.name.startswith(".") for entry in root.iterdir())
+            return any("/" in name for name in _pictures(root))  # the first one in a folder will do
         return root.is_file()
 
     def splits(self, tmp_dir: Path) -> tuple[str, ...]:
@@ -103,7 +104,7 @@ class ImageFolder(Source):
                 yield name, TRAIN
 
     def _layout(self) -> str:
-        source = f" To be had from {self.homepage}." if self.homepage else ""
+        source = (f" To be had from {self.homepage}." if self.homepage else "") + (self.advice and f" {self.advice}")
         return f"Expected below it: <split>/<class>/<file> or <class>/<file>, files .jpg, .jpeg or .png.{source}"
 
 

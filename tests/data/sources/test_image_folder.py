@@ -97,6 +97,14 @@ def test_a_folder_without_class_folders_is_not_taken_for_the_corpus(tmp_path):
     assert SOURCE.present(tmp_path)
 
 
+def test_class_folders_without_pictures_are_not_taken_for_the_corpus(tmp_path):
+    fill(tmp_path / "pets", ["train/cat/notes.txt", "cover.jpg"])
+    (tmp_path / "pets" / "train" / "dog").mkdir()
+    assert not SOURCE.present(tmp_path)
+    fill(tmp_path / "pets", ["train/dog/1.jpg"])
+    assert SOURCE.present(tmp_path)
+
+
 def test_a_part_without_class_folders_is_refused(tmp_path):
     fill(tmp_path / "pets", [*PARTS, "val/00000001.jpg"])
     with pytest.raises(UserError, match="val/00000001.jpg is in no class folder"):
