@@ -56,6 +56,9 @@ def test_every_edit_is_counted_as_by_hand():
         ("well-known — 3.5 %", "well known 3 5"),
         ("¿Qué? «Ça» ÄÖ", "qué ça äö"),
         (" ... ", ""),
+        ("THE <NOISE> DOG<SPOKEN_NOISE>RUNS ,COMMA", "the dog runs comma"),
+        ("3 < 5 <2> <a dog>", "3 < 5 <2> <a dog>"),
+        ("<NOISE>", ""),
         ("", ""),
     ],
 )
@@ -69,6 +72,14 @@ def test_no_output_leaves_everything_out_and_no_reference_puts_everything_in():
     assert WordErrorRate().count([Case(("a b",), ("",))]).sums_NK[0].tolist() == [2, 0, 0, 0, 2]
     assert figure(WordErrorRate(), ("a b", ""), ("c d", "c d")) == 1.0
     assert np.isnan(figure(WordErrorRate(), ("a b", ".")))
+
+
+def test_a_noise_is_no_word():
+    counted = WordErrorRate().count([Case(("<NOISE> OF COURSE",), ("OF COURSE THERE ISN'T <NOISE>",))])
+    assert counted.sums_NK.tolist() == [[2, 4, 0, 2, 0]]  # "there" and "isn't" are left out
+    assert counted.how.startswith(
+        "jiwer; lower case; marks in angle brackets left out; punctuation, but for apostrophes,"
+    )
 
 
 def test_a_rate_may_be_above_one():

@@ -1,8 +1,9 @@
 """Word and character error rates by jiwer: the edits that turn right answers into outputs, per word or character.
 
-Before edits are counted, both sides are brought into one form: lower case, apostrophes alike, every other punctuation
-mark taken as a blank, and blanks in a row as one. What is written with a hyphen counts as two words. A blank between
-words is a character.
+Before edits are counted, both sides are brought into one form: lower case, without marks in angle brackets (`<NOISE>`,
+`<SPOKEN_NOISE>`: nobody said them, and Kaldi's scoring for WSJ leaves them out too), apostrophes alike, every other
+punctuation mark taken as a blank, and blanks in a row as one. What is written with a hyphen counts as two words. A
+blank between words is a character.
 """
 
 import re
@@ -15,7 +16,11 @@ import numpy as np
 from t2t_mm.metrics.on_text.base import SHARE, Case, Counted, TextMetric, ratio
 from t2t_mm.registry import DECODED_METRICS
 
-NORMALISATION = "lower case; punctuation, but for apostrophes, taken as blanks; blanks in a row as one"
+NORMALISATION = (
+    "lower case; marks in angle brackets left out; punctuation, but for apostrophes, taken as blanks; "
+    "blanks in a row as one"
+)
+MARK = re.compile(r"<[^\W\d]\w*>")
 APOSTROPHES = "'’"
 
 
@@ -55,7 +60,7 @@ class CharacterErrorRate(TextMetric):
 
 def normal(text: str) -> str:
     """`text` in the form in which it is counted."""
-    spaced = "".join(_letter(letter) for letter in text.lower())
+    spaced = "".join(_letter(letter) for letter in MARK.sub(" ", text.lower()))
     return re.sub(r"\s+", " ", spaced).strip()
 
 
