@@ -34,7 +34,7 @@ REPLACED = {
     "log_device_placement": DEVICES,
     "inter_op_parallelism_threads": "set the environment variable TF_NUM_INTEROP_THREADS",
     "intra_op_parallelism_threads": "set the environment variable TF_NUM_INTRAOP_THREADS",
-    "gpu_automatic_mixed_precision": "training computes in float32",
+    "gpu_automatic_mixed_precision": "training computes in float32, and in bfloat16 with --hparams=precision=bfloat16",
     "xla_*": "what is compiled is decided in the code, by measurement",
     "disable_grappler_optimizations": "what is compiled is decided in the code, by measurement",
     "tfdbg": "use the debugger of TensorFlow or JAX; --profile shows where the time goes",
