@@ -12,12 +12,15 @@ from t2t_mm.bin.options import averager_options
 def main(argv: Sequence[str]) -> None:
     """Average, write, and say how to use what was written."""
     options = averager_options(argv)
-    from t2t_mm.train.averaging import average, chosen  # brings NumPy, which --help can do without
+    from t2t_mm.train.averaging import average, chosen, target  # brings NumPy, which --help can do without
 
+    path = target(options.output_dir, options.output_path)
     paths = chosen(options.output_dir, options.checkpoints, options.num_last_checkpoints)
-    average(paths, options.output_path)
-    print(f"{options.output_path} holds the mean of {', '.join(path.name for path in paths)}.")
-    print(f"Decode with it: t2t-mm-decoder --output_dir={options.output_dir} --checkpoint_path={options.output_path}")
+    if not options.checkpoints and len(paths) < options.num_last_checkpoints:
+        print(f"{options.output_dir} holds {len(paths)} checkpoints, not {options.num_last_checkpoints}: all are taken.")
+    average(paths, path)
+    print(f"{path} holds the mean of {', '.join(one.name for one in paths)}.")
+    print(f"Decode with it: t2t-mm-decoder --output_dir={options.output_dir} --checkpoint_path={path}")
 
 
 if __name__ == "__main__":

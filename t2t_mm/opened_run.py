@@ -86,7 +86,7 @@ def find_checkpoint(output_dir: Path, asked: Path | None = None) -> Path:
         if newest is None:
             raise UserError(f"{output_dir} holds no checkpoint yet; the trainer writes one when it saves.")
         return newest
-    whole = asked if asked.suffix == ".safetensors" else asked.with_name(f"{asked.name}.safetensors")
+    whole = checkpoint.named(asked)
     if not whole.is_file():
         known = ", ".join(str(checkpoint.path_of(output_dir, step)) for step in checkpoint.steps(output_dir))
         raise UserError(f"There is no checkpoint {asked}. Checkpoints of the run: {known or 'none'}.")

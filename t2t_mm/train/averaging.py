@@ -6,22 +6,47 @@ from pathlib import Path
 import numpy as np
 
 from t2t_mm.errors import UserError
+from t2t_mm.rundir import CONFIG
 from t2t_mm.train import checkpoint
 
 
 def chosen(output_dir: Path, names: Sequence[str], last: int) -> list[Path]:
     """The checkpoints that `names` names (files, with or without suffix, or steps of the run), or the `last` newest.
 
-    Raises UserError when one of them does not exist, or when that are fewer than two.
+    Raises UserError when one of them does not exist or is named twice, or when that are fewer than two.
     """
     if not names:
         found = [checkpoint.path_of(output_dir, step) for step in checkpoint.steps(output_dir)[-last:]]
     else:
         found = [_path(output_dir, name) for name in names]
+        places = [path.resolve() for path in found]
+        if twice := [path.name for path, place in zip(found, places, strict=True) if places.count(place) > 1]:
+            raise UserError(f"--checkpoints names {twice[0]} more than once; a mean takes each once. Name others.")
     if len(found) < 2:
         there = ", ".join(path.name for path in found) or "none"
         raise UserError(f"A mean takes two checkpoints or more; found in {output_dir}: {there}.")
     return found
+
+
+def target(output_dir: Path, asked: Path) -> Path:
+    """Where a mean is written that is asked for at `asked`, with or without suffix.
+
+    Raises UserError when a file is there, and when trainers would take it for a checkpoint of the run in `output_dir`
+    or of the one that `asked` lies in.
+    """
+    path = checkpoint.named(asked)
+    if path.exists():
+        raise UserError(
+            f"--output_path={asked}: {path} is there already, and would be overwritten. Choose another, or remove it."
+        )
+    folders = (path.parent, path.parent.parent)  # the best checkpoint lies in a folder of its own
+    within = path.resolve().parent == output_dir.resolve() or any((folder / CONFIG).is_file() for folder in folders)
+    if within and checkpoint.NAME.fullmatch(path.name):
+        raise UserError(
+            f"--output_path={asked} bears the name of a checkpoint of the run, and training does not go on from a mean. "
+            f"Choose another, such as {path.with_name('averaged.safetensors')}."
+        )
+    return path
 
 
 def average(paths: Sequence[Path], output_path: Path) -> Path:
@@ -51,8 +76,7 @@ def _path(output_dir: Path, name: str) -> Path:
     if name.isdecimal():
         path = checkpoint.path_of(output_dir, int(name))
     else:
-        path = Path(name).expanduser()
-        path = path if path.suffix == ".safetensors" else path.with_name(f"{path.name}.safetensors")
+        path = checkpoint.named(Path(name).expanduser())
         path = path if path.is_file() or path.is_absolute() else output_dir / path
     if not path.is_file():
         known = ", ".join(map(str, checkpoint.steps(output_dir)))

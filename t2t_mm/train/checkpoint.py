@@ -19,6 +19,7 @@ from t2t_mm.errors import UserError
 from t2t_mm.train.optimisers.rule import AVERAGE
 from t2t_mm.whole_file import sweep, whole_file
 
+SUFFIX = ".safetensors"
 NAME = re.compile(r"model\.ckpt-(\d+)\.safetensors")
 
 
@@ -35,6 +36,11 @@ class Broken(UserError):
 def path_of(folder: Path, step: int) -> Path:
     """Where the checkpoint of `step` stands in `folder`."""
     return folder / f"model.ckpt-{step}.safetensors"
+
+
+def named(path: Path) -> Path:
+    """`path` with the suffix of a checkpoint, which people may leave out."""
+    return path if path.suffix == SUFFIX else path.with_name(f"{path.name}{SUFFIX}")
 
 
 def steps(folder: Path) -> list[int]:
@@ -134,6 +140,15 @@ def load_newest(
     if found:
         raise UserError(f"Every checkpoint in {folder} is broken.")
     return None
+
+
+def check_goes_on(path: Path, state: Mapping[str, Any]) -> None:
+    """Raise UserError unless `state`, read from `path`, is one that training goes on from, as a mean's is not."""
+    if not {"step", "positions", "mixing", "seed"} <= state.keys():
+        raise UserError(
+            f"{path} holds weights alone, and nothing that training could go on from. Move it out of the run, or begin "
+            f"another run from its weights: --warm_start_from={path} and another --output_dir."
+        )
 
 
 def weights_of(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -222,6 +222,7 @@ class Estimator:
         self._take_up(path, *checkpoint.load(path))
 
     def _take_up(self, path: Path, tensors: Mapping[str, Any], state: Mapping[str, Any]) -> None:
+        checkpoint.check_goes_on(path, state)
         weights = {name: tensors[name] for name in checkpoint.weights_of(tensors)}
         checkpoint.check_shapes(path, weights, self.net.tensors(), nothing_else=True)
         before, now = state.get("optimizer", "adam"), self.hparams.training.optimizer

@@ -5,7 +5,7 @@ import pytest
 
 from t2t_mm.errors import UserError
 from t2t_mm.train import checkpoint
-from t2t_mm.train.averaging import average, chosen
+from t2t_mm.train.averaging import average, chosen, target
 
 
 @pytest.fixture
@@ -54,3 +54,33 @@ def test_checkpoints_of_two_architectures_have_no_mean(run):
     with pytest.raises(UserError, match="is of another architecture"):
         average(chosen(run, (), 2), run / "averaged.safetensors")
     assert not (run / "averaged.safetensors").exists()
+
+
+@pytest.mark.parametrize("twice", [("5", "5"), ("4", "model.ckpt-4", "1"), ("3", "{run}/../{run.name}/model.ckpt-3")])
+def test_a_checkpoint_that_is_named_twice_is_refused(run, twice):
+    checkpoint.save(run, 5, {"net/kernel": np.zeros(2, np.float32)}, {}, keep=0)
+    with pytest.raises(UserError, match=r"names model\.ckpt-[345]\.safetensors more than once"):
+        chosen(run, [name.format(run=run) for name in twice], 5)
+
+
+def test_what_is_there_and_what_a_trainer_would_take_for_its_own_is_not_written_to(run, tmp_path):
+    for name in ("model.ckpt-4.safetensors", "model.ckpt-4"):
+        with pytest.raises(UserError, match=r"model\.ckpt-4\.safetensors is there already, and would be overwritten"):
+            target(run, run / name)
+    with pytest.raises(UserError, match="bears the name of a checkpoint of the run"):
+        target(run, run / "model.ckpt-9")
+    other = tmp_path / "other"
+    (other / "best").mkdir(parents=True)
+    (other / "config.json").touch()
+    for folder in (other, other / "best"):
+        with pytest.raises(UserError, match=r"Choose another, such as .*averaged\.safetensors"):
+            target(run, folder / "model.ckpt-9.safetensors")
+    assert target(run, run / "mean") == run / "mean.safetensors"
+    (tmp_path / "free").mkdir()
+    assert target(run, tmp_path / "free" / "a" / "model.ckpt-9") == tmp_path / "free" / "a" / "model.ckpt-9.safetensors"
+
+
+def test_training_does_not_go_on_from_a_mean(run):
+    path = average(chosen(run, (), 3), run / "model.ckpt-9.safetensors")
+    with pytest.raises(UserError, match="ckpt-9.safetensors holds weights alone, and nothing that training could go on"):
+        checkpoint.check_goes_on(path, checkpoint.load(path)[1])
