@@ -1,5 +1,6 @@
 """Writing a file so that it is there whole or not at all, whatever happens meanwhile."""
 
+import fcntl
 import os
 import shutil
 from collections.abc import Iterator
@@ -21,8 +22,8 @@ def whole_file(path: Path) -> Iterator[Path]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(prefix=PARTIAL, dir=path.parent) as beside:
-            partial = Path(beside) / path.name
+        with half_written(path.parent) as beside:
+            partial = beside / path.name
             partial.touch()
             mode = partial.stat().st_mode  # what the user's umask grants; some writers restrict it to the owner
             yield partial
@@ -37,10 +38,47 @@ def whole_file(path: Path) -> Iterator[Path]:
         ) from error
 
 
+@contextmanager
+def half_written(folder: Path) -> Iterator[Path]:
+    """A new folder in `folder` to write in, which goes in any case; a `sweep` meanwhile leaves it alone."""
+    while True:
+        with TemporaryDirectory(prefix=PARTIAL, dir=folder) as beside:
+            try:
+                handle = os.open(beside, os.O_RDONLY)
+            except FileNotFoundError:  # swept before it could be locked
+                continue
+            try:
+                _lock(handle, fcntl.LOCK_SH)
+                if os.path.isdir(beside):
+                    yield Path(beside)
+                    return
+            finally:
+                os.close(handle)  # and with it the lock goes
+
+
 def sweep(folder: Path) -> None:
-    """Remove what a writer that was killed left half written in `folder`. For folders with one writer at a time."""
+    """Remove what writers that were killed left half written in `folder`, and nothing that is still being written."""
     for left in folder.glob(f"{PARTIAL}*"):
-        shutil.rmtree(left, ignore_errors=True)
+        try:
+            handle = os.open(left, os.O_RDONLY)
+        except OSError:  # gone meanwhile
+            continue
+        try:
+            if _lock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB):
+                shutil.rmtree(left, ignore_errors=True)
+        finally:
+            os.close(handle)
+
+
+def _lock(handle: int, kind: int) -> bool:
+    """Take the operating system's lock, which ends with the process; False if another one has it."""
+    try:
+        fcntl.flock(handle, kind)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks
+        pass
+    return True
 
 
 def _flush(path: Path) -> None:

@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -36,3 +38,20 @@ def test_sweeping_removes_what_is_half_written_and_nothing_else(tmp_path):
     (tmp_path / "results.json").touch()
     sweep(tmp_path)
     assert os.listdir(tmp_path) == ["results.json"]
+
+
+def test_what_another_process_is_writing_is_left_alone_until_it_is_killed(tmp_path):
+    writes = "import sys, time, pathlib; from t2t_mm.whole_file import whole_file\n"
+    writes += "with whole_file(pathlib.Path(sys.argv[1])) as partial: print(flush=True); time.sleep(60)"
+    command = [sys.executable, "-c", writes, str(tmp_path / "mean")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=os.environ | {"PYTHONPATH": ":".join(sys.path)}) as other:
+        other.stdout.readline()
+        with whole_file(tmp_path / "own") as partial:
+            sweep(tmp_path)
+            partial.write_text("own")
+        assert (tmp_path / "own").read_text() == "own" and len(list(tmp_path.glob(".partial-*/mean"))) == 1
+        other.kill()
+        other.wait()
+    assert len(list(tmp_path.glob(".partial-*/mean"))) == 1
+    sweep(tmp_path)
+    assert os.listdir(tmp_path) == ["own"]

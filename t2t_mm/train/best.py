@@ -15,7 +15,7 @@ from pathlib import Path
 from t2t_mm.errors import UnknownName, UserError
 from t2t_mm.train import checkpoint
 from t2t_mm.train.report import Result
-from t2t_mm.whole_file import whole_file
+from t2t_mm.whole_file import sweep, whole_file
 
 FOLDER = "best"
 
@@ -85,6 +85,7 @@ class Best:
     def keep(self, path: Path, step: int, score: float) -> None:
         """Make the checkpoint at `path` the best one. Raises UserError if that cannot be written."""
         target = self.folder / path.name
+        sweep(self.folder)
         with whole_file(target) as partial:
             partial.unlink()
             try:

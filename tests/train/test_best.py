@@ -74,6 +74,13 @@ def test_the_best_one_stays_when_the_run_removes_its_own(tmp_path, saved):
     assert best.steps_since(10) == 6
 
 
+def test_what_a_kill_left_half_written_goes_with_the_next_best_one(tmp_path, saved):
+    (tmp_path / "best" / ".partial-abc").mkdir(parents=True)
+    (tmp_path / "best" / ".partial-abc" / "model.ckpt-1.safetensors").touch()
+    Best(tmp_path, "ende/accuracy", METRICS, 0.0).keep(saved[4], 4, 0.5)
+    assert sorted(path.name for path in (tmp_path / "best").iterdir()) == ["best.json", saved[4].name]
+
+
 def test_it_is_known_to_a_run_that_goes_on_with_the_same_metric_alone(tmp_path, saved):
     Best(tmp_path, "ende/accuracy", METRICS, 0.0).keep(saved[4], 4, 0.5)
     again = Best(tmp_path, "ende/accuracy", METRICS, 0.0)

@@ -5,7 +5,6 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -22,7 +21,7 @@ from t2t_mm.train.optimiser import Optimiser
 from t2t_mm.train.room import check_room
 from t2t_mm.train.surgery.fit import Fitted, fit
 from t2t_mm.train.surgery.operations import Trained, changed_hparams, with_changes
-from t2t_mm.whole_file import PARTIAL
+from t2t_mm.whole_file import half_written
 
 GIN = "operative_config.gin"
 
@@ -107,8 +106,8 @@ def write(run: Trained, operated: Operated, output_dir: Path, data_dir: Path | N
             raise UserError(f"{path} is missing or was changed since the training; copy it back from its --data_dir.")
     try:
         output_dir.parent.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(prefix=PARTIAL, dir=output_dir.parent) as beside:
-            folder = Path(beside) / output_dir.name
+        with half_written(output_dir.parent) as beside:
+            folder = beside / output_dir.name
             folder.mkdir()
             rundir.copy_files(run.folder, folder, old)
             if data_dir is not None:
