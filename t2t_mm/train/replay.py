@@ -107,6 +107,7 @@ def replay(
             seed=asked.seed,
             train_steps=asked.train_steps,
             workers=asked.workers,
+            left_out=run.left_out,
         )
         return take_again(estimator, asked, output_dir, report)
 

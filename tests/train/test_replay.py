@@ -6,14 +6,15 @@ import re
 import keras
 import pytest
 
+from t2t_mm import rundir
 from t2t_mm.errors import UserError
-from t2t_mm.registry import HPARAM_SETS
+from t2t_mm.registry import HPARAM_SETS, PROBLEMS
 from t2t_mm.train import checkpoint
 
 if keras.backend.backend() != "tensorflow":
     pytest.skip("XLA would compile for an hour", allow_module_level=True)
 from t2t_mm.train.estimator import Estimator, Habits
-from t2t_mm.train.replay import Fault, take_again
+from t2t_mm.train.replay import Fault, replay, take_again
 
 HPARAMS = HPARAM_SETS["multimodel_demo"]().override(
     "hidden_size=8,encoder_blocks=0,mixer_blocks=0,decoder_blocks=1,experts=0,attention=False,dropout=0.1,batch_size=400,"
@@ -66,6 +67,23 @@ def test_a_step_that_stopped_a_run_is_taken_again_and_names_the_same_tensor(run,
     assert (repr(found.nats), repr(found.gradient_norm)) == (written["nats"], written["gradient_norm"])
     assert str(found).startswith(f"Step {found.step}, of {found.problem}, taken again from model.ckpt-{found.saved}: ")
     assert contents(tmp_path / "run") == before
+
+
+def test_a_run_that_does_without_parts_of_the_net_is_taken_again_without_them(letters, tmp_path, forgetful_registries):
+    PROBLEMS.register(letters["first"].problem, name="first")
+    hparams, folder, left_out = HPARAMS.override(DIVERGES), tmp_path / "run", ("body/decoder",)
+    habits = Habits(save_seconds=0, eval_every=0, exhibit=False)
+    trained = Estimator(
+        {"first": letters["first"]}, hparams, folder, train_steps=9, habits=habits, left_out=left_out
+    )
+    with pytest.raises(UserError, match="The first tensor that is not finite is"):
+        trained.train()
+    signatures = {"first": letters["first"].signature}
+    config = rundir.RunConfig(hparams_set="", hparams=hparams, problems=signatures, left_out=left_out)
+    rundir.save(config, folder)
+    [path] = faults(folder)
+    found = replay(path, output_dir=folder, data_dir=letters["first"].folder.parent, report=print)
+    assert found.blame == json.loads(path.read_text())["blame"] and not found.finite
 
 
 def test_a_step_that_was_skipped_is_reached_from_a_checkpoint_before(run, tmp_path):
