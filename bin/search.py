@@ -117,8 +117,8 @@ def run_trial(found: Search, trial: Trial, options: argparse.Namespace, aim: Aim
 
 
 def followed(log: Path, aim: Aim) -> Iterator[list[tuple[int, float]]]:
-    """Again and again, the (step, score) of the evaluations in `log` that are new; those that were made again, and
-    scores that are not finite, are left out."""
+    """Again and again, the (step, score) of the evaluations in `log` that are new; those that were made again, scores
+    that are not finite, and lines cut short by a trial that was killed, are left out."""
     place, seen = 0, set[int]()
     while True:
         new = []
@@ -128,10 +128,13 @@ def followed(log: Path, aim: Aim) -> Iterator[list[tuple[int, float]]]:
                 whole, newline, _ = file.read().rpartition(b"\n")
             place += len(whole) + len(newline)
             for line in filter(None, whole.split(b"\n")):
-                content = json.loads(line)
-                if content["kind"] == "evaluation" and content["step"] not in seen:
-                    seen.add(content["step"])
-                    new.append((content["step"], aim.of(content["metrics"])))
+                try:
+                    content = json.loads(line)
+                    if content["kind"] == "evaluation" and content["step"] not in seen:
+                        new.append((content["step"], aim.of(content["metrics"])))
+                        seen.add(content["step"])
+                except (ValueError, KeyError, TypeError, AttributeError):  # cut short by a process that was killed
+                    continue
         yield [(step, score) for step, score in new if math.isfinite(score)]
 
 

@@ -53,6 +53,15 @@ def test_evaluations_are_read_as_they_come_and_half_a_line_waits(tmp_path):
     assert next(read) == []
 
 
+def test_lines_that_a_killed_trial_cut_short_are_passed_over(tmp_path):
+    log = tmp_path / "log.jsonl"
+    whole = json.dumps({"kind": "evaluation", "step": 20, "metrics": {"shapes": {"accuracy": 0.5}}})
+    odd = ('{"kind": "evaluation", "st', '{"kind": "evaluation", "step": 10}', "[1]", '{"step": 10}', "null")
+    log.write_text("\n".join([*odd, whole, ""]))
+    read = followed(log, AIM)
+    assert next(read) == [(20, 0.5)] and next(read) == []
+
+
 def test_a_trial_is_trained_by_the_flags_of_the_search_with_its_own_hparams_and_folder():
     flags = [*ASKED, "--output_dir=out", "--best_metric=accuracy", "--hparams=experts=4", "--train_steps=30"]
     found = options.trainer_options([*flags, "--trials=3", "--generate_data", "--gin_param=DataHparams.buckets = 2"])
