@@ -30,7 +30,9 @@ def main(argv: Sequence[str]) -> int:
 
 def show(found: Any) -> None:
     """Print a Parting."""
-    if found.settings:
+    if found.settings is None:
+        print("Settings cannot be compared.")
+    elif found.settings:
         print_some("Settings differ (config.json of the first and of the second):", found.settings)
     else:
         print("Settings are the same.")
@@ -48,7 +50,9 @@ def show(found: Any) -> None:
     elif found.steps:
         print(f"The checkpoints of all {found.steps:,} steps that both have are equal: looked at step {found.equal:,}.")
     else:
-        print("No step has a checkpoint in both.")
+        print("No step has a checkpoint in both that can be read.")
+    if found.unread:
+        print_some("What could not be read, and was not compared:", found.unread)
 
 
 def print_some(title: str, lines: Sequence[str]) -> None:

@@ -29,14 +29,15 @@ Window = tuple[int, int]  # the steps of a line in the log, first and last
 class Parting:
     """Where two runs part. Steps count from 1; None where nothing differs or nothing can be compared."""
 
-    settings: list[str]  # what differs between the runs' config.json, a line each
+    settings: list[str] | None  # what differs between the runs' config.json, a line each; None: they can't be read
     windows: int  # lines of the two logs that are of the same steps
     losses: Window | None  # the steps of the first such line whose losses differ
     log: list[str]  # what differs there
-    steps: int  # how many steps have a checkpoint in both runs
+    steps: int  # how many steps have a checkpoint in both runs that can be read, as far as they were
     equal: int | None  # the last one at which they are equal
     different: int | None  # the first one at which they differ
     checkpoint: list[str]  # what differs there: a line for each tensor and each part of the state
+    unread: list[str]  # what could not be read, and so was not compared, a sentence each
 
     @property
     def same(self) -> bool:
@@ -45,21 +46,25 @@ class Parting:
 
 
 def parting(first: Path, second: Path) -> Parting:
-    """Where the runs in two run directories part.
+    """Where the runs in two run directories part, by what of them can be read.
 
-    Raises UserError for a folder without a run, two runs that have neither lines of the log nor checkpoints of the same
-    steps, and a checkpoint that cannot be read.
+    Raises UserError for a folder without a run, and two runs that have neither lines of the log nor checkpoints of the
+    same steps, or none that can be read.
     """
-    settings = _settings(_config(first), _config(second))
-    ones, others = windows(first / LOG), windows(second / LOG)
+    unread: list[str] = []
+    configs = [_config(run, unread) for run in (first, second)]
+    settings = None if unread else _settings(*configs)
+    ones, others = windows(first / LOG, unread), windows(second / LOG, unread)
     common = sorted(ones.keys() & others.keys(), key=lambda window: (window[1], window[0]))
     parted = next((window for window in common if _changes(ones[window], others[window])), None)
     log = [] if parted is None else _changes(ones[parted], others[parted])
     steps = sorted(set(checkpoint.steps(first)) & set(checkpoint.steps(second)))
     if not (common or steps):
         raise UserError(f"{first} and {second} have no step in common: neither a checkpoint nor a line in their logs.")
-    equal, different, found = _bisect(first, second, steps)
-    return Parting(settings, len(common), parted, log, len(steps), equal, different, found)
+    equal, different, found = _bisect(first, second, steps, unread)
+    if not (common or steps):
+        raise UserError(f"{first} and {second} hold nothing of the same steps that can be read. {' '.join(unread)}")
+    return Parting(settings, len(common), parted, log, len(steps), equal, different, found, unread)
 
 
 def differences(
@@ -79,39 +84,59 @@ def differences(
     return found + [f"state {line}" for line in _changes(first[1], second[1])]
 
 
-def windows(log: Path) -> dict[Window, Losses]:
+def windows(log: Path, unread: list[str]) -> dict[Window, Losses]:
     """The losses in a run's log by the steps that they are the means of; of steps taken again, the later ones.
 
-    Empty without a log. Lines cut short by a process that was killed are passed over.
+    Empty without a log. Lines that are no trainer's, as one cut short by a process that was killed, are passed over;
+    `unread` gets a sentence that says how many.
     """
     found: dict[Window, Losses] = {}
-    behind = 0  # the step that the next line begins behind
+    behind = odd = 0  # the step that the next line begins behind
     for line in log.read_bytes().splitlines() if log.is_file() else ():
         try:
             content = json.loads(line)
-            kind, step = content["kind"], content.get("step", 0)
+            if content["kind"] == "start":
+                behind = _step(content)
+            elif content["kind"] == "training":
+                step, losses = _step(content), dict(content["loss"])
+                found[behind + 1, step] = losses
+                behind = step
         except (ValueError, KeyError, TypeError):
-            continue
-        if kind == "start":
-            behind = step
-        elif kind == "training":
-            found[behind + 1, step] = content["loss"]
-            behind = step
+            odd += 1
+    if odd:
+        lines, were = ("line", "was") if odd == 1 else ("lines", "were")
+        unread.append(f"{odd:,} {lines} of {log} can't be read, and so {were} passed over.")
     return found
 
 
-def _bisect(first: Path, second: Path, steps: list[int]) -> tuple[int | None, int | None, list[str]]:
-    """The last of `steps` at which two runs are equal, the first at which they differ, and what differs there."""
+def _step(content: Mapping[str, Any]) -> int:
+    if type(content["step"]) is not int:
+        raise TypeError("no step")
+    return int(content["step"])
+
+
+def _bisect(
+    first: Path, second: Path, steps: list[int], unread: list[str]
+) -> tuple[int | None, int | None, list[str]]:
+    """The last of `steps` at which two runs are equal, the first at which they differ, and what differs there.
+
+    Steps of which a checkpoint can't be read are taken out of `steps`, and told to `unread`.
+    """
     low, high = -1, len(steps)  # equal at `low`, different at `high`
     found: list[str] = []
-    middle = high - 1  # the last first: equal runs are read once
     while low + 1 < high:
-        here = differences(*(checkpoint.load(checkpoint.path_of(run, steps[middle])) for run in (first, second)))
+        middle = high - 1 if high == len(steps) else (low + high) // 2  # the last first: equal runs are read once
+        try:
+            here = differences(*(checkpoint.load(checkpoint.path_of(run, steps[middle])) for run in (first, second)))
+        except UserError as error:
+            unread.append(str(error))
+            del steps[middle]
+            high -= 1
+            continue
         if here:
             high, found = middle, here
         else:
             low = middle
-        middle = (low + high) // 2
     return (steps[low] if low >= 0 else None), (steps[high] if high < len(steps) else None), found
 
 
@@ -145,10 +170,15 @@ def _changes(first: Any, second: Any, name: str = "") -> list[str]:
     return [] if json.dumps(first) == json.dumps(second) else [f"{name}: {json.dumps(first)} and {json.dumps(second)}"]
 
 
-def _config(run: Path) -> dict[str, Any]:
+def _config(run: Path, unread: list[str]) -> dict[str, Any]:
     try:
-        return dict(json.loads((run / CONFIG).read_text(encoding="utf-8")))
-    except FileNotFoundError:
+        found = json.loads((run / CONFIG).read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
         raise UserError(f"There is no run in {run}: it has no {CONFIG}.") from None
     except (OSError, ValueError) as error:
-        raise UserError(f"{run / CONFIG} cannot be read: {error}.") from error
+        unread.append(f"{run / CONFIG} cannot be read: {str(error).rstrip('.')}.")
+        return {}
+    if not isinstance(found, dict):
+        unread.append(f"{run / CONFIG} holds {json.dumps(found)[:20]}, and not what a trainer writes.")
+        return {}
+    return found

@@ -31,6 +31,12 @@ def test_two_runs_are_compared_and_the_exit_code_says_whether_they_are_the_same(
     same = command("diff_runs", "one", "one")
     assert same.returncode == 0, same.stderr
     assert same.stdout.endswith("The checkpoints of all 3 steps that both have are equal: looked at step 30.\n")
+    checkpoint.path_of(tmp_path / "one", 30).write_bytes(b"half")
+    (tmp_path / "two" / "config.json").write_text("null")
+    partly = command("diff_runs", "one", "two")
+    assert partly.returncode == 3 and "The checkpoints of step 20 differ" in partly.stdout
+    assert partly.stdout.startswith("Settings cannot be compared.\n")
+    assert "compared:\n  two/config.json holds null, and not what a trainer writes.\n  The checkpoint one/" in partly.stdout
     alone = command("diff_runs", "one")
     assert alone.returncode == 1 and "Name two run directories" in alone.stderr and "received one." in alone.stderr
     foreign = command("diff_runs", "one", "two", "--again")

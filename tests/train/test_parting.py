@@ -77,7 +77,7 @@ def test_lines_of_the_log_are_compared_that_are_of_the_same_steps(tmp_path):
     first = run(tmp_path / "one", log=[start(0), line(1, a=5.0), line(100, a=4.0), line(200, a=3.0, b=1.0)])
     stopped = [start(0), line(1, a=5.0), line(100, a=4.0), line(150, a=9.0), start(100), line(101, a=9.0)]
     second = run(tmp_path / "two", log=[*stopped, line(200, a=9.0), start(100), line(200, a=3.0, b=1.5)])
-    assert windows(second / "log.jsonl") == {
+    assert windows(second / "log.jsonl", []) == {
         (1, 1): {"a": 5.0},
         (2, 100): {"a": 4.0},
         (101, 150): {"a": 9.0},
@@ -93,7 +93,47 @@ def test_lines_that_a_kill_cut_short_are_passed_over(tmp_path):
     folder = run(tmp_path / "one", log=[start(0), line(1, a=5.0)])
     with (folder / "log.jsonl").open("a") as log:
         log.write('{"kind": "training", "st\n' + json.dumps(line(3, a=4.0)) + "\n")
-    assert windows(folder / "log.jsonl") == {(1, 1): {"a": 5.0}, (2, 3): {"a": 4.0}}
+    unread = []
+    assert windows(folder / "log.jsonl", unread) == {(1, 1): {"a": 5.0}, (2, 3): {"a": 4.0}}
+    assert unread == [f"1 line of {folder / 'log.jsonl'} can't be read, and so was passed over."]
+
+
+def test_lines_that_no_trainer_wrote_are_passed_over_and_counted(tmp_path):
+    odd = [{"kind": "training", "step": 2}, {"kind": "training", "step": "x", "loss": {"a": 1.0}}, [1], None, 7]
+    odd += [{"kind": "start", "step": "x"}, {"kind": "training", "step": 2, "loss": 1.0}, {"kind": "start"}, {"step": 2}]
+    log = run(tmp_path / "one", log=[start(0), line(1, a=5.0), *odd, {"kind": "evaluation"}, line(3, a=4.0)]) / "log.jsonl"
+    unread = []
+    assert windows(log, unread) == {(1, 1): {"a": 5.0}, (2, 3): {"a": 4.0}}
+    assert unread == [f"9 lines of {log} can't be read, and so were passed over."]
+
+
+@pytest.mark.parametrize(("text", "said"), [("[1]", "holds [1]"), ("7", "holds 7"), ("null", "holds null"), ("{", "read:")])
+def test_settings_that_cannot_be_read_leave_the_rest_to_compare(tmp_path, text, said):
+    first, second = run(tmp_path / "one", [3]), run(tmp_path / "two", [3], parted_at=3)
+    (second / "config.json").write_text(text)
+    found = parting(first, second)
+    assert found.settings is None and (found.different, found.same) == (3, False)
+    assert len(found.unread) == 1 and f"two/config.json {said}" in found.unread[0].replace("cannot be ", "")
+
+
+@pytest.mark.parametrize("broken", [(9,), (4,), (3, 4, 5), (1, 2), (1, 9), (5, 6, 7, 8, 9), (1, 2, 3, 4, 5)])
+@pytest.mark.parametrize("parted_at", [3, 6, None])
+def test_a_broken_checkpoint_leaves_the_others_to_compare(tmp_path, broken, parted_at):
+    first, second = run(tmp_path / "one", range(1, 10)), run(tmp_path / "two", range(1, 10), parted_at)
+    for step in broken:
+        checkpoint.path_of(second, step).write_bytes(b"half")
+    found = parting(first, second)
+    whole = [step for step in range(1, 10) if step not in broken]
+    assert found.equal == max([step for step in whole if parted_at is None or step < parted_at], default=None)
+    assert found.different == min([step for step in whole if parted_at and step >= parted_at], default=None)
+    assert all(f"two/model.ckpt-{step}" in " ".join(found.unread) for step in broken if step == 9)
+
+
+def test_where_all_that_both_have_is_broken_nothing_is_called_the_same(tmp_path):
+    first, second = run(tmp_path / "one", [3]), run(tmp_path / "two", [3])
+    checkpoint.path_of(first, 3).write_bytes(b"half")
+    with pytest.raises(UserError, match="hold nothing of the same steps that can be read. The checkpoint .* is broken"):
+        parting(first, second)
 
 
 def test_settings_that_differ_are_named_and_the_command_is_none_of_them(tmp_path):
