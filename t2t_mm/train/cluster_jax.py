@@ -102,6 +102,7 @@ class JaxCluster(Cluster):
             given = jax.tree.map(self._everywhere, values), jax.tree.map(self._own_rows, rows), *rest
             if shapes not in compiled:
                 compiled[shapes] = program.lower(*given).compile()
+                self.meet()  # Gloo waits 30 s for others to come to their first program; this waits without end
             said = self._waited(lambda: jax.block_until_ready(compiled[shapes](*given)))
             return jax.tree.map(self._here, said)
 
@@ -155,7 +156,8 @@ class JaxCluster(Cluster):
     def _give_up(self, error: Exception | None) -> NoReturn:
         self._lost = True
         of_chief = {0} if self._relay and self._relay.gone.is_set() else set()
-        raise WorkerLost(self._members.lost(sorted(self._gone | of_chief))) from error
+        said = f" JAX says: {' '.join(str(error).split()):.200}." if error else ""
+        raise WorkerLost(self._members.lost(sorted(self._gone | of_chief)) + said) from error
 
     def _watch(self) -> None:
         """Note who is gone, until nobody is left."""

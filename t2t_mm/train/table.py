@@ -20,6 +20,8 @@ class Table:
 
     def show(self, console: Console) -> None:
         """Print it: on a terminal with heads broken at blanks and in parts where it is too wide; elsewhere Markdown."""
+        if console.quiet:
+            return
         if not console.is_terminal:
             console.file.write(self.markdown() + "\n")
             console.file.flush()

@@ -69,6 +69,12 @@ def test_a_problem_without_inputs_has_no_permuted_ones():
     assert (row["inputs permuted"], row["input is worth (95 %)"], row["learnt"]) == ("-", "-", "yes")
 
 
+def test_a_quiet_console_shows_no_table():
+    out = io.StringIO()
+    results_table(1200, [TRANSLATION]).show(Console(file=out, quiet=True))
+    assert out.getvalue() == ""
+
+
 def test_where_there_is_no_terminal_the_table_is_markdown_however_wide():
     lines = printed(results_table(1200, [TRANSLATION, PICTURES]), terminal=False, width=40).splitlines()
     assert lines[0] == "Results at step 1,200"
