@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Never
 from t2t_mm.layers.forward import Forward
 from t2t_mm.layers.part import Part
 from t2t_mm.layers.sequence import Seq
+from t2t_mm.problem import Signature
 
 State = Any  # a nest of tensors that `step` carries from position to position
 
@@ -41,6 +42,10 @@ class Body(Part, abc.ABC):
     writes: ClassVar[tuple[str, ...] | None] = None
     modality_nets: ClassVar[Mapping[str, str]] = {}
     expert_layers: ClassVar[Mapping[str, str]] = {}
+
+    def lacks(self, signature: Signature) -> str:
+        """What, with its hparams, keeps the body from such a problem, in a sentence; "" where nothing does."""
+        return ""
 
     @abc.abstractmethod
     def encode(self, source: Seq, forward: Forward) -> Seq:

@@ -46,6 +46,9 @@ class Net(Part):
         check_ports(hparams.model, signatures)
         self.body = MODELS[hparams.model](hparams.body, name="body")
         self.body.problems = tuple(sorted(signatures))
+        for problem, signature in signatures.items():
+            if lacking := self.body.lacks(signature):
+                raise UserError(f"The model {hparams.model} cannot learn {problem} as it is set: {lacking}")
         self.modalities: dict[str, Modality] = {}
         for signature in signatures.values():
             for port in (signature.inputs, signature.targets):

@@ -115,9 +115,7 @@ def _step(content: Mapping[str, Any]) -> int:
     return int(content["step"])
 
 
-def _bisect(
-    first: Path, second: Path, steps: list[int], unread: list[str]
-) -> tuple[int | None, int | None, list[str]]:
+def _bisect(first: Path, second: Path, steps: list[int], unread: list[str]) -> tuple[int | None, int | None, list[str]]:
     """The last of `steps` at which two runs are equal, the first at which they differ, and what differs there.
 
     Steps of which a checkpoint can't be read are taken out of `steps`, and told to `unread`.

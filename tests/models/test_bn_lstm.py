@@ -1,5 +1,6 @@
 """BN-LSTM's body: what it remembers, causality, padding, problems apart, and decoding position by position."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +12,7 @@ from t2t_mm.layers.forward import Forward, Noise
 from t2t_mm.layers.sequence import Seq
 from t2t_mm.models.bn_lstm.body import BnLstm
 from t2t_mm.models.bn_lstm.hparams import BnLstmHparams
+from t2t_mm.problem import Port, Signature
 
 WIDTH = 6
 SMALL = BnLstmHparams(hidden_size=WIDTH, encoder_layers=1, decoder_layers=2, statistics_steps=4)
@@ -97,6 +99,26 @@ def test_each_problem_is_served_with_its_own_statistics(scrambled):
     train(model, "digits")
     np.testing.assert_array_equal(decode(model, source, target, "words"), words_BLD)
     np.testing.assert_allclose(decode(model, source, target, "digits"), words_BLD, atol=1e-5)  # of the same batch
+
+
+@pytest.mark.parametrize(
+    ("changes", "inputs", "targets", "said"),
+    [
+        ({}, "text", "text", ""),
+        ({"encoder_layers": 0}, None, "text", ""),
+        ({"decoder_layers": 0}, "image", "label", ""),
+        ({"encoder_layers": 0}, "text", "text", "Inputs are read by an encoder, .* set encoder_layers=1 or more"),
+        ({"decoder_layers": 0}, "text", "text", "Text is written by a decoder, .* set decoder_layers=1 or more"),
+        ({}, "passage", "label", "attentive reader: set attentive=true"),
+        ({"attentive": True, "encoder_layers": 0}, "passage", "label", ""),
+    ],
+)
+def test_a_problem_that_would_be_read_or_written_by_nothing_is_refused_before_anything_is_done(
+    changes, inputs, targets, said
+):
+    ports = [None if modality is None else Port(modality, modality, 9) for modality in (inputs, targets)]
+    lacking = BnLstm(replace(SMALL, **changes)).lacks(Signature(*ports, "generic"))
+    assert re.search(said, lacking) and bool(lacking) == bool(said)
 
 
 def test_without_a_decoder_nothing_is_written(scrambled):

@@ -16,6 +16,13 @@ from t2t_mm.layers.sequence import Seq, zero_pads
 from t2t_mm.models.bn_lstm.attentive import AttentiveReader, make_lstm
 from t2t_mm.models.bn_lstm.hparams import BnLstmHparams
 from t2t_mm.models.body import Body, State
+from t2t_mm.problem import Signature
+
+
+NO_READER = "Texts with a question are read by an attentive reader: set attentive=true."
+NO_ENCODER = "Inputs are read by an encoder, and this one has no layers: set encoder_layers=1 or more."
+NO_DECODER = "Text is written by a decoder, and this one has no layers: set decoder_layers=1 or more."
+WRITTEN = ("text",)  # modalities of targets that are decoded position by position
 
 
 class Stack(Part):
@@ -72,10 +79,20 @@ class BnLstm(Body):
         if self.reader is not None:
             self.reader.build(width, self.problems)
 
+    def lacks(self, signature: Signature) -> str:
+        if signature.inputs is not None and signature.inputs.modality == "passage":
+            if self.reader is None:
+                return NO_READER
+        elif signature.inputs is not None and not self.hparams.encoder_layers:
+            return NO_ENCODER
+        if signature.targets.modality in WRITTEN and not self.hparams.decoder_layers:
+            return NO_DECODER
+        return ""
+
     def encode(self, source: Seq, forward: Forward) -> Seq:
         if source.query is not None:
             if self.reader is None:
-                raise UserError("Texts with a question are read by an attentive reader: set attentive=true.")
+                raise UserError(NO_READER)
             return self.reader(source, source.query, forward)
         memory = self.encoder(source, forward)
         return memory.with_values(zero_pads(memory.values_BLD, memory.real_BL))
@@ -100,4 +117,4 @@ class BnLstm(Body):
 
     def _check_decoder(self) -> None:
         if not self.hparams.decoder_layers:
-            raise UserError("Text is written by a decoder, and this one has no layers: set decoder_layers=1 or more.")
+            raise UserError(NO_DECODER)
