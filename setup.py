@@ -44,7 +44,7 @@ setup(
     ],
     extras_require={
         "beam": ["apache-beam>=2.77"],  # the first that was tried beside TensorFlow 2.21 and NumPy 2.4
-        "jax": ["jax"],
+        "jax": ["jax>=0.10"],
         "search": ["optuna"],  # --hparams_range
         "test": [
             "build",
