@@ -27,6 +27,15 @@ class Batch:
     shared_targets: int | None = None  # in the whole of a batch that is shared
 
     @property
+    def shapes(self) -> dict[str, str]:
+        """Of each array, as words: {"targets/ids": "16x24"}."""
+        return {
+            f"{feature}/{name}": "x".join(map(str, array.shape))
+            for feature, arrays in self.arrays.items()
+            for name, array in arrays.items()
+        }
+
+    @property
     def targets(self) -> int:
         """Targets in the batch: the ids of texts with their end marks, one for a class."""
         if self.shared_targets is not None:

@@ -73,7 +73,7 @@ class FirstUses:
 
         Raises OutOfMemory for what a backend raises when memory gives out.
         """
-        shapes = [(what, batch.problem, *_shapes(batch).items()) for batch in batches]
+        shapes = [(what, batch.problem, *batch.shapes.items()) for batch in batches]
         new = [batch for batch, shape in zip(batches, shapes, strict=True) if shape not in self._known]
         if new:
             self._write(self._use(what, step, new))
@@ -119,7 +119,7 @@ class FirstUses:
         """That of the largest of the batches."""
         largest = max(batches, key=_size)
         here = (os.getpid(), socket.gethostname(), time.strftime("%Y-%m-%d %H:%M:%S"), _boot(), _ended_by_kernel())
-        return Use(what, largest.problem, step, _shapes(largest), self._hparams.batch_size, *here)
+        return Use(what, largest.problem, step, largest.shapes, self._hparams.batch_size, *here)
 
     def _write(self, use: Use) -> None:
         if self._note is None:
@@ -157,14 +157,6 @@ def is_for_want_of_memory(error: BaseException) -> bool:
     """Whether that is what is said: each backend has a word of its own."""
     said = f"{type(error).__name__} {error}".upper().replace("_", "")
     return isinstance(error, MemoryError) or "RESOURCEEXHAUSTED" in said
-
-
-def _shapes(batch: Batch) -> dict[str, str]:
-    return {
-        f"{feature}/{name}": "x".join(map(str, array.shape))
-        for feature, arrays in batch.arrays.items()
-        for name, array in arrays.items()
-    }
 
 
 def _size(batch: Batch) -> int:

@@ -76,7 +76,8 @@ class NotFinite(UserError):
         self.nats, self.norm = float(taken.stepped.nats), float(taken.stepped.gradient_norm)
         loss = f"The loss of {taken.problem} is {self.nats} and its gradient's norm {self.norm}"
         named = f"{', '.join(taken.ids[:NAMED])}{f' and {len(taken.ids) - NAMED} more' if taken.ids[NAMED:] else ''}"
-        super().__init__(f"{loss} at step {taken.step}, on examples {named}.")
+        shapes = dict.fromkeys(f"{name} {shape}" for batch in taken.batches for name, shape in batch.shapes.items())
+        super().__init__(f"{loss} at step {taken.step}, in a batch of {', '.join(shapes)}, on examples {named}.")
 
 
 class Stepping:
