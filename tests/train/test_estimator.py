@@ -93,7 +93,7 @@ def test_a_signal_saves_the_step_under_way_and_a_loss_that_is_not_finite_moves_n
 
     weight = run.net.trainable_variables[0]
     weight.assign(np.full(weight.shape, np.nan))
-    with pytest.raises(UserError, match=r"The loss of first is nan .* at step 3, in a batch of .*, on examples train/\d+, ") as raised:
+    with pytest.raises(UserError, match=r"The loss of first is nan .* at step 3, .* on examples train/\d+, ") as raised:
         run.train()
     assert f"The first tensor that is not finite is the weight {weight.path}." in str(raised.value)
     assert checkpoint.steps(tmp_path) == [2]
@@ -107,7 +107,7 @@ def test_where_steps_are_under_way_a_loss_that_is_not_finite_takes_the_run_back_
     monkeypatch.setitem(UNDER_WAY, keras.backend.backend(), 1)
     run = estimator("first", tmp_path, train_steps=train_steps, save_every=2)
     run.net.trainable_variables[0].assign(np.full(run.net.trainable_variables[0].shape, np.nan))
-    with pytest.raises(UserError, match=r"The loss of first is nan .* at step 1, in a batch of .*, on examples train/\d+, "):
+    with pytest.raises(UserError, match=r"The loss of first is nan .* at step 1, in .*, on examples train/\d+, "):
         run.train()
     assert run.step == 0 and run.positions == {"first": 0} and checkpoint.steps(tmp_path) == [0]
 

@@ -109,6 +109,6 @@ def test_what_is_no_fault_is_said(tmp_path):
 def test_a_fault_names_problem_step_the_shapes_of_the_batch_and_the_first_examples():
     many = replace(BATCH, ids=tuple(f"train/{i}" for i in range(8)))
     assert str(NotFinite(taken(many))) == (
-        "The loss of size is nan and its gradient's norm inf at step 12, in a batch of inputs/ids 2x3, inputs/lengths 2, "
-        "targets/class 2, on examples train/0, train/1, train/2, train/3, train/4 and 3 more."
+        "The loss of size is nan and its gradient's norm inf at step 12, in a batch of inputs/ids 2x3, "
+        "inputs/lengths 2, targets/class 2, on examples train/0, train/1, train/2, train/3, train/4 and 3 more."
     )
