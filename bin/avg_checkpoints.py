@@ -17,7 +17,9 @@ def main(argv: Sequence[str]) -> None:
     path = target(options.output_dir, options.output_path)
     paths = chosen(options.output_dir, options.checkpoints, options.num_last_checkpoints)
     if not options.checkpoints and len(paths) < options.num_last_checkpoints:
-        print(f"{options.output_dir} holds {len(paths)} checkpoints, not {options.num_last_checkpoints}: all are taken.")
+        print(
+            f"{options.output_dir} holds {len(paths)} checkpoints, not {options.num_last_checkpoints}: all are taken."
+        )
     average(paths, path)
     print(f"{path} holds the mean of {', '.join(one.name for one in paths)}.")
     print(f"Decode with it: t2t-mm-decoder --output_dir={options.output_dir} --checkpoint_path={path}")

@@ -44,7 +44,9 @@ def test_what_another_process_is_writing_is_left_alone_until_it_is_killed(tmp_pa
     writes = "import sys, time, pathlib; from t2t_mm.whole_file import whole_file\n"
     writes += "with whole_file(pathlib.Path(sys.argv[1])) as partial: print(flush=True); time.sleep(60)"
     command = [sys.executable, "-c", writes, str(tmp_path / "mean")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, env=os.environ | {"PYTHONPATH": ":".join(sys.path)}) as other:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, env=os.environ | {"PYTHONPATH": ":".join(sys.path)}
+    ) as other:
         other.stdout.readline()
         with whole_file(tmp_path / "own") as partial:
             sweep(tmp_path)

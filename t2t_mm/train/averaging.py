@@ -43,7 +43,7 @@ def target(output_dir: Path, asked: Path) -> Path:
     within = path.resolve().parent == output_dir.resolve() or any((folder / CONFIG).is_file() for folder in folders)
     if within and checkpoint.NAME.fullmatch(path.name):
         raise UserError(
-            f"--output_path={asked} bears the name of a checkpoint of the run, and training does not go on from a mean. "
+            f"--output_path={asked} bears the name of a checkpoint of the run, and no training goes on from a mean. "
             f"Choose another, such as {path.with_name('averaged.safetensors')}."
         )
     return path

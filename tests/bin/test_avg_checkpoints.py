@@ -26,7 +26,9 @@ def test_the_path_that_is_told_is_the_one_that_is_written_and_how_many_there_wer
         checkpoint.save(tmp_path / "run", step, {"net/kernel": np.full(2, step, np.float32)}, {}, keep=0)
     done = command("avg_checkpoints", "--output_dir=run", "--output_path=run/mean", "--num_last_checkpoints=50")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("run holds 2 checkpoints, not 50: all are taken.\nrun/mean.safetensors holds the mean")
+    assert done.stdout.startswith(
+        "run holds 2 checkpoints, not 50: all are taken.\nrun/mean.safetensors holds the mean"
+    )
     assert "--checkpoint_path=run/mean.safetensors" in done.stdout
     assert (tmp_path / "run" / "mean.safetensors").is_file() and not (tmp_path / "run" / "mean").exists()
     before = checkpoint.path_of(tmp_path / "run", 4).read_bytes()

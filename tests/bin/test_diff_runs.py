@@ -36,7 +36,10 @@ def test_two_runs_are_compared_and_the_exit_code_says_whether_they_are_the_same(
     partly = command("diff_runs", "one", "two")
     assert partly.returncode == 3 and "The checkpoints of step 20 differ" in partly.stdout
     assert partly.stdout.startswith("Settings cannot be compared.\n")
-    assert "compared:\n  two/config.json holds null, and not what a trainer writes.\n  The checkpoint one/" in partly.stdout
+    assert (
+        "compared:\n  two/config.json holds null, and not what a trainer writes.\n  The checkpoint one/"
+        in partly.stdout
+    )
     alone = command("diff_runs", "one")
     assert alone.returncode == 1 and "Name two run directories" in alone.stderr and "received one." in alone.stderr
     foreign = command("diff_runs", "one", "two", "--again")

@@ -82,5 +82,7 @@ def test_what_is_there_and_what_a_trainer_would_take_for_its_own_is_not_written_
 
 def test_training_does_not_go_on_from_a_mean(run):
     path = average(chosen(run, (), 3), run / "model.ckpt-9.safetensors")
-    with pytest.raises(UserError, match="ckpt-9.safetensors holds weights alone, and nothing that training could go on"):
+    with pytest.raises(
+        UserError, match="ckpt-9.safetensors holds weights alone, and nothing that training could go on"
+    ):
         checkpoint.check_goes_on(path, checkpoint.load(path)[1])

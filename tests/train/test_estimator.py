@@ -187,7 +187,9 @@ def test_a_checkpoint_of_another_seed_or_other_problems_is_refused(estimator, fi
 def test_a_mean_of_checkpoints_is_no_checkpoint_to_go_on_from(estimator, tmp_path):
     weights = estimator("first", tmp_path).net.tensors()
     checkpoint.write(checkpoint.path_of(tmp_path, 9), weights, {"averaged": []})
-    with pytest.raises(UserError, match=r"ckpt-9\.safetensors holds weights alone, and nothing that training could go on"):
+    with pytest.raises(
+        UserError, match=r"ckpt-9\.safetensors holds weights alone, and nothing that training could go on"
+    ):
         estimator("first", tmp_path)
 
 

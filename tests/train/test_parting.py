@@ -100,14 +100,24 @@ def test_lines_that_a_kill_cut_short_are_passed_over(tmp_path):
 
 def test_lines_that_no_trainer_wrote_are_passed_over_and_counted(tmp_path):
     odd = [{"kind": "training", "step": 2}, {"kind": "training", "step": "x", "loss": {"a": 1.0}}, [1], None, 7]
-    odd += [{"kind": "start", "step": "x"}, {"kind": "training", "step": 2, "loss": 1.0}, {"kind": "start"}, {"step": 2}]
-    log = run(tmp_path / "one", log=[start(0), line(1, a=5.0), *odd, {"kind": "evaluation"}, line(3, a=4.0)]) / "log.jsonl"
+    odd += [
+        {"kind": "start", "step": "x"},
+        {"kind": "training", "step": 2, "loss": 1.0},
+        {"kind": "start"},
+        {"step": 2},
+    ]
+    log = (
+        run(tmp_path / "one", log=[start(0), line(1, a=5.0), *odd, {"kind": "evaluation"}, line(3, a=4.0)])
+        / "log.jsonl"
+    )
     unread = []
     assert windows(log, unread) == {(1, 1): {"a": 5.0}, (2, 3): {"a": 4.0}}
     assert unread == [f"9 lines of {log} can't be read, and so were passed over."]
 
 
-@pytest.mark.parametrize(("text", "said"), [("[1]", "holds [1]"), ("7", "holds 7"), ("null", "holds null"), ("{", "read:")])
+@pytest.mark.parametrize(
+    ("text", "said"), [("[1]", "holds [1]"), ("7", "holds 7"), ("null", "holds null"), ("{", "read:")]
+)
 def test_settings_that_cannot_be_read_leave_the_rest_to_compare(tmp_path, text, said):
     first, second = run(tmp_path / "one", [3]), run(tmp_path / "two", [3], parted_at=3)
     (second / "config.json").write_text(text)

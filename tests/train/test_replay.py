@@ -73,9 +73,7 @@ def test_a_run_that_does_without_parts_of_the_net_is_taken_again_without_them(le
     PROBLEMS.register(letters["first"].problem, name="first")
     hparams, folder, left_out = HPARAMS.override(DIVERGES), tmp_path / "run", ("body/decoder",)
     habits = Habits(save_seconds=0, eval_every=0, exhibit=False)
-    trained = Estimator(
-        {"first": letters["first"]}, hparams, folder, train_steps=9, habits=habits, left_out=left_out
-    )
+    trained = Estimator({"first": letters["first"]}, hparams, folder, train_steps=9, habits=habits, left_out=left_out)
     with pytest.raises(UserError, match="The first tensor that is not finite is"):
         trained.train()
     signatures = {"first": letters["first"].signature}
