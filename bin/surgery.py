@@ -33,10 +33,11 @@ def main(argv: Sequence[str]) -> None:
 
     from t2t_mm import rundir
     from t2t_mm.train.surgery.operate import check_target
-    from t2t_mm.train.surgery.operations import Trained, drop
+    from t2t_mm.train.surgery.operations import Trained, changed_training, drop
 
     check_target(options.output_dir)
     config = rundir.load(options.source)
+    changed_training(config.hparams, options.hparams)
     run = Trained(options.source, config, *read_checkpoint(options.source, options.checkpoint_path))
     said = (SURGEON, *argv)
     match options.operation:
@@ -65,6 +66,7 @@ def extract_problem(run: "Trained", options: argparse.Namespace, said: Sequence[
     from t2t_mm.opened_run import open_run, ready_problem
     from t2t_mm.train.exhibits.look import Looker
     from t2t_mm.train.surgery.experts import pruned
+    from t2t_mm.train.surgery.operate import check_changes
     from t2t_mm.train.surgery.operations import check_learnt, extract
     from t2t_mm.train.surgery.report import experts_table
 
@@ -72,6 +74,7 @@ def extract_problem(run: "Trained", options: argparse.Namespace, said: Sequence[
     check_learnt(run, [name])
     whole = open_run(run.folder, run.checkpoint)
     ready, net = ready_problem(whole, name, options.data_dir), whole.decoder.net
+    check_changes(run, name, options.hparams, net)
     experts: Mapping[str, Any] = {}
     if not options.keep_experts:
         batches, count = _counted(ready, whole, options.count_on), options.count_batches

@@ -68,6 +68,7 @@ def run(
     eval_early_stopping_steps: int = 0,
     eval_early_stopping_metric_delta: float = 0.0,
     profile: bool = False,
+    left_out: Sequence[str] = (),
     plugins: Sequence[Plugin] = (),
     command_line: Sequence[str] = (),
     cluster: Cluster = ALONE,
@@ -85,6 +86,7 @@ def run(
         tmp_dir: where corpora lie.
         output_dir: the run directory.
         generate_data: allow what downloads a corpus.
+        left_out: parts of the net that a new run does without, as in `Net`.
         train_steps: None for those of the run in `output_dir`, or 250,000.
         warm_start_from: None for what the run in `output_dir` began from.
         cluster: the workers that train together; the chief alone makes data and writes.
@@ -113,7 +115,7 @@ def run(
         plugins=used(plugins or (earlier.plugins if earlier else ()), addresses(signatures, settings, hparams_set)),
         seed=seed,
         target_ratios={name: problem.target_ratio for name, problem in ready.items()},
-        left_out=earlier.left_out if earlier else (),
+        left_out=earlier.left_out if earlier else tuple(left_out),
         files={name: fingerprint(data_dir / name) for name in names},
         records=fingerprints(ready),
         versions=rundir.versions(),
@@ -165,6 +167,7 @@ def run(
         "best_metric": best_metric,
         "eval_early_stopping_steps": eval_early_stopping_steps,
         "eval_early_stopping_metric_delta": eval_early_stopping_metric_delta,
+        "left_out": config.left_out or None,
     }
     places = [f"--data_dir={data_dir}", f"--tmp_dir={tmp_dir}"]
     places += [f"--t2t_usr_dir={plugin.origin}" for plugin in config.plugins if plugin.is_folder]

@@ -281,6 +281,19 @@ def test_the_operative_config_of_a_run_repeats_it_to_the_last_bit(run, tmp_path)
     assert all(np.array_equal(repeated[name], tensor) for name, tensor in tensors.items())
 
 
+def test_the_operative_config_of_a_run_that_does_without_parts_makes_a_net_without_them(run, tmp_path):
+    first = run(left_out=("body/decoder",))
+    runs.parse_gin([str(tmp_path / "run" / "operative_config.gin")], [])
+    bound = runs.bound_arguments()
+    gin.clear_config()
+    assert tuple(bound["left_out"]) == ("body/decoder",)
+    again = run(output="again", left_out=bound["left_out"])
+    assert again.config.left_out == ("body/decoder",)
+    assert again.estimator.net.tensors().keys() == first.estimator.net.tensors().keys()
+    assert not [name for name in again.estimator.net.tensors() if name.startswith("net/body/decoder")]
+    assert run(left_out=()).config.left_out == ("body/decoder",)
+
+
 def test_the_operative_config_says_where_things_lay_in_comments_alone(run, tmp_path):
     run(problems=("name_ending",), warm_start_from=None)
     text = (tmp_path / "run" / "operative_config.gin").read_text()

@@ -19,7 +19,7 @@ This is T2T's MultiProblem (its mixing schedules constant, pretrain and exponent
 and its MultiProblemV2 (linear and step between points), with names for problems and steps instead of examples.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,6 +84,29 @@ def parse_schedule(text: str, problems: Sequence[str], schemes: Sequence[str]) -
         if one.step >= other.step:
             raise UserError(f"problem_schedule goes from @{one.step} to @{other.step}; steps must rise. {FORM}")
     return ProblemSchedule(change, tuple(points))
+
+
+def of_problems(text: str, problems: Collection[str]) -> tuple[str, list[str]]:
+    """The schedule `text` without what it says of others than `problems`, and what went, each a word or a whole point.
+
+    A point goes whose rates go, or would all be 0; the schedule is "" where no point stays.
+    """
+    change, *words = text.split() or [""]
+    points: list[list[str]] = []
+    for word in words:
+        if word.startswith("@") or not points:
+            points.append([])
+        points[-1].append(word)
+    kept, gone = [], []
+    for at, *rates in points:
+        others = [rate for rate in rates if ":" in rate and rate.partition(":")[0] not in problems]
+        stay = [rate for rate in rates if rate not in others]
+        if others and not any(rate.rpartition(":")[2].strip("0.") for rate in stay):
+            gone.append(" ".join([at, *rates]))
+        else:
+            gone += others
+            kept += [at, *stay]
+    return " ".join([change, *kept]) if kept else "", gone
 
 
 def _point(at: str, rates: Sequence[str], problems: Sequence[str], schemes: Sequence[str]) -> Point:

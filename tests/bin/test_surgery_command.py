@@ -107,6 +107,11 @@ def test_what_cannot_be_done_is_one_sentence_and_leaves_nothing(folder, files, d
         ("has learnt image_shapes already", "add", "--from=old", "--problems=image_shapes", "--data_dir=data"),
         ("no problem would be left", "drop", "--from=old", "--problems=image_shapes,translate_north_south"),
         ("holds no run", "drop", "--from=data", "--problems=parsing_grammar"),
+        ("only training hparams", "drop", "--from=old", "--problems=image_shapes", "--hparams=hidden_size=16"),
+        (
+            "freeze=body/decoda names no part",
+            *("extract", "--from=old", "--problems=image_shapes", "--data_dir=data", "--hparams=freeze=body/decoda"),
+        ),
         ("There is no checkpoint", "drop", "--from=old", "--problems=image_shapes", "--checkpoint_path=old/ckpt-9"),
     ):
         to = () if sentence == "is not empty" else ("--output_dir=no",)

@@ -2,6 +2,7 @@
 
 import os
 import random
+from ast import literal_eval
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +15,16 @@ from t2t_mm.data.ready import ReadyProblem
 from t2t_mm.errors import UserError
 from t2t_mm.fingerprint import fingerprint
 from t2t_mm.models.net import Net
+from t2t_mm.registry import PROBLEMS
 from t2t_mm.rundir import RunConfig
 from t2t_mm.train import checkpoint
+from t2t_mm.train.best import Aim
 from t2t_mm.train.mixing import Mixer, ProblemFacts
-from t2t_mm.train.optimiser import Optimiser
+from t2t_mm.train.optimiser import Optimiser, frozen_paths
+from t2t_mm.train.report import LOSS
 from t2t_mm.train.room import check_room
 from t2t_mm.train.surgery.fit import Fitted, fit
-from t2t_mm.train.surgery.operations import Trained, changed_hparams, with_changes
+from t2t_mm.train.surgery.operations import Trained, changed_hparams, with_changes, with_only
 from t2t_mm.whole_file import half_written
 
 GIN = "operative_config.gin"
@@ -60,16 +64,12 @@ def operate(
         check_room(ready, net.longest, config.hparams.data)
     net.build()
     config, notes = with_changes(config, changes, [weight.path for weight in net.weights])
-    before, now = run.config.hparams.training.optimizer, config.hparams.training.optimizer
-    if before != now:
-        raise UserError(f"The run was trained with optimizer={before}, whose slots go on with it; received {now}.")
     optimiser = Optimiser(net.trainable_variables, net.commands, config.hparams.training)
     there = optimiser.settled(run.arrays)
     if settled := sum(there[name] is not value for name, value in run.arrays.items()):
         notes.append(f"freeze: {settled:,} weights stand at their averages, with which the run was evaluated.")
     fitted = fit(there, net.tensors() | optimiser.tensors(), experts or {})
-    some = ProblemFacts(examples=1, batches=1, tokens=1, unigram_nats=1.0)  # rates do not matter here
-    mixer = Mixer(dict.fromkeys(config.problems, some), config.hparams.training, config.seed)
+    mixer = _mixer(config)
     return Operated(
         config,
         fitted,
@@ -80,6 +80,17 @@ def operate(
         },
         notes,
     )
+
+
+def check_changes(run: Trained, name: str, changes: str, net: Net) -> None:
+    """Raise UserError for `changes` that the run of the problem `name` alone would refuse: before anything is counted.
+
+    `net` is that of the trained run.
+    """
+    paths = [weight.path for weight in net.trainable_variables]
+    config, _ = with_changes(with_only(run.config, [name]), changes, [weight.path for weight in net.weights])
+    frozen_paths(paths, config.hparams.training.freeze)
+    _mixer(config)
 
 
 def check_target(output_dir: Path) -> None:
@@ -122,6 +133,11 @@ def write(run: Trained, operated: Operated, output_dir: Path, data_dir: Path | N
     return output_dir / path.name
 
 
+def _mixer(config: RunConfig) -> Mixer:
+    some = ProblemFacts(examples=1, batches=1, tokens=1, unigram_nats=1.0)  # rates do not matter here
+    return Mixer(dict.fromkeys(config.problems, some), config.hparams.training, config.seed)
+
+
 def _mixing(there: Mapping[str, Any], here: Mapping[str, Any]) -> dict[str, Any]:
     """The state of the interleaving: of what is kept by problem, that of the problems that were there."""
     mixed = {}
@@ -133,9 +149,24 @@ def _mixing(there: Mapping[str, Any], here: Mapping[str, Any]) -> dict[str, Any]
 
 
 def _gin(run: Trained, config: RunConfig) -> str:
-    """The operative configuration: the trained run's, then what differs, which gin takes since it comes last."""
+    """The operative configuration: the trained run's, without what is not so any more, then what differs, which gin
+    takes since it comes last."""
     path = run.folder / GIN
-    said = path.read_text(encoding="utf-8").rstrip() if path.is_file() else ""
-    bindings = {"run.problems": "-".join(config.problems)} | changed_hparams(run.config.hparams, config.hparams)
+    said = _still_so(path.read_text(encoding="utf-8"), config).rstrip() if path.is_file() else ""
+    bindings: dict[str, Any] = {"run.problems": "-".join(config.problems)}
+    bindings |= {"run.left_out": config.left_out} if config.left_out else {}
+    bindings |= changed_hparams(run.config.hparams, config.hparams)
     ours = [f"# t2t-mm-surgery made this run of {run.checkpoint}.", *(f"{n} = {v!r}" for n, v in bindings.items())]
     return "\n".join([*([said, ""] if said else []), *ours]) + "\n"
+
+
+def _still_so(text: str, config: RunConfig) -> str:
+    """The lines of an operative configuration but those of what the run began from, and of an aim that is gone."""
+    bound = {line.partition(" = ")[0]: line.partition(" = ")[2] for line in text.splitlines()}
+    gone = {"run.warm_start_from", "run.left_out"}
+    try:
+        metrics = {name: [LOSS, *PROBLEMS[name].metrics] for name in config.problems}
+        Aim.parse(str(literal_eval(bound.get("run.best_metric", "'loss'"))), metrics)
+    except (UserError, ValueError, SyntaxError):
+        gone |= {"run.best_metric", "run.eval_early_stopping_steps", "run.eval_early_stopping_metric_delta"}
+    return "\n".join(line for line in text.splitlines() if line.partition(" = ")[0] not in gone)

@@ -15,7 +15,9 @@ from t2t_mm.models.net import Net
 from t2t_mm.problem import Signature
 from t2t_mm.registry import PROBLEMS
 from t2t_mm.rundir import RunConfig
+from t2t_mm.train.mixing import SCHEDULED
 from t2t_mm.train.optimiser import paths_of
+from t2t_mm.train.problem_schedule import of_problems
 from t2t_mm.train.surgery.experts import with_experts
 from t2t_mm.train.surgery.use import covered, parts_of, read_by
 
@@ -93,7 +95,7 @@ def drop(run: Trained, names: Iterable[str]) -> RunConfig:
     stay = [name for name in run.config.problems if name not in names]
     if not stay:
         raise UserError(f"Without {', '.join(names)} no problem would be left of {run.folder}; one must stay.")
-    return _with_only(run.config, stay)
+    return with_only(run.config, stay)
 
 
 def extract(run: Trained, net: Net, ready: ReadyProblem, experts: Mapping[str, np.ndarray]) -> RunConfig:
@@ -106,7 +108,7 @@ def extract(run: Trained, net: Net, ready: ReadyProblem, experts: Mapping[str, n
     Raises UserError for a problem that the run does not have.
     """
     check_learnt(run, [ready.name])
-    alone = _with_only(run.config, [ready.name])
+    alone = with_only(run.config, [ready.name])
     paths = {weight.path for weight in net.weights}
     unread = parts_of(paths - read_by(net, ready), paths)
     hparams = with_experts(alone.hparams, net, experts) if experts else alone.hparams
@@ -127,14 +129,33 @@ def with_changes(config: RunConfig, changes: str, paths: Sequence[str]) -> tuple
         notes.append(f"problem_choice: uniform, not {hparams.training.problem_choice}, since one problem is left.")
         hparams = hparams.with_values({"problem_choice": "uniform", "problem_rates": "", "problem_schedule": ""})
     for what in ("problem_rates", "problem_schedule", "freeze"):
-        names = getattr(hparams.training, what).split()
-        if gone := [name for name in names if not _is_there(what, name, config, paths)]:
+        names = getattr(hparams.training, what)
+        if what == "problem_schedule":
+            stay, gone = of_problems(names, config.problems)
+        else:
+            gone = [name for name in names.split() if not _is_there(what, name, config, paths)]
+            stay = " ".join(name for name in names.split() if name not in gone)
+        if gone:
             notes.append(f"{what}: {' '.join(gone)} is left out, since it names nothing here.")
-            hparams = hparams.with_values({what: " ".join(name for name in names if name not in gone)})
+            hparams = hparams.with_values({what: stay})
+    if hparams.training.problem_choice == SCHEDULED and not hparams.training.problem_schedule:
+        notes.append("problem_choice: uniform, not scheduled, since no point of problem_schedule is left.")
+        hparams = hparams.with_values({"problem_choice": "uniform"})
+    return replace(config, hparams=changed_training(hparams, changes)), notes
+
+
+def changed_training(hparams: HparamSet, changes: str) -> HparamSet:
+    """`hparams` of a trained run with `changes`, "name=value,...".
+
+    Raises UserError for a change of other hparams than training's, another optimizer, or what `override` refuses.
+    """
     changed = hparams.override(changes)
     if (changed.body, changed.data) != (hparams.body, hparams.data):
         raise UserError(f"--hparams={changes}: of a trained run only training hparams can be changed, such as freeze.")
-    return replace(config, hparams=changed), notes
+    before, now = hparams.training.optimizer, changed.training.optimizer
+    if before != now:
+        raise UserError(f"The run was trained with optimizer={before}, whose slots go on with it; received {now}.")
+    return changed
 
 
 def _is_there(what: str, entry: str, config: RunConfig, paths: Sequence[str]) -> bool:
@@ -155,7 +176,8 @@ def changed_hparams(before: HparamSet, after: HparamSet) -> dict[str, Any]:
     }
 
 
-def _with_only(config: RunConfig, names: Sequence[str]) -> RunConfig:
+def with_only(config: RunConfig, names: Sequence[str]) -> RunConfig:
+    """The configuration of a run of the problems `names` alone, with the whole body."""
     problems = {name: config.problems[name] for name in names}
     files = {file for name in names for file in files_of(PROBLEMS[name])}
     return replace(

@@ -20,7 +20,7 @@ from t2t_mm.train import checkpoint
 from t2t_mm.train.estimator import Estimator
 from t2t_mm.train.exhibits.look import Looker
 from t2t_mm.train.surgery.experts import pruned
-from t2t_mm.train.surgery.operate import check_target, operate, write
+from t2t_mm.train.surgery.operate import check_changes, check_target, operate, write
 from t2t_mm.train.surgery.operations import Trained, add, drop, extract
 
 SLOTS = ("m", "v", "average")
@@ -173,6 +173,44 @@ def test_an_operative_configuration_says_what_the_new_run_is(joint, tmp_path):
     assert lines[0] == "run.problems = 'capitals-first-last'"
     assert lines[-2:] == ["run.problems = 'capitals-first'", "TrainingHparams.freeze = 'body'"]
     assert json.loads((new.folder / "config.json").read_text())["training"]["freeze"] == "body"
+
+
+def test_the_configuration_says_what_is_left_out_and_nothing_that_is_not_so_any_more(joint, letters, tmp_path):
+    def lines(metric, operated):
+        old = tmp_path / f"old-{metric.replace('/', '-')}"
+        shutil.copytree(joint.folder, old)
+        said = ["run.train_steps = 50", "run.warm_start_from = '/other'", f"run.best_metric = '{metric}'"]
+        said += ["run.eval_early_stopping_steps = 9", "run.left_out = ('body/mixer',)"]
+        (old / "operative_config.gin").write_text("\n".join(said) + "\n")
+        folder = tmp_path / f"new-{metric.replace('/', '-')}"
+        write(replace(joint, folder=old), operated, folder)
+        text = (folder / "operative_config.gin").read_text()
+        return [line for line in text.splitlines() if line.startswith("run.")]
+
+    net = open_run(joint.folder).decoder.net
+    operated = operate(joint, extract(joint, net, letters["first"], {}))
+    left_out = "run.left_out = ('body/decoder', 'body/mixer', 'label_letters/grid', 'text_letters/score')"
+    own = ["run.problems = 'first'", left_out]
+    assert operated.config.left_out == ("body/decoder", "body/mixer", "label_letters/grid", "text_letters/score")
+    assert lines("last/accuracy", operated) == ["run.train_steps = 50", *own]
+    kept = ["run.train_steps = 50", "run.best_metric = 'first/accuracy'", "run.eval_early_stopping_steps = 9"]
+    assert lines("first/accuracy", operated) == [*kept, *own]
+    without = operate(joint, drop(joint, ["last"]))
+    assert lines("accuracy", without)[-1] == "run.problems = 'capitals-first'"
+
+
+def test_changes_are_refused_before_anything_is_counted(joint):
+    net = open_run(joint.folder).decoder.net
+    for changes, sentence in (
+        ("hidden_size=16", "only training hparams can be changed"),
+        ("optimizer=momentum", "The run was trained with optimizer=adam"),
+        ("freeze=body/decoda", "freeze=body/decoda names no part of the net"),
+        ("problem_choice=fixed", "without a rate for first"),
+        ("learning_rat=1", "No hparam is named 'learning_rat'"),
+    ):
+        with pytest.raises(UserError, match=sentence):
+            check_changes(joint, "first", changes, net)
+    check_changes(joint, "first", "freeze=body/encoder,learning_rate=1", net)
 
 
 def test_the_trained_run_stays_and_a_new_one_takes_no_ones_place(joint, tmp_path):

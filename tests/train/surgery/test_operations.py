@@ -79,6 +79,36 @@ def test_rates_and_frozen_parts_that_name_nothing_any_more_go(joint):
         with_changes(config, "hidden_size=16", ["net/body/x"])
 
 
+def test_points_of_a_schedule_whose_problems_are_gone_go_with_them(joint):
+    config = drop(joint, ["first"])
+
+    def left(schedule):
+        hparams = joint.config.hparams.override(f"problem_choice=scheduled,problem_schedule={schedule}")
+        changed, notes = with_changes(replace(config, hparams=hparams), "", ["net/body/x"])
+        return changed.hparams.training.problem_choice, changed.hparams.training.problem_schedule, notes
+
+    gone = "is left out, since it names nothing here."
+    assert left("step @0 first:1 @9 uniform") == (
+        "scheduled",
+        "step @9 uniform",
+        [f"problem_schedule: @0 first:1 {gone}"],
+    )
+    assert left("linear @0 last:1 @5 first:2 last:0 capitals:0.0 @9 first:1 last:1") == (
+        "scheduled",
+        "linear @0 last:1 @9 last:1",
+        [f"problem_schedule: @5 first:2 last:0 capitals:0.0 first:1 {gone}"],
+    )
+    assert left("step @3 first:1") == (
+        "uniform",
+        "",
+        [
+            f"problem_schedule: @3 first:1 {gone}",
+            "problem_choice: uniform, not scheduled, since no point of problem_schedule is left.",
+        ],
+    )
+    assert left("step @0 last:1 @9 uniform") == ("scheduled", "step @0 last:1 @9 uniform", [])
+
+
 def test_one_problem_needs_no_rates(joint):
     hparams = joint.config.hparams.override("problem_choice=scheduled,problem_schedule=step @0 first:1 @9 uniform")
     alone = replace(drop(joint, ["first", "last"]), hparams=hparams)
