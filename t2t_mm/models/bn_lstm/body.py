@@ -18,7 +18,6 @@ from t2t_mm.models.bn_lstm.hparams import BnLstmHparams
 from t2t_mm.models.body import Body, State
 from t2t_mm.problem import Signature
 
-
 NO_READER = "Texts with a question are read by an attentive reader: set attentive=true."
 NO_ENCODER = "Inputs are read by an encoder, and this one has no layers: set encoder_layers=1 or more."
 NO_DECODER = "Text is written by a decoder, and this one has no layers: set decoder_layers=1 or more."
