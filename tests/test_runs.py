@@ -283,8 +283,8 @@ def test_the_operative_config_of_a_run_repeats_it_to_the_last_bit(run, tmp_path)
 
 def test_the_operative_config_of_a_run_that_does_without_parts_makes_a_net_without_them(run, tmp_path):
     first = run(left_out=("body/decoder",))
-    runs.parse_gin([str(tmp_path / "run" / "operative_config.gin")], [])
-    bound = runs.bound_arguments()
+    parse_gin([str(tmp_path / "run" / "operative_config.gin")], [])
+    bound = bound_arguments(runs.run)
     gin.clear_config()
     assert tuple(bound["left_out"]) == ("body/decoder",)
     again = run(output="again", left_out=bound["left_out"])

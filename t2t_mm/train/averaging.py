@@ -31,11 +31,11 @@ def chosen(output_dir: Path, names: Sequence[str], last: int) -> list[Path]:
 def target(output_dir: Path, asked: Path) -> Path:
     """Where a mean is written that is asked for at `asked`, with or without suffix.
 
-    Raises UserError when a file is there, and when trainers would take it for a checkpoint of the run in `output_dir`
+    An earlier mean is taken the place of. Raises UserError when another file is there, and when trainers would take it for a checkpoint of the run in `output_dir`
     or of the one that `asked` lies in.
     """
     path = checkpoint.named(asked)
-    if path.exists():
+    if path.exists() and not _is_mean(path):
         raise UserError(
             f"--output_path={asked}: {path} is there already, and would be overwritten. Choose another, or remove it."
         )
@@ -47,6 +47,13 @@ def target(output_dir: Path, asked: Path) -> Path:
             f"Choose another, such as {path.with_name('averaged.safetensors')}."
         )
     return path
+
+
+def _is_mean(path: Path) -> bool:
+    try:
+        return "averaged" in checkpoint.load(path)[1]
+    except UserError:  # of another kind, or broken
+        return False
 
 
 def average(paths: Sequence[Path], output_path: Path) -> Path:

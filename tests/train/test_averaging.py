@@ -63,6 +63,11 @@ def test_a_checkpoint_that_is_named_twice_is_refused(run, twice):
         chosen(run, [name.format(run=run) for name in twice], 5)
 
 
+def test_an_earlier_mean_is_taken_the_place_of(run):
+    first = average(chosen(run, (), 2), run / "averaged.safetensors")
+    assert target(run, run / "averaged") == first
+
+
 def test_what_is_there_and_what_a_trainer_would_take_for_its_own_is_not_written_to(run, tmp_path):
     for name in ("model.ckpt-4.safetensors", "model.ckpt-4"):
         with pytest.raises(UserError, match=r"model\.ckpt-4\.safetensors is there already, and would be overwritten"):
