@@ -8,6 +8,7 @@ MultiModelHparams.dropout = 0.2
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import fields
+from types import UnionType
 from typing import Any, get_args
 
 import gin
@@ -66,5 +67,6 @@ def bound_arguments(run: Callable[..., object]) -> dict[str, object]:
 
 def _kinds(annotation: Any) -> tuple[type, ...]:
     """The plain types of an annotation such as `int | None`; none where it is of other types."""
-    kinds = tuple(kind for kind in get_args(annotation) or (annotation,) if kind is not type(None))
+    either = get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
+    kinds = tuple(kind for kind in either if kind is not type(None))
     return kinds if set(kinds) <= {bool, int, float, str} else ()

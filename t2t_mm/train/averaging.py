@@ -31,8 +31,8 @@ def chosen(output_dir: Path, names: Sequence[str], last: int) -> list[Path]:
 def target(output_dir: Path, asked: Path) -> Path:
     """Where a mean is written that is asked for at `asked`, with or without suffix.
 
-    An earlier mean is taken the place of. Raises UserError when another file is there, and when trainers would take it for a checkpoint of the run in `output_dir`
-    or of the one that `asked` lies in.
+    An earlier mean is taken the place of. Raises UserError when another file is there, and when trainers would take it
+    for a checkpoint of the run in `output_dir` or of the one that `asked` lies in.
     """
     path = checkpoint.named(asked)
     if path.exists() and not _is_mean(path):
