@@ -74,6 +74,7 @@ def test_a_sound_of_24_bits_keeps_its_loudness():
         (Sound(np.array([0, 0, np.inf]), RATE), "The sound's sample 2 is no number"),
         ("speech.wav", "A sound is the bytes of its file; received str: 'speech.wav'"),
     ],
+    ids=["empty file", "text", "cut off", "no samples", "channels", "rate", "no number", "infinite", "a name"],
 )
 def test_what_can_not_be_used_is_refused_in_one_sentence(value, sentence):
     with pytest.raises(UserError, match=sentence):
