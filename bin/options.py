@@ -66,7 +66,7 @@ def trainer_options(argv: Sequence[str]) -> argparse.Namespace:
             registry.address(name)
     asked = options.problems
     options.problems = problem_names(asked)
-    if options.schedule == "train" and options.best_metric:
+    if options.schedule == "train" and options.best_metric and options.hparams_range is None:
         raise UserError(
             f"--best_metric={options.best_metric} chooses among evaluations, and --schedule=train makes none: take "
             "--schedule=train_and_evaluate."

@@ -104,7 +104,7 @@ class TrainingHparams:
         shares = ("label_smoothing", "momentum", "ema_decay", "problem_floor")
         check_bounds(self, dict.fromkeys(positive, (0, inf)) | dict.fromkeys(shares, (0, 1)))
         adam = {"adam_beta1": (0, 0.999999), "adam_beta2": (0, 0.999999), "adam_epsilon": (0, 1)}
-        check_bounds(self, adam | {"learning_rate": (0, 1e6)})
+        check_bounds(self, adam | {"learning_rate": (0, 1e38)})
         adafactor = {"adafactor_memory_exponent": (0, 1), "adafactor_clipping_threshold": (1e-6, inf)}
         check_bounds(self, adafactor | {"accumulate_batches": (1, inf)})
 

@@ -112,7 +112,7 @@ def test_tensor2tensors_schedules_of_problems_are_answered_with_ours(small):
         ("adam_beta2=1", "adam_beta2 must be"),
         ("adam_epsilon=-1", "adam_epsilon must be from 0 to 1; received -1"),
         ("adam_epsilon=nan", "adam_epsilon must be"),
-        ("learning_rate=inf", "learning_rate must be from 0 to 1e.06; received inf"),
+        ("learning_rate=inf", "learning_rate must be from 0 to 1e.38; received inf"),
     ],
 )
 def test_a_value_with_which_no_weight_would_stay_a_number_is_refused(small, change, said):

@@ -32,6 +32,11 @@ def test_defaults_are_t2ts_or_as_documented():
     assert chosen.gin_file == [] and chosen.gin_param == [] and chosen.plugins == []
 
 
+def test_a_best_metric_without_evaluations_is_refused():
+    with pytest.raises(UserError, match="--best_metric=accuracy chooses among evaluations, and --schedule=train makes"):
+        options.trainer_options([*TRAIN, "--schedule=train", "--best_metric=accuracy"])
+
+
 def test_checksums_are_a_part_of_a_check():
     chosen = options.trainer_options([*TRAIN, "--check", "--verify"])
     assert chosen.check is True and chosen.verify is True
