@@ -61,6 +61,7 @@ def on_jax(devices: int, path: Path) -> dict[str, np.ndarray]:
     environment = {
         **os.environ,
         "KERAS_BACKEND": "jax",
+        "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",  # compiling is what takes the time here
         "PYTHONPATH": os.pathsep.join(sys.path),
         "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
     }
