@@ -86,7 +86,7 @@ def main(argv: Sequence[str]) -> None:
         name: getattr(options, name) for name in PASSED_ON if name in said or name not in bound
     }
     if "train_steps" not in said:
-        del arguments["train_steps"]  # those of the run that goes on
+        arguments.pop("train_steps", None)  # those that gin binds, or of the run that goes on
     arguments = bound | arguments
     if arguments.get("output_dir") is None:
         raise UserError("--output_dir is missing: where should the run lie?")

@@ -35,6 +35,15 @@ def test_a_run_is_planned_trained_evaluated_shown_and_goes_on(command, tmp_path)
 
 
 @pytest.mark.slow
+def test_gin_says_how_many_steps_and_a_flag_wins_even_at_its_default(command, tmp_path):
+    for flags, steps in (((), "3"), (("--train_steps=250000",), "250,000")):
+        plan = command("trainer", *COMMON, "--gin_param=run.train_steps = 3", "--dry_run", *flags)
+        assert plan.returncode == 0, plan.stderr
+        assert f"Plan: {steps} steps" in plan.stdout
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
 def test_a_check_tells_of_data_and_memory_and_writes_no_run(command, tmp_path):
     done = command("trainer", *COMMON, "--check", "--verify")
     assert done.returncode == 0, done.stderr
