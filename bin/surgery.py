@@ -108,8 +108,9 @@ def finish(
     from t2t_mm.train.surgery.report import parts_table, sizes_table
 
     used = plugins.used(options.plugins, addresses(config.problems, config.hparams, config.hparams_set or None))
-    config = replace(config, plugins=used, versions=rundir.versions(), train_steps=0, began_from="")
-    config = replace(config, command_line=tuple(said))
+    config = replace(
+        config, plugins=used, versions=rundir.versions(), train_steps=0, began_from="", command_line=tuple(said)
+    )
     operated = operate(run, config, options.hparams, experts, new)
     written = write(run, operated, options.output_dir, options.data_dir)
     title = f"{options.operation} {', '.join(options.problems)}: {options.output_dir}, made of {run.checkpoint}"

@@ -1,6 +1,6 @@
 """The feature: a few numbers, carried as float32."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,23 +9,12 @@ import numpy as np
 
 from t2t_mm.errors import UserError
 from t2t_mm.hparam_set import DataHparams
-from t2t_mm.problem import Arrays, ArraySpec, Codec, Feature, Port
+from t2t_mm.problem import Arrays, ArraySpec, Codec, FilelessFeature, Port
 
 
 @dataclass(frozen=True)
-class Series(Feature):
-    """Numbers in the order in which they were read; it stands on no file."""
-
-    def sample(self, value: Any) -> str:
-        return ""
-
-    def prepare(
-        self, data_dir: Path, alike: Sequence[Feature], samples: Mapping[str, Iterable[str]], seed: int, report: Any
-    ) -> None:
-        """There is nothing to make."""
-
-    def files(self) -> tuple[str, ...]:
-        return ()
+class Series(FilelessFeature):
+    """Numbers in the order in which they were read."""
 
     def open(self, folder: Path) -> "SeriesCodec":
         return SeriesCodec()
