@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import NamedTuple
 
 from t2t_mm.errors import UserError
 
@@ -10,10 +12,10 @@ TRACE = "-NONE-"  # the tag of a word that is not there
 UNKNOWN = "X"  # the Treebank's own label for a constituent of unknown kind
 DEEPEST = 100  # brackets in one another, far more than any sentence has: what walks a tree calls itself for each
 ESCAPES = str.maketrans({"(": "-LRB-", ")": "-RRB-"})  # how a word that is a bracket is written
+TOKEN = re.compile(r"\(\s*([^\s()]+)\s+([^\s()]+)\s*\)|([()]|[^\s()]+)")  # a whole leaf of one line, or less
 
 
-@dataclass(frozen=True)
-class Node:
+class Node(NamedTuple):
     """A constituent: its label over its children. A leaf is a tag over one word, and has no children."""
 
     label: str
@@ -57,14 +59,20 @@ def read_trees(lines: Iterable[str], where: str) -> Iterator[Node]:
     stack: list[_Open] = []
     number = 0
     for number, line in enumerate(lines, start=1):
-        for token in re.findall(r"[()]|[^\s()]+", line):
-            if token == "(":
+        for tag, word, token in TOKEN.findall(line):
+            if (tag or token == "(") and len(stack) == DEEPEST:
+                raise UserError(
+                    f"{where}, line {number}: a tree has more than {DEEPEST} brackets in one another, so the file "
+                    f"is damaged or no treebank; fetch it again."
+                )
+            if tag:
+                leaf = Node(tag, word=word)
+                if not stack:
+                    yield leaf
+                else:
+                    stack[-1].children.append(leaf)
+            elif token == "(":
                 stack.append(_Open(number))
-                if len(stack) > DEEPEST:
-                    raise UserError(
-                        f"{where}, line {number}: a tree has more than {DEEPEST} brackets in one another, so the file "
-                        f"is damaged or no treebank; fetch it again."
-                    )
             elif not stack:
                 raise UserError(f"{where}, line {number}: {token!r} stands outside of every bracket.")
             elif token == ")":
@@ -119,8 +127,13 @@ def plain(tree: Node) -> Node | None:
     """
     if tree.label == TRACE:
         return None
-    label = tree.label if tree.label.startswith("-") else re.split(r"[-=]", tree.label, maxsplit=1)[0]
+    label = _without_functions(tree.label)
     if tree.word:
-        return Node(label, word=tree.word)
-    children = tuple(child for child in map(plain, tree.children) if child is not None)
+        return tree if label == tree.label else Node(label, word=tree.word)
+    children = tuple(filter(None, map(plain, tree.children)))
     return Node(label, children) if children else None
+
+
+@lru_cache(maxsize=4096)
+def _without_functions(label: str) -> str:
+    return label if label.startswith("-") else re.split(r"[-=]", label, maxsplit=1)[0]

@@ -2,6 +2,8 @@
 
 import io
 from dataclasses import dataclass
+from functools import lru_cache
+from math import gcd
 
 import numpy as np
 
@@ -43,9 +45,18 @@ def decoded(value: bytes | Sound) -> np.ndarray:
     if sound.rate != RATE:
         from scipy.signal import resample_poly
 
-        common = np.gcd(RATE, sound.rate)
-        samples_N = resample_poly(samples_N, RATE // common, sound.rate // common)
+        common = gcd(RATE, sound.rate)
+        up, down = RATE // common, sound.rate // common
+        samples_N = resample_poly(samples_N, up, down, window=_low_pass(max(up, down)))
     return np.clip(np.rint(samples_N * 2.0**15), -(2**15), 2**15 - 1).astype(np.int16)
+
+
+@lru_cache(maxsize=8)
+def _low_pass(factor: int) -> np.ndarray:
+    """The filter that resample_poly designs by itself, for every sound anew: as long as filtering a short one."""
+    from scipy.signal import firwin
+
+    return firwin(20 * factor + 1, 1 / factor, window=("kaiser", 5.0))
 
 
 def as_wav(samples_N: np.ndarray, rate: int = RATE) -> bytes:

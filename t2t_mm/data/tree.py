@@ -10,6 +10,7 @@ leaves read `_`. A label outside the tables below is carried as ordinary text an
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -42,15 +43,22 @@ def linearise(tree: Node) -> str:
 
 
 def _symbols(tree: Node) -> Iterator[str]:
-    if re.search(r"[<>]", tree.label):
-        raise UserError(f"A tree has the label {tree.label!r}; a label may hold neither '<' nor '>'.")
+    opening, closing, leaf = _symbols_of(tree.label)
     if tree.word:
-        yield f"<{tree.label}>"
+        yield leaf
         return
-    yield f"<({tree.label}>"
+    yield opening
     for child in tree.children:
         yield from _symbols(child)
-    yield f"<){tree.label}>"
+    yield closing
+
+
+@lru_cache(maxsize=4096)
+def _symbols_of(label: str) -> tuple[str, str, str]:
+    """A constituent's opening and closing symbol, and a word's."""
+    if re.search(r"[<>]", label):
+        raise UserError(f"A tree has the label {label!r}; a label may hold neither '<' nor '>'.")
+    return f"<({label}>", f"<){label}>", f"<{label}>"
 
 
 def restore(line: str, words: Sequence[str] | None = None) -> Node:

@@ -24,6 +24,16 @@ def test_trees_stand_on_any_number_of_lines_and_lose_the_bracket_without_a_label
     ]
 
 
+@pytest.mark.parametrize("text", ["(NP\n(NN\nrain\n)\n)", "( NP ( NN\train ) )", "(NP(NN rain))", "(NP (NN\n rain))"])
+def test_a_leaf_stands_on_one_line_or_on_several(text):
+    assert list(read_trees(text.split("\n"), "a file")) == [Node("NP", (Node("NN", word="rain"),))]
+
+
+def test_the_deepest_leaf_is_read():
+    (tree,) = read_trees(["(S " * 99 + "(X x)" + ")" * 99], "a file")
+    assert tree.words == ("x",)
+
+
 def test_two_trees_in_one_bracket_without_a_label_become_an_unknown_constituent():
     assert str(read_tree("( (NP (NN rain)) (. .) )")) == "(X (NP (NN rain)) (. .))"
 
@@ -38,6 +48,7 @@ def test_two_trees_in_one_bracket_without_a_label_become_an_unknown_constituent(
         ("(S (NN rain snow))", 1, "beside another word"),
         ("(S\n (NN rain)\n snow)", 3, "beside another word"),
         ("(S\n" * 2000 + "(X x)" + ")" * 2000, 101, "more than 100 brackets in one another"),
+        ("(S " * 100 + "(X x)" + ")" * 100, 1, "more than 100 brackets in one another"),
         ("(S dog (NN rain))", 1, "both the word 'dog' and constituents"),
     ],
 )

@@ -5,6 +5,7 @@ import io
 import numpy as np
 import pytest
 import soundfile
+from scipy.signal import resample_poly
 
 from t2t_mm.data import sound as sound_module
 from t2t_mm.data.sound import RATE, Sound, as_wav, decoded
@@ -45,6 +46,13 @@ def test_other_rates_are_resampled_to_the_same_length_of_time_and_pitch(rate):
     samples_N = decoded(file_of(sine(1.0, rate), rate))
     assert abs(len(samples_N) - RATE) <= 1
     assert loudest_hertz(samples_N) == pytest.approx(440, abs=1)
+
+
+@pytest.mark.parametrize("rate", [8000, 44100])
+def test_resampling_is_scipys_with_the_filter_that_it_designs_by_itself(rate):
+    samples_N = sine(0.2, rate)
+    expected_N = resample_poly(samples_N, RATE, rate)
+    np.testing.assert_array_equal(decoded(Sound(samples_N, rate)), np.rint(expected_N * 2**15))
 
 
 def test_channels_are_averaged():
