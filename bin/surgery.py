@@ -51,10 +51,11 @@ def main(argv: Sequence[str]) -> None:
 
 def add_problems(run: "Trained", options: argparse.Namespace, said: Sequence[str]) -> None:
     """Make the data of the new problems where it is missing, and write the run with them."""
-    from t2t_mm.runs import make_data
+    from t2t_mm.runs import check_learnable, make_data
     from t2t_mm.train.surgery.operations import add, check_new
 
     check_new(run, options.problems)
+    check_learnable(options.problems, run.config.hparams)
     new = make_data(options.problems, options.data_dir, options.tmp_dir, options.generate_data, _say)
     finish(run, add(run, new), options, said, new=new)
 

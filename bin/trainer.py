@@ -40,6 +40,7 @@ PASSED_ON = (
     "eval_early_stopping_metric_delta",
     "profile",
 )
+ASKED = ("problems", "hparams_set", "hparams", "model", "output_dir", "random_seed")
 PLACES = ("data_dir", "tmp_dir", "output_dir")
 CHECKED = (  # what a run's data and steps depend on
     "problems",
@@ -101,6 +102,7 @@ def main(argv: Sequence[str]) -> None:
         print(replay(options.replay, options.hparams, **folders, report=runs.say))
         return
     cluster = join(own if trains else None, runs.say)
+    runs.asked_for(**{name: arguments[name] for name in ASKED if name in arguments})  # a slip leaves no folder behind
     report = runs.say if cluster.chief else lambda line: None
     with only_process(Path(arguments["output_dir"])) if trains and cluster.chief else nullcontext():
         ready = runs.run(

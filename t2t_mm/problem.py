@@ -83,7 +83,7 @@ class Port:
     """What a model must know of a feature.
 
     Problems whose features have equal (modality, key) share one modality net. `size` counts the symbols or classes;
-    0 where values are continuous.
+    0 where values are continuous, and where there are no files yet that would tell it.
     """
 
     modality: str
@@ -201,6 +201,11 @@ class Feature(abc.ABC):
     symbols: tuple[str, ...] = ()  # strings that a vocabulary keeps whole, as one id each: the labels of trees
     decoded_metrics: ClassVar[tuple[str, ...]] = ()  # that suit such targets, where a problem names none
 
+    @property
+    @abc.abstractmethod
+    def modality(self) -> str:
+        """The modality of its codec's port: asked before the files exist, so that a model may refuse it early."""
+
     @abc.abstractmethod
     def sample(self, value: Any) -> str:
         """What of a raw value the files are made from, in lines: text as it is encoded, the name of a class."""
@@ -227,6 +232,10 @@ class Feature(abc.ABC):
 
 class FilelessFeature(Feature, abc.ABC):
     """A feature that stands on no file: its codec knows nothing of the corpus, as those of pictures and sounds."""
+
+    @property
+    def modality(self) -> str:
+        return self.open(Path()).port.modality
 
     def sample(self, value: Any) -> str:
         return ""

@@ -9,12 +9,13 @@ from pathlib import Path
 from t2t_mm import rundir
 from t2t_mm.data.generate import generate
 from t2t_mm.data.preflight import check_briefly
-from t2t_mm.data.ready import ReadyProblem, fingerprints, open_problem
+from t2t_mm.data.ready import ReadyProblem, fingerprints, open_problem, outline
 from t2t_mm.data.records import files_of
 from t2t_mm.errors import UserError
 from t2t_mm.fingerprint import fingerprint
 from t2t_mm.gin_bindings import bindings, configurable
 from t2t_mm.hparam_set import HparamSet
+from t2t_mm.models.net import Net
 from t2t_mm.models.ports import addresses
 from t2t_mm.operative_config import OPERATIVE_CONFIG, operative_config
 from t2t_mm.plugins import Plugin, load, used
@@ -100,7 +101,9 @@ def run(
         raise UserError("--eval_early_stopping_steps asks for what is to get better: give --best_metric too.")
     if eval_steps == 0 or eval_steps < -1:
         raise UserError(f"--eval_steps={eval_steps} evaluates nothing; give 1 or more batches, or -1 for all.")
-    earlier, problems, settings, seed = _asked(problems, hparams_set, hparams, model, output_dir, random_seed)
+    earlier, problems, settings, seed = asked_for(
+        problems, hparams_set, hparams, model, output_dir=output_dir, random_seed=random_seed
+    )
     with cluster.chief_first():
         ready = make_data(problems, data_dir, tmp_dir, generate_data, report)
     for problem in ready.values():
@@ -199,7 +202,9 @@ def check(
 
     Raises UserError as `run` does.
     """
-    earlier, names, settings, seed = _asked(problems, hparams_set, hparams, model, output_dir, random_seed)
+    earlier, names, settings, seed = asked_for(
+        problems, hparams_set, hparams, model, output_dir=output_dir, random_seed=random_seed
+    )
     ready = make_data(names, data_dir, tmp_dir, generate_data, report)
     if earlier:
         rundir.check_records(earlier, fingerprints(ready), output_dir)
@@ -210,15 +215,19 @@ def check(
     return preflight(ready, trial, checksums=checksums)
 
 
-def _asked(
-    problems: Sequence[str],
-    hparams_set: str | None,
-    hparams: str,
-    model: str | None,
+def asked_for(
+    problems: Sequence[str] = (),
+    hparams_set: str | None = None,
+    hparams: str = "",
+    model: str | None = None,
+    *,
     output_dir: Path,
-    seed: int | None,
+    random_seed: int | None = None,
 ) -> tuple[rundir.RunConfig | None, tuple[str, ...], HparamSet, int]:
-    """The run in `output_dir`, if there is one, and the problems, hparams and seed of the one that is asked for."""
+    """The run in `output_dir`, if there is one, and the problems, hparams and seed of the one that is asked for.
+
+    Makes and writes nothing. Raises UserError for names that say too little, and as `check_learnable`.
+    """
     earlier = rundir.load(output_dir) if (output_dir / rundir.CONFIG).is_file() else None
     problems = tuple(problems) or tuple(earlier.problems if earlier else ())
     if earlier and set(problems) == set(earlier.problems):
@@ -228,7 +237,13 @@ def _asked(
     settings = _settings(hparams_set, hparams, earlier)
     if model is not None and model != settings.model:
         raise UserError(f"--model={model} was asked for, but the hparam set is one of {settings.model}.")
-    return earlier, problems, settings, seed if seed is not None else earlier.seed if earlier else 0
+    check_learnable(problems, settings)
+    return earlier, problems, settings, random_seed if random_seed is not None else earlier.seed if earlier else 0
+
+
+def check_learnable(problems: Sequence[str], hparams: HparamSet) -> None:
+    """Raise UserError for a problem that the model can't take, as far as that is known before its data is made."""
+    Net({name: outline(PROBLEMS[name]) for name in problems}, hparams)
 
 
 def make_data(

@@ -15,8 +15,8 @@ from t2t_mm.data.ready import open_problem
 from t2t_mm.data.text import Text
 from t2t_mm.errors import UserError
 from t2t_mm.gin_bindings import bound_arguments, parse_gin
-from t2t_mm.problem import DEV, TRAIN, Example, Problem, Source
-from t2t_mm.registry import PROBLEMS
+from t2t_mm.problem import DEV, TRAIN, Example, Feature, Problem, Source
+from t2t_mm.registry import MODELS, PROBLEMS
 
 TINY = "hidden_size=8,encoder_blocks=1,mixer_blocks=0,decoder_blocks=1,experts=0,attention=False"
 
@@ -47,6 +47,27 @@ class NameEnding(Problem):
 
 class NameEndingToo(NameEnding):
     pass
+
+
+class OwnText(Feature):
+    """A feature as a plugin writes it: it knows its modality, and none of its files is ever made."""
+
+    modality = "text"
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def sample(self, value):
+        raise NotImplementedError
+
+    def prepare(self, data_dir, alike, samples, seed, report):
+        raise NotImplementedError
+
+    def files(self):
+        return (f"own.{self.name}",)
+
+    def open(self, folder):
+        raise NotImplementedError
 
 
 @pytest.fixture
@@ -191,6 +212,35 @@ def test_a_step_whose_loss_was_not_finite_is_taken_again_by_a_command(run, tmp_p
 def test_the_model_flag_is_a_check(run):
     with pytest.raises(UserError, match="--model=transformer was asked for"):
         run(model="transformer")
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ("vit_tiny", "The model vit cannot learn name_ending: its inputs are text, and vit reads image alone."),
+        ("bn_lstm_ptb", "The model bn_lstm cannot learn name_ending as it is set: Inputs are read by an encoder"),
+        ("sounding", "The model multimodel cannot learn sounds: its targets are text, and multimodel writes label"),
+    ],
+)
+def test_what_a_model_cannot_learn_is_refused_before_any_data_is_made(run, settings, said, tmp_path, monkeypatch):
+    names = ("name_ending",)
+    if settings == "sounding":  # a feature of a plugin's own says its modality, too
+        PROBLEMS.register(type("Sounds", (NameEnding,), {"targets": OwnText("sounds")}))
+        monkeypatch.setattr(MODELS["multimodel"], "writes", ("label",))
+        names, settings = ("name_ending", "sounds"), "multimodel_demo"
+    for attempt in (run, runs.check):
+        folders = {} if attempt is run else {name: tmp_path / name for name in ("data_dir", "tmp_dir", "output_dir")}
+        with pytest.raises(UserError, match=said):
+            attempt(names, settings, hparams="", **folders)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_trainer_refuses_it_with_code_1_and_leaves_no_folder(run, tmp_path, capsys):
+    places = [f"--{place}={tmp_path / place}" for place in ("data_dir", "tmp_dir", "output_dir")]
+    assert trainer.main(["--problems=name_ending", "--hparams_set=vit_tiny", *places]) == 1
+    said = capsys.readouterr().err
+    assert "t2t-mm-trainer: The model vit cannot learn name_ending: its inputs are text, and vit reads image" in said
+    assert "Generating" not in said and not list(tmp_path.iterdir())
 
 
 def test_without_names_it_says_which_are_missing(run):

@@ -27,6 +27,7 @@ class Characters(Feature):
     every character of the training texts.
     """
 
+    modality = "text"
     alphabet: str
 
     def sample(self, value: Any) -> str:

@@ -23,6 +23,7 @@ class Label(Feature):
     order of their indices; without, they are the names met in the training data, sorted.
     """
 
+    modality = "label"
     classes: str
     names: tuple[str, ...] = ()
     decoded_metrics = ("top_1", "top_5")

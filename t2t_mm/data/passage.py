@@ -37,6 +37,7 @@ class Passage(Feature):
     and questions; others are unknown.
     """
 
+    modality = "passage"
     words: str
     size: int
 

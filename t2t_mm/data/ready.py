@@ -6,7 +6,7 @@ from pathlib import Path
 
 from t2t_mm.data.records import Manifest, check_fingerprints
 from t2t_mm.errors import UserError
-from t2t_mm.problem import DEV, TRAIN, Codec, Problem, Signature
+from t2t_mm.problem import DEV, TRAIN, Codec, Port, Problem, Signature
 
 
 @dataclass(frozen=True)
@@ -61,10 +61,24 @@ def fingerprints(ready: Mapping[str, ReadyProblem]) -> dict[str, str]:
 
 def open_codecs(problem: type[Problem], folder: Path) -> dict[str, Codec]:
     """The codecs of a problem by feature, on the vocabularies and class lists in `folder`; records are not needed."""
-    return {name: feature.open(folder) for name, feature in problem.features().items()}
+    codecs = {name: feature.open(folder) for name, feature in problem.features().items()}
+    for name, feature in problem.features().items():
+        if (found := codecs[name].port.modality) != feature.modality:
+            raise ValueError(f"{feature} says its modality is {feature.modality!r}; its codec's port says {found!r}")
+    return codecs
 
 
 def signature(problem: type[Problem], codecs: Mapping[str, Codec]) -> Signature:
     """What a model must know of a problem."""
     inputs = codecs["inputs"].port if "inputs" in codecs else None
     return Signature(inputs, codecs["targets"].port, problem.command)
+
+
+def outline(problem: type[Problem]) -> Signature:
+    """Its signature as far as that is known before there are files: key and size of a port that stands on some are not,
+    and its modality and 0 are in their place."""
+    ports = {
+        name: Port(feature.modality, feature.modality, 0) if feature.files() else feature.open(Path()).port
+        for name, feature in problem.features().items()
+    }
+    return Signature(ports.get("inputs"), ports["targets"], problem.command)

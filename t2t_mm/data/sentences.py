@@ -26,6 +26,7 @@ class Sentences(Text):
     In a line to decode, a tab parts two sentences.
     """
 
+    modality = "sentences"
     decoded_metrics: ClassVar[tuple[str, ...]] = ("exact_match",)
 
     def sample(self, value: Any) -> str:

@@ -42,6 +42,7 @@ class Span(Text):
     A piece of the vocabulary belongs to an answer if any of its characters does.
     """
 
+    modality = "span"
     decoded_metrics: ClassVar[tuple[str, ...]] = ("squad_exact", "squad_f1")
 
     def sample(self, value: Any) -> str:

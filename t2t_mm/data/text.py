@@ -23,6 +23,7 @@ FIT_LINES = 1000  # of each problem, that tell how well a vocabulary that was th
 class Text(Feature):
     """A line of text. Features with equal `vocabulary` share its file, its ids and, in a model, one modality net."""
 
+    modality = "text"
     vocabulary: str = "subwords"
     symbols: tuple[str, ...] = ()
     size: int = SIZE  # pieces at most; the largest size asked for counts

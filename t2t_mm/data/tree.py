@@ -121,6 +121,7 @@ class Tree(Feature):
     Its raw value is a bracketed tree on one line; its words are those of the problem's inputs, joined by blanks.
     """
 
+    modality = "text"
     vocabulary: str = "subwords"
     symbols = SYMBOLS  # one id each
     decoded_metrics = ("bracket_f1", "bracket_f1_right_tags", "exact_match", "well_formed")

@@ -26,6 +26,7 @@ class Vector(Feature):
     file of statistics, and the net that reads them.
     """
 
+    modality = "vector"
     name: str
     columns: tuple[str, ...]
     categories: tuple[str, ...] = ()

@@ -5,7 +5,8 @@ import shutil
 import pytest
 
 from t2t_mm.data.label import Label
-from t2t_mm.data.ready import open_codecs, open_problem
+from t2t_mm.data.ready import open_codecs, open_problem, outline
+from t2t_mm.data.scan import Scan
 from t2t_mm.data.text import Text
 from t2t_mm.errors import UserError
 from t2t_mm.problem import Port, Signature
@@ -26,6 +27,20 @@ def test_the_signature_says_what_a_model_must_know(ready):
 
 def test_a_problem_without_inputs_has_a_signature_without(make_ready):
     assert make_ready(ROWS, inputs=None).signature.inputs is None
+
+
+def test_an_outline_says_as_much_before_there_are_files(make_problem):
+    of_files = make_problem(ROWS, targets=Label("pets"), command="to-label")
+    assert outline(of_files) == Signature(Port("text", "text", 0), Port("label", "label", 0), "to-label")
+    of_none = make_problem(ROWS, inputs=Scan(28, 28, by_row=True), targets=Label("pets"))
+    assert outline(of_none).inputs == Port("scan", "scan_28", 28)  # known without a file
+    assert outline(make_problem(ROWS, inputs=None)).inputs is None
+
+
+def test_a_feature_that_says_another_modality_than_its_port_is_a_mistake(ready, monkeypatch, tmp_path):
+    monkeypatch.setattr(Label, "modality", "text")
+    with pytest.raises(ValueError, match="its modality is 'text'; its codec's port says 'label'"):
+        open_codecs(ready.problem, tmp_path / "data")
 
 
 def test_codecs_open_in_a_folder_that_holds_the_files_alone(ready, tmp_path):
