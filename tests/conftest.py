@@ -13,6 +13,10 @@ import pytest
 import t2t_mm
 from t2t_mm.registry import REGISTRIES
 
+# XLA reads this at its first program, here and in every process that a test starts. Its programs compute the same but
+# for last digits; their machine code is not polished, which is most of the time of a test that decodes a little.
+os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_backend_optimization_level=0".strip()
+
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 

@@ -50,7 +50,7 @@ def commands(folder: Path) -> Path:
 
 def test_the_readme_tells_how_the_tests_are_run_and_ci_does_the_same():
     install = "python3 -m venv .venv && .venv/bin/pip install '.[test]'"
-    told = f'{install} && .venv/bin/pytest -m "not slow" -n 2 --dist=loadfile'
+    told = f'{install} && .venv/bin/pytest -m "not slow" -n 2 --dist=worksteal'
     assert told in (ROOT / "README.md").read_text(encoding="utf-8")
     ci = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
-    assert all(part in ci for part in ("python3 -m venv", "'.[test]'", '"not slow"', "-n 2 --dist=loadfile"))
+    assert all(part in ci for part in ("python3 -m venv", "'.[test]'", '"not slow"', "-n 2 --dist=worksteal"))

@@ -63,7 +63,7 @@ def on_jax(devices: int, path: Path) -> dict[str, np.ndarray]:
         "KERAS_BACKEND": "jax",
         "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",  # compiling is what takes the time here
         "PYTHONPATH": os.pathsep.join(sys.path),
-        "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
+        "XLA_FLAGS": f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count={devices}",
     }
     done = subprocess.run(
         [sys.executable, __file__, path], env=environment, capture_output=True, text=True, timeout=900

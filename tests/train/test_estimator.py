@@ -4,9 +4,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import keras
@@ -14,7 +11,6 @@ import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-import t2t_mm
 from t2t_mm.errors import UserError
 from t2t_mm.registry import HPARAM_SETS
 from t2t_mm.train import checkpoint
@@ -198,37 +194,3 @@ def test_equal_seeds_start_alike_and_others_do_not(estimator, tmp_path):
     for name, tensor in one.items():
         np.testing.assert_array_equal(same[name], tensor)
     assert any((tensor != other[name]).any() for name, tensor in one.items())
-
-
-@pytest.mark.slow
-def test_a_real_process_stopped_by_sigterm_goes_on_to_the_same_weights(tmp_path):
-    """The trainer as a user runs it, on problems of two kinds, against one that was left alone."""
-    package = str(Path(t2t_mm.__file__).parents[1])
-    environment = {**os.environ, "PYTHONPATH": package, "TF_CPP_MIN_LOG_LEVEL": "3"}
-
-    def trainer(folder):
-        return [
-            *(sys.executable, "-m", "t2t_mm.bin.trainer", "--problems=image_shapes,parsing_grammar"),
-            *("--hparams_set=multimodel_demo", f"--hparams={TINY.replace('batch_size=64', 'batch_size=256')}"),
-            *("--train_steps=200", "--schedule=train", "--save_checkpoints_steps=5", "--keep_checkpoint_max=0"),
-            *(f"--data_dir={tmp_path / 'data'}", f"--output_dir={tmp_path / folder}", f"--tmp_dir={tmp_path}"),
-        ]
-
-    subprocess.run(trainer("alone"), env=environment, check=True, capture_output=True, timeout=600)
-    process = subprocess.Popen(trainer("stopped"), env=environment, stderr=subprocess.PIPE, text=True)
-    while process.poll() is None and not checkpoint.steps(tmp_path / "stopped"):
-        time.sleep(0.01)
-    process.send_signal(signal.SIGTERM)
-    _, said = process.communicate(timeout=600)
-    assert process.returncode == 143
-    stopped_at = checkpoint.steps(tmp_path / "stopped")[-1]
-    assert f"stopped after step {stopped_at}" in said
-    assert stopped_at < 200
-    subprocess.run(trainer("stopped"), env=environment, check=True, capture_output=True, timeout=600)
-    (tensors, state), (others, other_state) = (
-        checkpoint.load(checkpoint.path_of(tmp_path / folder, 200)) for folder in ("alone", "stopped")
-    )
-    assert state == other_state
-    assert tensors.keys() == others.keys()
-    for name, tensor in tensors.items():
-        np.testing.assert_array_equal(tensor, others[name], err_msg=name)

@@ -46,9 +46,9 @@ def features(problem):
     return {"targets": targets} | ({} if ports.inputs is None else {"inputs": inputs[ports.inputs]})
 
 
-def made():
+def made(problems=PROBLEMS):
     keras.utils.set_random_seed(0)
-    net = Net(PROBLEMS, HPARAMS)
+    net = Net(problems, HPARAMS)
     net.build()
     return net
 
@@ -90,7 +90,7 @@ def test_a_step_in_bfloat16_is_nearly_that_in_float32():
     losses, moments = [], []
     for precision in ("float32", "bfloat16"):
         hparams = HPARAMS.override(f"precision={precision}").training
-        net = made()
+        net = made({"size": PROBLEMS["size"]})
         adam = Optimiser(net.trainable_variables, net.commands, hparams)
         steps = Steps(net, adam, {"size": SPEC}, hparams, seed=0)
         losses.append([float(steps.train(given, step, 0.01, 1.0).nats) for step in range(1, 16)])
