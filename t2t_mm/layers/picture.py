@@ -55,9 +55,9 @@ class PictureStep(Part):
 
     def call(self, x_BHWC: Any, real_BH: Any = None) -> Any:
         """float[B, H, W, C] to float[B, ceil(H / stride), ceil(W / stride), F]."""
-        x_BHWC = ops.relu(x_BHWC) if self.relu else x_BHWC
         if real_BH is not None and self.kernel != (1, 1):
             x_BHWC = x_BHWC * ops.cast(real_BH, x_BHWC.dtype)[:, :, None, None]
+        x_BHWC = ops.relu(x_BHWC) if self.relu else x_BHWC  # behind the mask: its output alone is kept for the gradient
         if not self.separable:
             return self.norm(ops.conv(x_BHWC, self.taps, strides=self.stride, padding="same"))
         if self.kernel != (1, 1):

@@ -21,6 +21,7 @@ from t2t_mm.hparam_set import TrainingHparams
 from t2t_mm.models.net import Net
 from t2t_mm.train.cluster import ALONE, Cluster
 from t2t_mm.train.compiler import Compiler, Specs
+from t2t_mm.train.heap import return_free_pages
 from t2t_mm.train.optimiser import Optimiser
 
 if TYPE_CHECKING:
@@ -148,6 +149,7 @@ class Steps:
             before, started = self.traced, time.perf_counter()
             said = program(*given)
             if self.traced > before:
+                return_free_pages()
                 self.compiling += time.perf_counter() - started
             return said
 
