@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from t2t_mm.data.sentences import Sentences
+from t2t_mm.data.asked_text import AskedText
 from t2t_mm.data.sources.made import Made
 from t2t_mm.data.span import Marked, Span
 from t2t_mm.problem import Problem
@@ -53,7 +53,7 @@ class QaVillages(Problem):
     """Made-up texts of who lives where, with a question to the words that answer it."""
 
     source = Villages()
-    inputs = Sentences()
+    inputs = AskedText()
     targets = Span()
     command = "to-span"
     metrics = ("neg_log_perplexity", "accuracy", "accuracy_per_sequence")

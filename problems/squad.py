@@ -5,11 +5,11 @@ What: questions that people asked about a paragraph, and the words of it that an
 Splits: train 87,599 questions; dev 10,570. The test set is not published.
 Layout: `squad/{train,dev}-v1.1.json` below --tmp_dir, as published.
 Licence: CC BY-SA 4.0.
-Quirks: what is longer than `max_length` ids, question and paragraph together, is left out of training and counted:
-    there are no windows that slide over it.
+Quirks: a paragraph that is longer than `max_length` ids, its question with it, is read in windows, each
+    `window_stride` ids behind the one before; its question has one answer all the same.
 """
 
-from t2t_mm.data.sentences import Sentences
+from t2t_mm.data.asked_text import AskedText
 from t2t_mm.data.sources.squad_json import SquadJson
 from t2t_mm.data.span import Span
 from t2t_mm.problem import Problem
@@ -21,7 +21,7 @@ class QaSquad(Problem):
     """Paragraphs of Wikipedia with a question to the words that answer it: SQuAD 1.1."""
 
     source = SquadJson("squad", homepage="https://rajpurkar.github.io/SQuAD-explorer")
-    inputs = Sentences()
+    inputs = AskedText()
     targets = Span()
     command = "to-span"
     metrics = ("neg_log_perplexity", "accuracy", "accuracy_per_sequence")

@@ -31,6 +31,7 @@ class DataHparams:
 
     batch_size: int = 2048  # body positions in a batch: rows x the longer of source positions and target tokens
     max_length: int = 256  # ids; longer training texts are left out, and counted
+    window_stride: int = 128  # ids from one window over a long text to the next, where texts are read in windows
     buckets: int = 8  # shapes of batch a problem has at most
     corrupt_record: str = "stop"  # what a record that can't be read does: stop, or skip, which leaves it out
     image_size: int = 64  # pixels, both sides
@@ -45,7 +46,7 @@ class DataHparams:
     shared_embedding_and_softmax_weights: bool = False  # text: W_S is W_E
 
     def __post_init__(self) -> None:
-        check_bounds(self, dict.fromkeys(("batch_size", "max_length", "buckets"), (1, inf)))
+        check_bounds(self, dict.fromkeys(("batch_size", "max_length", "window_stride", "buckets"), (1, inf)))
         check_bounds(self, dict.fromkeys(("image_size", "image_patch"), (1, 4096)))
         check_bounds(self, {"audio_seconds": (0.01, inf), "audio_channels": (1, inf)})
         check_bounds(self, dict.fromkeys(("audio_halvings", "waveform_halvings"), (0, 16)))

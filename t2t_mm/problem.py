@@ -139,6 +139,18 @@ class Codec(abc.ABC):
         """A length in words, with its unit."""
         return f"{length:,} ids"
 
+    def read_length(self, length: int, hparams: DataHparams) -> int:
+        """How long is what is read at once of a value of `length`: all of it, or the longest of its windows."""
+        return length
+
+    def windows(self, stored: bytes, hparams: DataHparams) -> list[bytes]:
+        """A stored value as the parts in which it is read, one at a time, where it is too long to be read at once.
+
+        The features of an example have equally many, in one order, or one. Training draws a window, evaluation and
+        decoding take all of them.
+        """
+        return [stored]
+
     def references(self, stored: bytes) -> list[bytes]:
         """A stored target as one stored value for each right answer: training draws one, evaluation asks for all."""
         return [stored]
@@ -186,6 +198,11 @@ class Codec(abc.ABC):
         """What a head that reads the memory says, best first, each with its probability; `source` as for `show`."""
         best_first = np.argsort(-probability_C, kind="stable")
         return [(self.show(place, source), float(probability_C[place])) for place in best_first]
+
+    def joined(self, probabilities: Sequence[np.ndarray], source: Any, hparams: DataHparams) -> list[tuple[str, float]]:
+        """As `likeliest`, of what a head says of each window of the input that `source` is."""
+        (probability_C,) = probabilities
+        return self.likeliest(probability_C, source)
 
     def well_formed(self, output: np.ndarray, source: Any = None) -> bool:
         """Whether `show` shows just what was put out, and need not repair it."""

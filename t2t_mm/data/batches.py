@@ -28,9 +28,10 @@ class Batches:
     """The batches of one split of a problem.
 
     In training, examples longer than `limits` says are left out, each epoch has an order of its own, pictures are
-    augmented, of several right answers one is drawn, and the stream never ends. Otherwise every example comes exactly
-    once, with each of its right answers in a row of its own, in one order for all seeds; it is shuffled too, so that
-    the first few batches are like the rest and no batch holds one class alone.
+    augmented, of several right answers one is drawn, as of the windows of what is too long to be read at once, and the
+    stream never ends. Otherwise every example comes exactly once, with each of its right answers, and of these each
+    window, in a row of its own, in one order for all seeds; it is shuffled too, so that the first few batches are like
+    the rest and no batch holds one class alone.
 
     `only` names the examples to take, by their places in the split; None takes all. `part` are the rows to make of each
     batch, in training.
@@ -57,7 +58,9 @@ class Batches:
         self.ready, self.split, self.hparams, self.seed, self.training = ready, split, hparams, seed, training
         self.part = part
         self._reader = SplitReader(ready.folder, ready.manifest.splits[split])
-        lengths_NF = self._reader.lengths_NF
+        lengths_NF = self._reader.lengths_NF  # in evaluation whole ones: all windows of an example come in one batch
+        if training:
+            lengths_NF = ready.read_lengths(lengths_NF, hparams)
         longest_F = np.array([codec.longest(hparams) for codec in ready.codecs.values()])
         short_N = (lengths_NF <= longest_F).all(axis=1) if training else np.ones(len(lengths_NF), bool)
         asked_N = short_N if only is None else short_N & np.isin(np.arange(len(lengths_NF)), only)
@@ -98,7 +101,7 @@ class Batches:
         rows = bucket.rows if self.training else bucket.rows * -(-len(taken) // len(examples))
         rows = max(rows, self.part.count)  # for each worker at least an empty one
         arrays = {
-            name: codec.batch([row.values[name] for row in taken], rows, length)
+            name: codec.batch([row.values[name] for row in taken], rows, codec.read_length(length, self.hparams))
             for (name, codec), length in zip(self.ready.codecs.items(), bucket.lengths, strict=True)
         }
         ids = tuple(row.id for row in (taken if self.training else loaded))
@@ -145,22 +148,35 @@ class Batches:
         return rows, tuple(corrupt)
 
     def _rows(self, place: int, record: dict[str, Any], epoch: int) -> list["_Row"]:
-        """What a record becomes: a row in training, and one for each right answer otherwise. Raises CorruptRecord."""
+        """What a record becomes: a row in training, and one for each window of each right answer otherwise.
+
+        Raises CorruptRecord.
+        """
         rows = []
         name = "targets"
         try:
             answers = [record[name]] if self.training else self.ready.codecs[name].references(record[name])
             for answer in answers:
-                stored, values = record | {"targets": answer}, {}
+                stored = record | {"targets": answer}
+                windows = {}
                 for name, codec in self.ready.codecs.items():
-                    chances = self._chance(codec.draws or name, record, epoch)
-                    values[name] = codec.load(stored[name], self.hparams, chances)
-                rows.append(_Row(record["id"], values))
+                    windows[name] = codec.windows(stored[name], self.hparams)
+                for window in self._windows(max(map(len, windows.values())), record, epoch):
+                    values = {}
+                    for name, codec in self.ready.codecs.items():
+                        chances = self._chance(codec.draws or name, record, epoch)
+                        values[name] = codec.load(windows[name][window % len(windows[name])], self.hparams, chances)
+                    rows.append(_Row(record["id"], values))
         except MemoryError:
             raise
         except Exception as error:  # of every kind: a damaged value breaks each reader in its own way
             raise self._reader.corrupt(place, f"its {name} can't be read ({error!r:.200})") from error
         return rows
+
+    def _windows(self, count: int, record: dict[str, Any], epoch: int) -> Sequence[int]:
+        """Those of a record's `count` windows that become rows."""
+        chances = self._chance("window", record, epoch) if count > 1 else None
+        return range(count) if chances is None else [int(chances.integers(count))]
 
     def _stand_in(self, bucket: Bucket, epoch: int) -> list["_Row"]:
         """The first example of a shape that can be read, in the place of a batch of which nothing is left."""

@@ -65,7 +65,7 @@ def _look(ready: ReadyProblem, split: str, hparams: DataHparams, most: int | Non
             faults = list(_faults_of_index(ready, split, reader))
             if split == TRAIN:
                 longest_F = [codec.longest(hparams) for codec in ready.codecs.values()]
-                too_long = int((reader.lengths_NF > longest_F).any(axis=1).sum())
+                too_long = int((ready.read_lengths(reader.lengths_NF, hparams) > longest_F).any(axis=1).sum())
             places = _spread(written.examples, most)
             for start in range(0, len(places), AT_ONCE):
                 some = places[start : start + AT_ONCE]

@@ -4,8 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from t2t_mm.data.records import Manifest, check_fingerprints
 from t2t_mm.errors import UserError
+from t2t_mm.hparam_set import DataHparams
 from t2t_mm.problem import DEV, TRAIN, Codec, Port, Problem, Signature
 
 
@@ -34,6 +37,15 @@ class ReadyProblem:
         """The summed length of the training targets over that of the inputs: how long an output is to be expected."""
         tokens = self.manifest.splits[TRAIN].tokens
         return tokens["targets"] / max(1, tokens.get("inputs", 1))
+
+    def read_lengths(self, lengths_NF: np.ndarray, hparams: DataHparams) -> np.ndarray:
+        """Lengths of examples, int[N, F], as those of what is read at once of them: of windows, where it is less."""
+        found_NF = lengths_NF.copy()
+        for column, codec in enumerate(self.codecs.values()):
+            lengths, place_N = np.unique(lengths_NF[:, column], return_inverse=True)
+            read = [codec.read_length(length, hparams) for length in lengths.tolist()]
+            found_NF[:, column] = np.array(read, lengths_NF.dtype)[place_N]
+        return found_NF
 
 
 def open_problem(name: str, problem: type[Problem], data_dir: Path) -> ReadyProblem:

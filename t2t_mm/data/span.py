@@ -13,6 +13,7 @@ import numpy as np
 
 from t2t_mm.data.text import Text
 from t2t_mm.data.vocabulary import Vocabulary
+from t2t_mm.data.windows import windows
 from t2t_mm.errors import UserError
 from t2t_mm.hparam_set import DataHparams
 from t2t_mm.problem import Arrays, ArraySpec, Codec, Port
@@ -30,9 +31,14 @@ class Marked(NamedTuple):
 
 
 class Placed(NamedTuple):
-    """The same without the words: each right answer as (first place, last place, what it says)."""
+    """The same without the words, in ids: each right answer as (first place, last place, what it says)."""
 
     answers: tuple[tuple[int, int, str], ...]
+    asked: int  # ids of the question
+    text: int  # ids of the text
+
+
+NOT_HERE = (0, 0, "")  # the answer in a window of the text that does not hold it: [CLS], as in the authors' code
 
 
 @dataclass(frozen=True)
@@ -53,7 +59,7 @@ class Span(Text):
 
 
 class SpanCodec(Codec):
-    """A record holds the answers of a `Placed`, msgpack."""
+    """A record holds a `Placed`, msgpack."""
 
     port = Port("span", "span", 0)
 
@@ -64,7 +70,7 @@ class SpanCodec(Codec):
         placed = value if isinstance(value, Placed) else self.placed(value)
         if not placed.answers:
             raise UserError("A question has at least one answer that stands in its text. Received: none.")
-        return bytes(msgpack.packb([list(one) for one in placed.answers]))
+        return bytes(msgpack.packb(placed))
 
     def placed(self, value: Marked) -> Placed:
         """Where the answers stand. Raises UserError for one that does not stand where it is said to."""
@@ -80,7 +86,7 @@ class SpanCodec(Codec):
                 )
             held = [place for place, (first, last) in enumerate(pieces) if first < end and last > begin]
             answers.append((begins + held[0], begins + held[-1], words))
-        return Placed(tuple(answers))
+        return Placed(tuple(answers), begins - 2, len(pieces))
 
     def begins(self, question: str) -> int:
         """The place of the text's first id: behind [CLS], the question and [SEP]."""
@@ -96,11 +102,27 @@ class SpanCodec(Codec):
         return "1 part of a text"
 
     def references(self, stored: bytes) -> list[bytes]:
-        return [bytes(msgpack.packb([one])) for one in msgpack.unpackb(stored)]
+        placed = self.value(stored)
+        return [self.store(placed._replace(answers=(one,))) for one in placed.answers]
+
+    def windows(self, stored: bytes, hparams: DataHparams) -> list[bytes]:
+        """The answers that stand whole in each window of the text, at their places there; else NOT_HERE."""
+        placed = self.value(stored)
+        read = windows(placed.asked, placed.text, hparams)
+        found = []
+        for begin, behind in read.of_text:
+            back = placed.asked + begin - read.asked  # so many places nearer to the beginning than in the whole
+            here = [
+                (first - back, last - back, words)
+                for first, last, words in placed.answers
+                if first - placed.asked - 2 >= begin and last - placed.asked - 2 < behind
+            ]
+            found.append(self.store(Placed(tuple(here) or (NOT_HERE,), read.asked, behind - begin)))
+        return found
 
     def load(self, stored: bytes, hparams: DataHparams, augment: np.random.Generator | None) -> np.ndarray:
         """(first place, last place): int32[2], of the first answer, or in training of any."""
-        answers = msgpack.unpackb(stored)
+        answers = self.value(stored).answers
         return np.array(answers[0 if augment is None else int(augment.integers(len(answers)))][:2], np.int32)
 
     def batch(self, values: Sequence[np.ndarray], rows: int, length: int) -> Arrays:
@@ -114,7 +136,8 @@ class SpanCodec(Codec):
         return {"places": ArraySpec("int32", (None, 2))}
 
     def value(self, stored: bytes) -> Any:
-        return Placed(tuple((first, last, words) for first, last, words in msgpack.unpackb(stored)))
+        answers, asked, text = msgpack.unpackb(stored)
+        return Placed(tuple((first, last, words) for first, last, words in answers), asked, text)
 
     def symbols(self, stored: bytes) -> np.ndarray:
         return np.zeros(0, np.int32)
@@ -134,16 +157,35 @@ class SpanCodec(Codec):
 
     def answer(self, stored: bytes, source: Any = None) -> str:
         """What the first right answer says, to the letter."""
-        return str(msgpack.unpackb(stored)[0][2])
+        return str(self.value(stored).answers[0][2])
 
     def likeliest(self, probability_C: np.ndarray, source: Any = None) -> list[tuple[str, float]]:
         """The SHOWN likeliest parts of the text of up to LONGEST ids, each once, by P(first place) P(last place).
 
         `probability_C` holds halves of these probabilities: for each place of beginning there, then of ending there.
         """
-        starts_L, ends_L = 2 * np.asarray(probability_C, "float64").reshape(2, -1)
         question, text = source
-        begins, pieces = self.begins(question), self.vocabulary.characters(text)
+        return self._marked(probability_C, self.begins(question), self.vocabulary.characters(text), text)
+
+    def joined(self, probabilities: Sequence[np.ndarray], source: Any, hparams: DataHparams) -> list[tuple[str, float]]:
+        """The likeliest of all windows, each with what the window says that thinks it likeliest.
+
+        A window without the answer is taught to mark [CLS], so that its parts of the text are left with little.
+        """
+        question, text = source
+        pieces = self.vocabulary.characters(text)
+        read = windows(self.begins(question) - 2, len(pieces), hparams)
+        best: dict[str, float] = {}
+        for probability_C, (first, behind) in zip(probabilities, read.of_text, strict=True):
+            for words, probability in self._marked(probability_C, read.asked + 2, pieces[first:behind], text):
+                best[words] = max(probability, best.get(words, 0.0))
+        return sorted(best.items(), key=lambda one: -one[1])[:SHOWN]
+
+    def _marked(
+        self, probability_C: np.ndarray, begins: int, pieces: list[tuple[int, int]], text: str
+    ) -> list[tuple[str, float]]:
+        """`likeliest`, where what is read of `text` are `pieces`, the first of them at place `begins`."""
+        starts_L, ends_L = 2 * np.asarray(probability_C, "float64").reshape(2, -1)
         starts_P, ends_P = (part_L[begins : begins + len(pieces)] for part_L in (starts_L, ends_L))
         pairs_PP = np.triu(starts_P[:, None] * ends_P[None])
         pairs_PP -= np.triu(pairs_PP, LONGEST)

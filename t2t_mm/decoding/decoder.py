@@ -94,7 +94,13 @@ class Decoder:
         if isinstance(text, str) and not text.strip():
             raise UserError("There is nothing in it.")
         stored = codec.store(value)
-        length, longest = codec.length(stored), codec.longest(self.hparams)
+        whole, longest = codec.length(stored), codec.longest(self.hparams)
+        length = codec.read_length(whole, self.hparams)
+        if length < whole and self.net.generates(problem):
+            raise UserError(
+                f"Its length is {codec.measured(whole)}, of which {codec.measured(length)} are read at once; what is "
+                f"written of each part can't be joined. Cut it into pieces."
+            )
         if length > longest:
             raise UserError(
                 f"Its length is {codec.measured(length)}; the model was trained on lengths up to "
@@ -114,10 +120,12 @@ class Decoder:
     ) -> list[Result]:
         """Answer what `item` made ready, in that order; see `decode`."""
         options = options or DecodeOptions()
-        answers = self._generate if self.net.generates(problem) else self._classify
+        if not self.net.generates(problem):
+            return self._classified(problem, items, options, report)
         results: dict[int, Result] = {}
         for batch, rows in batches([item.length for item in items], options.batch_size):
-            results |= zip(batch, answers(problem, [items[index] for index in batch], rows, options), strict=True)
+            found = self._generate(problem, [items[index] for index in batch], rows, options)
+            results |= zip(batch, found, strict=True)
             report(len(results))
         return [results[index] for index in range(len(items))]
 
@@ -140,7 +148,7 @@ class Decoder:
         limits_B = np.zeros(rows, np.int32)
         limits_B[: len(batch)] = [limit(item.length) for item in batch]
         positions = -(-limit(length) // STRIDE) * STRIDE
-        arrays, alpha = self._arrays(inputs, batch, rows, length), float(options.alpha)
+        arrays, alpha = self._arrays(inputs, [item.stored for item in batch], rows, length), float(options.alpha)
         if options.sampling is None:
             found = self._programs.search(problem, inputs, arrays, limits_B, positions, options.beam_size, alpha)
         else:
@@ -155,18 +163,37 @@ class Decoder:
             answers = [_answer(targets, ids_BKT[row, k], item.source, float(scores_BK[row, k])) for k in best]
             yield Decoded(tuple(answers)) if answers else Failure(NOT_FINITE)
 
-    def _classify(self, problem: str, batch: list[Item], rows: int, options: DecodeOptions) -> Iterator[Result]:
+    def _classified(
+        self, problem: str, items: Sequence[Item], options: DecodeOptions, report: Callable[[int], None]
+    ) -> list[Result]:
+        """What a head that reads the memory says of each item, of all its windows together."""
         inputs, targets = (self.codecs[problem][name] for name in ("inputs", "targets"))
-        arrays = self._arrays(inputs, batch, rows, self._padded(inputs, batch[0].length))
-        probability_BC = ops.convert_to_numpy(self._programs.classify(problem, inputs, arrays))
-        for probability_C, item in zip(probability_BC, batch, strict=False):  # what is behind the batch is padding
-            if not np.all(np.isfinite(probability_C)):
-                yield Failure(NOT_FINITE)
-                continue
-            yield Decoded(tuple(Answer(*said) for said in targets.likeliest(probability_C, item.source)))
+        said: list[dict[int, np.ndarray]] = [{} for _ in items]  # by the place of the window
+        results: dict[int, Result] = {}
+        windows = [inputs.windows(item.stored, self.hparams) for item in items]
+        parts = [(index, place) for index, of_item in enumerate(windows) for place in range(len(of_item))]
+        lengths = [inputs.length(windows[index][place]) for index, place in parts]
+        for batch, rows in batches(lengths, options.batch_size):
+            stored = [windows[parts[part][0]][parts[part][1]] for part in batch]
+            arrays = self._arrays(inputs, stored, rows, self._padded(inputs, lengths[batch[0]]))
+            probability_BC = ops.convert_to_numpy(self._programs.classify(problem, inputs, arrays))
+            for part, probability_C in zip(batch, probability_BC, strict=False):  # what is behind the batch is padding
+                index, place = parts[part]
+                said[index][place] = probability_C
+                if len(said[index]) == len(windows[index]):
+                    results[index] = self._joined(targets, said[index], items[index].source)
+                    said[index] = {}
+            report(len(results))
+        return [results[index] for index in range(len(items))]
 
-    def _arrays(self, codec: Codec, batch: list[Item], rows: int, length: int) -> Any:
-        return codec.batch([codec.load(item.stored, self.hparams, None) for item in batch], rows, length)
+    def _joined(self, targets: Codec, said: Mapping[int, np.ndarray], source: Any) -> Result:
+        probabilities = [said[place] for place in range(len(said))]
+        if not all(np.all(np.isfinite(probability_C)) for probability_C in probabilities):
+            return Failure(NOT_FINITE)
+        return Decoded(tuple(Answer(*one) for one in targets.joined(probabilities, source, self.hparams)))
+
+    def _arrays(self, codec: Codec, stored: Sequence[bytes], rows: int, length: int) -> Any:
+        return codec.batch([codec.load(one, self.hparams, None) for one in stored], rows, length)
 
     def _padded(self, codec: Codec, length: int) -> int:
         """The length that sources of up to `length` are padded to; pictures have one shape anyway."""

@@ -6,7 +6,7 @@ from t2t_mm.data.ready import ReadyProblem
 from t2t_mm.data.records import SplitReader
 from t2t_mm.errors import UserError
 from t2t_mm.hparam_set import DataHparams
-from t2t_mm.problem import DEV, TRAIN
+from t2t_mm.problem import DEV, TRAIN, Codec
 
 
 def check_room(
@@ -21,9 +21,15 @@ def check_room(
     for split in splits:
         longest_F = SplitReader(ready.folder, ready.manifest.splits[split]).lengths_NF.max(axis=0)
         for (feature, codec), longest in zip(ready.codecs.items(), longest_F.tolist(), strict=True):
+            longest = codec.read_length(longest, hparams)
             length = min(longest, codec.longest(hparams)) if split == TRAIN else longest
             if (taken := codec.positions(length, hparams)) > positions:
                 raise UserError(
                     f"The longest {feature} of {split} of {ready.name} take {taken:,} positions, and the model has "
-                    f"{positions:,}. Raise max_positions with --hparams."
+                    f"{positions:,}. Raise max_positions with --hparams{_shorter(codec, hparams)}."
                 )
+
+
+def _shorter(codec: Codec, hparams: DataHparams) -> str:
+    """What else helps where long values are read in windows."""
+    return ", or lower max_length" if codec.read_length(2**31, hparams) < 2**31 else ""

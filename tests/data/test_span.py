@@ -92,6 +92,42 @@ def test_the_question_is_no_answer_and_nothing_is_longer_than_the_longest(codec)
     assert probability == pytest.approx(0.2 * 0.1) and text.startswith(best)
 
 
+def half_windows(asked, stride):
+    """Windows with as many ids of the text as the question has."""
+    return DataHparams(max_length=3 + 2 * asked, window_stride=stride)
+
+
+def test_the_best_answer_of_all_windows_is_that_which_a_window_is_surest_of(codec):
+    text = "ada lives in upper brin. gus lives in brin. " * 3
+    asked, pieces = codec.begins(QUESTION) - 2, codec.vocabulary.characters(text)
+    sure = [{} for _ in range(-(-(len(pieces) - asked) // 4) + 1)]
+    sure[0] = {3: 0.9}  # of the text the id 3: 0.81
+    sure[1] = {1: 0.95, 3: 0.5}  # its ids 5, 0.9025, and 7, 0.25
+    sure[2] = {1: 0.2}  # its id 9: 0.04
+    said = []
+    for chosen in sure:
+        halves_2L = np.full((2, 3 + 2 * asked), 1e-9)
+        for place, probability in chosen.items():
+            halves_2L[:, asked + 2 + place] = probability / 2
+        said.append(halves_2L.reshape(-1))
+    (best, most), (second, less), *_ = codec.joined(said, (QUESTION, text), half_windows(asked, 4))
+    assert (most, less) == pytest.approx((0.9025, 0.81))
+    assert [best, second] == [text[slice(*pieces[place])].strip() for place in (5, 3)]
+
+
+def test_an_answer_is_right_in_the_windows_that_hold_it_whole_and_cls_in_the_others(codec):
+    stored = codec.store(marked("upper brin"))
+    ((first, last, words),), asked, count = codec.value(stored)
+    begin, end = first - asked - 2, last - asked - 2
+    found = [codec.value(window) for window in codec.windows(stored, half_windows(asked, 1))]
+    assert len(found) == count - asked + 1
+    holding = range(max(0, end - asked + 1), min(begin, count - asked) + 1)
+    assert 0 < len(holding) < len(found)
+    for place, window in enumerate(found):
+        here = (asked + 2 + begin - place, asked + 2 + end - place, words)
+        assert window == Placed((here if place in holding else (0, 0, ""),), asked, asked)
+
+
 @pytest.mark.parametrize("value", [Marked(QUESTION, TEXT, (("brin", 3),)), Marked(QUESTION, TEXT, ())])
 def test_an_answer_that_is_not_there_is_refused(codec, value):
     with pytest.raises(UserError, match="should stand at character 3 of its text, where . liv. is|at least one answer"):

@@ -19,7 +19,7 @@ def test_a_span_head_is_fine_tuned_from_what_was_pre_trained_and_answers_with_wo
     assert tuned.returncode == 0, tuned.stdout + tuned.stderr
     assert "Weights from" in tuned.stdout + tuned.stderr and "span" in tuned.stdout + tuned.stderr
 
-    text = "Ada lives in Upper Brin. Gus works in Kirk."
+    text = "Ada lives in Upper Brin. Gus works in Kirk. " * 40  # more than are read at once
     (tmp_path / "in.txt").write_text(f"Where does Ada live?\t{text}\nWhere?\tHere.\n")
     asked = ["--output_dir=tuned", "--decode_from_file=in.txt", "--decode_to_file=out.txt", "--return_beams"]
     done = command("decoder", *asked)

@@ -6,12 +6,14 @@
 such as attention in a body without any, is left out.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from t2t_mm.data.ready import ReadyProblem
+from t2t_mm.hparam_set import DataHparams
 from t2t_mm.problem import Codec
 from t2t_mm.train.events import Exhibit
 from t2t_mm.train.exhibits.attention_pictures import panels
@@ -43,8 +45,10 @@ def exhibit(looker: Looker, ready: ReadyProblem, example: FixedExample) -> Exhib
             maps = attention_maps(source, target, written)
             shown.pictures.update({f"examples-{name}/{kind}": drawn for kind, drawn in maps.items()})
     else:
-        card.append(("output", likeliest(target, looker.probabilities(ready, example), value)))
-        for share_JK in looker.ordering(ready, example).values():
+        windows = example.windows(ready.codecs, looker.hparams)
+        said = [looker.probabilities(ready, window) for window in windows]
+        card.append(("output", likeliest(target, said, value, looker.hparams)))
+        for share_JK in looker.ordering(ready, windows[0]).values():
             title = f"{name}: how much of each layer goes in at each depth"
             shown.pictures[f"ordering-{name}/scalings"] = ordering(share_JK, title)
     card += [("right", text) for text in right_answers(target, example.stored["targets"], value)]
@@ -76,7 +80,7 @@ def attention_maps(source: View, target: Codec, written: Written) -> dict[str, I
     return drawn
 
 
-def likeliest(target: Codec, probability_V: np.ndarray, source: Any = None) -> str:
-    """The likeliest classes by name, best first, with what the net gives them."""
-    best = target.likeliest(probability_V, source)[:CLASSES]
+def likeliest(target: Codec, said: Sequence[np.ndarray], source: Any, hparams: DataHparams) -> str:
+    """The likeliest classes by name, best first, with what the net gives them: float[V] of each window of `source`."""
+    best = target.joined(said, source, hparams)[:CLASSES]
     return ", ".join(f"{name} {probability:.1%}" for name, probability in best)

@@ -9,6 +9,7 @@ import numpy as np
 from t2t_mm.data.corrupt import CorruptRecord
 from t2t_mm.data.ready import ReadyProblem
 from t2t_mm.data.records import SplitReader
+from t2t_mm.hparam_set import DataHparams
 from t2t_mm.problem import DEV, Codec
 
 
@@ -18,6 +19,15 @@ class FixedExample:
 
     id: str
     stored: Mapping[str, bytes]  # by feature
+
+    def windows(self, codecs: Mapping[str, Codec], hparams: DataHparams) -> list["FixedExample"]:
+        """The example in the parts in which it is read, one at a time; as a rule, itself."""
+        parts = {name: codecs[name].windows(one, hparams) for name, one in self.stored.items()}
+        count = max(map(len, parts.values()))
+        return [
+            FixedExample(self.id, {name: some[place % len(some)] for name, some in parts.items()})
+            for place in range(count)
+        ]
 
 
 def fixed_example(ready: ReadyProblem) -> FixedExample:

@@ -169,7 +169,9 @@ def test_equal_weights_give_equal_pictures(show):
 
 def test_no_more_than_five_classes_are_named_the_likeliest_first(ready):
     codec = ready["first"].codecs["targets"]
-    assert likeliest(codec, np.array([0.1, 0.6, 0.1, 0.2])) == "b 60.0%, d 20.0%, a 10.0%, c 10.0%"
+    assert (
+        likeliest(codec, [np.array([0.1, 0.6, 0.1, 0.2])], None, HPARAMS.data) == "b 60.0%, d 20.0%, a 10.0%, c 10.0%"
+    )
 
 
 def test_weights_that_are_no_numbers_are_shown_too(ready):
