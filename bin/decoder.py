@@ -3,7 +3,8 @@
 A line is a text, the path of a sound or picture, relative to the file's folder, or a JSON request. Answers come one a
 line, in the order of the lines, as text or as JSON; a line that can't be answered is reported with its number and, as
 text, leaves an empty one. With --return_beams a line holds all answers, best first, each followed by its score, with
-tabs between: log-probability over length penalty, or the probability of a class.
+tabs between: log-probability over length penalty, or the probability of a class. A line of a language model is a
+beginning, and its answers begin with it.
 """
 
 import argparse
@@ -88,15 +89,15 @@ def converse(options: argparse.Namespace, problem: str | None, problems: Sequenc
     number = 0
     while True:
         try:
-            line = input(f"{reader.problem or ''}> " if sys.stdin.isatty() else "").strip()
+            line = input(f"{reader.problem or ''}> " if sys.stdin.isatty() else "")
         except EOFError:
             return
         try:
-            if line.startswith(SWITCH):
-                chosen = line.removeprefix(SWITCH).strip()
+            if line.strip().startswith(SWITCH):
+                chosen = line.strip().removeprefix(SWITCH).strip()
                 check_known(chosen, problems)
                 reader = replace(reader, problem=chosen)
-            elif line:
+            elif line.strip() or (reader.problem is not None and decoder.continues(reader.problem)):
                 number += 1
                 request = reader.read(number, line.encode("utf-8", "surrogateescape"))
                 (answer,) = writer.write(decoder, [request], how).lines

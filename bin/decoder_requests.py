@@ -56,24 +56,32 @@ class Reader:
         item: Item | Failure
         try:
             problem = problem or self.only_reader(inputs)
-            value = self.decoder.input_codec(problem).parse(inputs, self.folder) if inputs.strip() else ""
+            codec = self.decoder.source_codec(problem)
+            empty = not inputs.strip() and not self.decoder.continues(problem)
+            value = "" if empty else codec.parse(inputs, self.folder)
             item = self.decoder.item(problem, value, number)
         except UserError as error:
             item = Failure(str(error))
         return Request(number=number, inputs=inputs, item=item, problem=problem, others=others)
 
     def only_reader(self, inputs: str) -> str:
-        """The one problem that reads what `inputs` is. Raises UserError where none or several do."""
-        if not inputs.strip():
-            raise UserError("There is nothing in it.")
+        """The one problem that reads what `inputs` is, or, of a text that none reads, goes on with it.
+
+        Raises UserError where none or several do.
+        """
         kind = KIND_OF.get(PurePath(inputs.strip()).suffix.lower(), "text")
         found = [
             name
             for name, codecs in self.decoder.codecs.items()
             if "inputs" in codecs and codecs["inputs"].port.modality.startswith(kind)
         ]
+        does = f"read {READS[kind]}"
+        if kind == "text" and not found:
+            found, does = [name for name in self.decoder.codecs if self.decoder.continues(name)], "go on with texts"
+        elif not inputs.strip():
+            raise UserError("There is nothing in it.")
         if len(found) > 1:
-            raise UserError(f"{len(found)} problems read {READS[kind]}: {', '.join(sorted(found))}. {self.remedy}")
+            raise UserError(f"{len(found)} problems {does}: {', '.join(sorted(found))}. {self.remedy}")
         if not found:
             raise UserError(f"No problem of the run reads {READS[kind]}; it learnt {', '.join(self.decoder.codecs)}.")
         return found[0]

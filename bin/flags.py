@@ -246,7 +246,7 @@ def _problems(add: Add) -> None:
 def _search(add: Add) -> None:
     _number(add, "--beam_size", 4, "1 is greedy", "--decode_beam_size", least=1)
     add("--alpha", "--decode_alpha", metavar="X", type=float, default=0.6, help="length penalty; default 0.6")
-    _number(add, "--decode_extra_length", 50, "outputs beyond the input's length")
+    _number(add, "--decode_extra_length", 50, "outputs beyond the input's length, or the text's beginning")
 
 
 def _data_dir(add: Add) -> None:

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from t2t_mm.errors import UserError
 from t2t_mm.hparam_set import DataHparams
 
 Arrays = dict[str, np.ndarray]  # what one feature brings to a batch, by name: {"ids": [B, L], "lengths": [B]}
@@ -122,6 +123,13 @@ class Codec(abc.ABC):
     @abc.abstractmethod
     def store(self, value: Any) -> bytes:
         """A raw value as a record holds it. Raises UserError for a value that cannot be carried."""
+
+    def store_beginning(self, value: Any) -> bytes:
+        """The beginning of a target, "" for none, as `store` would store it, with nothing behind that ends it.
+
+        Raises UserError for one that cannot be gone on with, as none can but texts.
+        """
+        raise UserError(f"Of a target that is no text, as {self.port.key}, no beginning can be given.")
 
     def store_all(self, values: Sequence[Any]) -> list[bytes]:
         """What `store` makes of each of a few values. Raises UserError when one of them cannot be carried."""

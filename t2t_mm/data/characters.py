@@ -16,6 +16,7 @@ from t2t_mm.errors import UserError
 from t2t_mm.problem import Feature, Port
 from t2t_mm.whole_file import whole_file
 
+LINE_FEED = "\u23ce"  # what is shown for one
 RESERVED = 3  # pad, end of sequence and unknown, as in every vocabulary
 
 
@@ -90,13 +91,29 @@ class CharactersCodec(TextCodec):
             raise UserError(f"A stretch of text has at least one character. Received: {value!r:.60}.")
         return np.array(self.alphabet.encode(value), "<i4").tobytes()
 
+    def store_beginning(self, value: Any) -> bytes:
+        """Raises UserError for a character that is none of the alphabet: the model never saw one."""
+        stored = b"" if value == "" else self.store(value)
+        ids = self.symbols(stored).tolist()
+        if UNK in ids:
+            place = ids.index(UNK)
+            raise UserError(
+                f"Its character {place + 1:,}, {value[place]!r}, is none of the {len(self.alphabet.characters):,} that "
+                "the model was trained on. Leave it out."
+            )
+        return stored
+
     def measured(self, length: int) -> str:
         return f"{length:,} characters"
 
     def value(self, stored: bytes) -> Any:
         return self.alphabet.decode(self.symbols(stored).tolist())
 
+    def parse(self, line: str, folder: Path) -> Any:
+        """The text; U+23CE stands for a line feed, as in what is shown."""
+        return line.replace(LINE_FEED, "\n")
+
     def show(self, output: np.ndarray, source: Any = None) -> str:
         """As one line: a line feed is shown as U+23CE."""
         ids = np.asarray(output).reshape(-1).tolist()
-        return self.alphabet.decode(ids[: ids.index(EOS)] if EOS in ids else ids).replace("\n", "\u23ce")
+        return self.alphabet.decode(ids[: ids.index(EOS)] if EOS in ids else ids).replace("\n", LINE_FEED)

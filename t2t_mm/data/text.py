@@ -67,6 +67,10 @@ class TextCodec(Codec):
     def store(self, value: Any) -> bytes:
         return np.array([*self.vocabulary.encode(_line(value)), EOS], "<i4").tobytes()
 
+    def store_beginning(self, value: Any) -> bytes:
+        ids = self.vocabulary.encode(_line(value)) if value != "" else []  # of which it would make a blank
+        return np.array(ids, "<i4").tobytes()
+
     def length(self, stored: bytes) -> int:
         """Ids, the end of sequence included."""
         return len(stored) // 4

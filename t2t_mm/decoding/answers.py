@@ -37,7 +37,7 @@ class DecodeOptions:
 
     beam_size: int = 1  # 1 is greedy search
     alpha: float = 0.6  # of the length penalty; 0 ranks by probability alone
-    extra_length: int = 50  # ids that an output may have beyond what its source's length lets expect
+    extra_length: int = 50  # ids that an output may have beyond what its source's length, or its beginning, lets expect
     batch_size: int = 32  # inputs at a time
     n_best: int = 1  # answers to each input: at most beam_size, or any number of samples
     sampling: Sampling | None = None  # draw answers; None searches for the likeliest
@@ -53,6 +53,8 @@ class DecodeOptions:
 @dataclass(frozen=True)
 class Answer:
     """One output. `score` is log-probability / length penalty for what was generated, the probability for a class.
+
+    A beginning that was given stands in front of the text, adds to the length, and has probability 1.
 
     The probability is the model's own, whatever temperature or choice of ids a sample was drawn with.
     """

@@ -68,13 +68,14 @@ class Decoder:
         longer than the longest of training) becomes a Failure with the reason.
 
         Args:
-            values: raw inputs of `problem`, as its source yields them: a line of text, the bytes of a picture.
+            values: raw inputs of `problem`, as its source yields them: a line of text, the bytes of a picture. Of a
+                problem that `continues`, texts to go on with, "" for one from nothing; answers begin with them.
             report: called after each batch with the number of values that are done.
 
         Raises:
-            UserError: a problem that the net does not have, or that reads no input.
+            UserError: a problem that the net does not have, or that neither reads an input nor writes a text.
         """
-        self.input_codec(problem)
+        self.source_codec(problem)
         results: dict[int, Result] = {}
         items = []
         for place, value in enumerate(values):
@@ -89,26 +90,28 @@ class Decoder:
 
     def item(self, problem: str, value: Any, place: int) -> Item:
         """A raw input of `problem`, ready for `answer`. Raises UserError for one that can't be decoded."""
-        codec = self.input_codec(problem)
+        codec, continues = self.source_codec(problem), self.continues(problem)
         text = value if isinstance(value, str | tuple) else None
-        if isinstance(text, str) and not text.strip():
+        if isinstance(text, str) and not text.strip() and not continues:
             raise UserError("There is nothing in it.")
-        stored = codec.store(value)
+        stored = codec.store_beginning(value) if continues else codec.store(value)
+        remedy = "Give its end alone." if continues else "Cut it into pieces."
         whole, longest = codec.length(stored), codec.longest(self.hparams)
         length = codec.read_length(whole, self.hparams)
         if length < whole and self.net.generates(problem):
             raise UserError(
                 f"Its length is {codec.measured(whole)}, of which {codec.measured(length)} are read at once; what is "
-                f"written of each part can't be joined. Cut it into pieces."
+                f"written of each part can't be joined. {remedy}"
             )
         if length > longest:
             raise UserError(
                 f"Its length is {codec.measured(length)}; the model was trained on lengths up to "
-                f"{codec.measured(longest)}. Cut it into pieces."
+                f"{codec.measured(longest)}. {remedy}"
             )
         room = self.net.longest
-        if room is not None and (taken := codec.positions(length, self.hparams)) > room:
-            raise UserError(f"It takes {taken:,} positions; the model has {room:,}. Cut it into pieces.")
+        if room is not None and (taken := codec.positions(length, self.hparams) + continues) > room:
+            more = ", with the one that it is to go on with" if continues else ""
+            raise UserError(f"It takes {taken:,} positions{more}; the model has {room:,}. {remedy}")
         return Item(stored, length, text, place)
 
     def answer(
@@ -129,33 +132,45 @@ class Decoder:
             report(len(results))
         return [results[index] for index in range(len(items))]
 
-    def input_codec(self, problem: str) -> Codec:
-        """What reads the problem's inputs. Raises UserError as `decode`."""
+    def continues(self, problem: str) -> bool:
+        """Whether the problem is a language model, which reads nothing and goes on with a text that is begun."""
+        return "inputs" not in self.codecs[problem] and self.net.generates(problem)
+
+    def source_codec(self, problem: str) -> Codec:
+        """What takes in the problem's raw values: the codec of its inputs, or of its targets where it `continues`.
+
+        Raises UserError as `decode`.
+        """
         if problem not in self.codecs:
             raise UnknownName("problem of this model", problem, self.codecs)
-        if "inputs" not in self.codecs[problem]:
+        if "inputs" in self.codecs[problem]:
+            return self.codecs[problem]["inputs"]
+        if not self.continues(problem):
             raise UserError(f"The problem {problem} reads no input, so there is nothing to decode.")
-        return self.codecs[problem]["inputs"]
+        return self.codecs[problem]["targets"]
 
     def _generate(self, problem: str, batch: list[Item], rows: int, options: DecodeOptions) -> Iterator[Result]:
-        inputs, targets = (self.codecs[problem][name] for name in ("inputs", "targets"))
+        source, targets = self.source_codec(problem), self.codecs[problem]["targets"]
+        continues = self.continues(problem)
 
         def limit(length: int) -> int:
-            ids = max(1, math.ceil(ROOM * self.target_ratios[problem] * length) + options.extra_length)
+            expected = length if continues else math.ceil(ROOM * self.target_ratios[problem] * length)
+            ids = max(length + 1 if continues else 1, expected + options.extra_length)
             return ids if self.net.longest is None else min(ids, self.net.longest)
 
-        length = self._padded(inputs, batch[0].length)
+        length = batch[0].length if continues else self._padded(source, batch[0].length)
         limits_B = np.zeros(rows, np.int32)
         limits_B[: len(batch)] = [limit(item.length) for item in batch]
         positions = -(-limit(length) // STRIDE) * STRIDE
-        arrays, alpha = self._arrays(inputs, [item.stored for item in batch], rows, length), float(options.alpha)
+        arrays = self._arrays(source, [item.stored for item in batch], rows, positions if continues else length)
+        alpha = float(options.alpha)
         if options.sampling is None:
-            found = self._programs.search(problem, inputs, arrays, limits_B, positions, options.beam_size, alpha)
+            found = self._programs.search(problem, source, arrays, limits_B, positions, options.beam_size, alpha)
         else:
             keys_BK2 = np.zeros((rows, options.n_best, 2), np.uint32)
             keys_BK2[: len(batch)] = keys(options.sampling.seed, [item.place for item in batch], options.n_best)
             found = self._programs.sample(
-                problem, inputs, arrays, limits_B, keys_BK2, positions, options.sampling, alpha
+                problem, source, arrays, limits_B, keys_BK2, positions, options.sampling, alpha
             )
         ids_BKT, scores_BK = (ops.convert_to_numpy(tensor) for tensor in found)
         for row, item in enumerate(batch):

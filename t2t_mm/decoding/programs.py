@@ -11,6 +11,7 @@ from keras import ops
 from t2t_mm.data.vocabulary import PAD
 from t2t_mm.decoding.answers import Sampling
 from t2t_mm.decoding.beam import beam_search, length_penalty
+from t2t_mm.decoding.begun import Begun
 from t2t_mm.decoding.compiled import for_all_shapes, for_each_shape
 from t2t_mm.decoding.greedy import greedy
 from t2t_mm.decoding.sampling import sample
@@ -24,7 +25,11 @@ Program = Callable[..., Any]
 
 
 class Programs:
-    """Compiled functions of one net. They read its weights at every call, so weights may change meanwhile."""
+    """Compiled functions of one net. They read its weights at every call, so weights may change meanwhile.
+
+    What answers stand on are `arrays` of a `source`: the inputs, or of a problem without inputs the beginnings of its
+    targets, padded to T, with which what is written begins.
+    """
 
     def __init__(self, net: Net, hparams: DataHparams) -> None:
         self._net, self._hparams = net, hparams
@@ -41,27 +46,27 @@ class Programs:
         return self._open(("classify", self._net.kind(problem)), judge, inputs)(arrays)
 
     def search(
-        self, problem: str, inputs: Codec, arrays: Arrays, limits_B: Any, positions: int, beams: int, alpha: float
+        self, problem: str, source: Codec, arrays: Arrays, limits_B: Any, positions: int, beams: int, alpha: float
     ) -> tuple[Any, Any]:
         """Ids int32[B, K, T] and scores float32[B, K], best first, of up to `limits_B` ids a row; see `beam_search`.
 
         A single beam is greedy search. T is `positions`; a score is log-probability / length_penalty.
         """
 
-        def write(memory: Seq, x_R1D: Any, limits_B: Any) -> tuple[Any, Any]:
+        def write(net: Any, memory: Seq, x_R1D: Any, limits_B: Any) -> tuple[Any, Any]:
             if beams > 1:
-                state = self._net.start_beams(problem, memory, positions, beams)
-                return beam_search(self._net, problem, state, x_R1D, limits_B, positions, beams, alpha)
-            state = self._net.start(problem, memory, positions)
-            ids_BT, log_probs_B = greedy(self._net, problem, state, x_R1D, limits_B, positions)
+                state = net.start_beams(problem, memory, positions, beams)
+                return beam_search(net, problem, state, x_R1D, limits_B, positions, beams, alpha)
+            state = net.start(problem, memory, positions)
+            ids_BT, log_probs_B = greedy(net, problem, state, x_R1D, limits_B, positions)
             return ids_BT[:, None], _scores(ids_BT, log_probs_B, alpha)[:, None]
 
-        return self._generate(("search", alpha), write, problem, inputs, arrays, beams, positions, limits_B)
+        return self._generate(("search", alpha), write, problem, source, arrays, beams, positions, limits_B)
 
     def sample(
         self,
         problem: str,
-        inputs: Codec,
+        source: Codec,
         arrays: Arrays,
         limits_B: Any,
         keys_BK2: Any,
@@ -72,53 +77,58 @@ class Programs:
         """Ids int32[B, K, T] and scores float32[B, K] as `search` gives them, in the order of `keys_BK2`, uint32."""
         rows, samples, _ = keys_BK2.shape
 
-        def write(memory: Seq, x_R1D: Any, limits_B: Any, keys_R2: Any) -> tuple[Any, Any]:
-            state = self._net.start(problem, memory.repeated(samples), positions)  # a sample keeps its own past
+        def write(net: Any, memory: Seq, x_R1D: Any, limits_B: Any, keys_R2: Any) -> tuple[Any, Any]:
+            state = net.start(problem, memory.repeated(samples), positions)  # a sample keeps its own past
             limits_R = ops.repeat(limits_B, samples)
-            ids_RT, log_probs_R = sample(self._net, problem, state, x_R1D, limits_R, positions, keys_R2, sampling)
+            ids_RT, log_probs_R = sample(net, problem, state, x_R1D, limits_R, positions, keys_R2, sampling)
             scores_R = _scores(ids_RT, log_probs_R, alpha)
             return ops.reshape(ids_RT, (rows, samples, positions)), ops.reshape(scores_R, (rows, samples))
 
         key = ("sample", alpha, sampling.temperature, sampling.top_k, sampling.top_p, rows)
         keys_R2 = keys_BK2.reshape(-1, 2)
-        return self._generate(key, write, problem, inputs, arrays, samples, positions, limits_B, keys_R2)
+        return self._generate(key, write, problem, source, arrays, samples, positions, limits_B, keys_R2)
 
     def _generate(
         self,
         key: tuple[Any, ...],
         write: Program,
         problem: str,
-        inputs: Codec,
+        source: Codec,
         arrays: Arrays,
         each: int,
         positions: int,
         *per_row: Any,
     ) -> Any:
-        """What `write` makes of a memory, of the vectors that `each` rows for every source start from, and `per_row`.
+        """What `write` makes of a net, a memory, the vectors that `each` rows of a source start from, and `per_row`.
 
         `key` says what `write` was made with, beside the problem's kind, `each` and `positions`.
         """
-        kind = self._net.kind(problem)
+        kind, reads = self._net.kind(problem), self._net.signatures[problem].inputs is not None
 
         def encode(arrays: Any) -> tuple[Any, Any]:
-            memory = self._net.encode(problem, arrays, Forward())
+            rows = ops.shape(next(iter(arrays.values())))[0]
+            memory = self._net.encode(problem, arrays if reads else None, Forward(), rows)
             self._grids[kind] = memory.grid  # known when traced: no tensor
             return memory.values_BLD, memory.real_BL
 
-        def program(values_BLD: Any, real_BL: Any, x_B1D: Any, *per_row: Any) -> Any:
-            return write(Seq(values_BLD, real_BL, self._grids[kind]), ops.repeat(x_B1D, each, axis=0), *per_row)
+        def program(values_BLD: Any, real_BL: Any, x_B1D: Any, begun_BT: Any, *per_row: Any) -> Any:
+            net = self._net if reads else Begun(self._net, ops.repeat(begun_BT, each, axis=0))
+            memory = Seq(values_BLD, real_BL, self._grids[kind])
+            return write(net, memory, ops.repeat(x_B1D, each, axis=0), *per_row)
 
-        values_BLD, real_BL = self._open(("encode", kind), encode, inputs)(arrays)
+        values_BLD, real_BL = self._open(("encode", kind), encode, source)(arrays)
         key = (*key, kind, each, positions)
         if key not in self._compiled:
             self._compiled[key] = for_each_shape(program, self._net.variables)
         rows = next(iter(arrays.values())).shape[0]
         first_B1D = self._net.first(problem, rows)  # an argument, as problems of a kind differ in it alone
-        return self._compiled[key](values_BLD, real_BL, first_B1D, *(ops.convert_to_tensor(x) for x in per_row))
+        begun_BT = None if reads else ops.convert_to_tensor(arrays["ids"])
+        per_row = tuple(ops.convert_to_tensor(x) for x in per_row)
+        return self._compiled[key](values_BLD, real_BL, first_B1D, begun_BT, *per_row)
 
-    def _open(self, key: Any, function: Program, inputs: Codec) -> Program:
+    def _open(self, key: Any, function: Program, source: Codec) -> Program:
         if key not in self._compiled:
-            self._compiled[key] = for_all_shapes(function, self._net.variables, inputs.spec(self._hparams))
+            self._compiled[key] = for_all_shapes(function, self._net.variables, source.spec(self._hparams))
         return self._compiled[key]
 
 

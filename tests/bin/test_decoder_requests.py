@@ -44,7 +44,8 @@ def reader(text, folder):
         "hear": {"inputs": Audio().open(folder), "targets": text},
         "write": {"targets": text},
     }
-    decoder = Decoder(SimpleNamespace(longest=None), codecs, DataHparams(max_length=40), dict.fromkeys(codecs, 1.0))
+    net = SimpleNamespace(longest=None, generates=lambda problem: problem != "name")
+    decoder = Decoder(net, codecs, DataHparams(max_length=40), dict.fromkeys(codecs, 1.0))
     return lambda problem=None: Reader(decoder, problem, folder, "Choose one.")
 
 
@@ -74,7 +75,27 @@ def test_a_line_that_several_or_no_problems_could_answer_says_which(reader):
 def test_a_named_problem_reads_every_plain_line(reader):
     request = reader("translate").read(1, b"see blue.png")
     assert (request.problem, request.item.source) == ("translate", "see blue.png")
-    assert "reads no input" in reason(reader("write").read(1, b"the dog"))
+
+
+def test_a_language_model_takes_what_is_begun_blanks_and_nothing_too(reader):
+    begun, blank, nothing = (reader("write").read(1, line) for line in (b"the dog", b"  ", b""))
+    assert (begun.item.source, begun.item.length) == (
+        "the dog",
+        reader("translate").read(1, b"the dog").item.length - 1,
+    )
+    assert blank.item.source == "  " and (nothing.item.stored, nothing.item.length) == (b"", 0)
+    assert reader().read(1, b'{"problem": "write", "inputs": ""}').item.length == 0
+    assert "lengths up to 40 ids. Give its end alone." in reason(reader("write").read(1, b"dog " * 60))
+
+
+def test_a_line_of_text_that_no_problem_reads_is_gone_on_with(reader):
+    alone = reader()
+    for name in ("translate", "parse"):
+        del alone.decoder.codecs[name]
+    assert alone.read(1, b"the dog").problem == alone.read(1, b"").problem == "write"
+    assert alone.read(1, b"blue.png").problem == "name"
+    alone.decoder.codecs["tell"] = alone.decoder.codecs["write"]
+    assert reason(alone.read(1, b"the dog")) == "2 problems go on with texts: tell, write. Choose one."
 
 
 def test_json_names_its_problem_and_keeps_what_else_it_holds(reader):

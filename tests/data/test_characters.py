@@ -39,6 +39,21 @@ def test_unknown_characters_and_line_feeds_are_shown_on_one_line(codec):
     assert codec.show(np.array([*codec.symbols(stored)[:1], 0, 1, 5])) == "a"  # up to an end
 
 
+def test_a_beginning_may_be_empty_but_has_known_characters_only(codec):
+    assert codec.store_beginning("a cat\n") == codec.store("a cat\n")
+    assert codec.store_beginning("") == b"" and codec.load(b"", DataHparams(), None).size == 0
+    said = "Its character 3, 'B', is none of the 10 that the model was trained on. Leave it out."
+    with pytest.raises(UserError, match=said):
+        codec.store_beginning("a Bat Bat")
+    with pytest.raises(UserError, match="Received: 7"):
+        codec.store_beginning(7)
+
+
+def test_what_is_shown_for_a_line_feed_is_read_as_one(codec, tmp_path):
+    shown = codec.show(codec.symbols(codec.store("a\ncat")))
+    assert codec.parse(shown, tmp_path) == "a\ncat"
+
+
 def test_nothing_is_no_stretch(codec):
     with pytest.raises(UserError, match="at least one character"):
         codec.store("")

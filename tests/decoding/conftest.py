@@ -29,6 +29,7 @@ class ChainNet(keras.layers.Layer):
             "spell": Signature(text, text, "generic"),
             "spell_too": Signature(text, text, "other"),
             "name": Signature(text, Port("label", "label_size", 3), "generic"),
+            "write": Signature(None, text, "generic"),
         }
         self.built = True
 
@@ -38,7 +39,9 @@ class ChainNet(keras.layers.Layer):
     def generates(self, problem):
         return problem != "name"
 
-    def encode(self, problem, inputs, forward):
+    def encode(self, problem, inputs, forward, rows=None):
+        if inputs is None:  # source 0
+            return Seq(ops.zeros((rows, 1, 1)), ops.ones((rows, 1), "bool"))
         source_BL = ops.cast(ops.maximum(inputs["ids"] - 2, 0), "float32")
         real_BL = ops.arange(ops.shape(source_BL)[1])[None, :] < inputs["lengths"][:, None]
         return Seq(source_BL[:, :, None], real_BL)
@@ -79,6 +82,9 @@ class LettersCodec(Codec):
             raise UserError(f"{value!r} holds other letters than a, b and c.")
         return bytes([*(LETTERS.index(letter) for letter in value), 1])
 
+    def store_beginning(self, value):
+        return self.store(value)[:-1]
+
     def length(self, stored):
         return len(stored)
 
@@ -101,7 +107,7 @@ class LettersCodec(Codec):
         raise NotImplementedError
 
     def positions(self, length, hparams):
-        raise NotImplementedError
+        return length
 
     def parse(self, line, folder):
         return line
