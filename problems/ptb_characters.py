@@ -32,4 +32,4 @@ class LmPtbChar(Problem):
     )
     targets = Characters("ptb")
     command = "to-ptb"
-    metrics = ("neg_log_perplexity", "accuracy")
+    metrics = ("neg_log_perplexity", "bits_per_character", "accuracy")

@@ -21,4 +21,4 @@ class LmText8(Problem):
     source = OneFile(180, name="text8", homepage="http://mattmahoney.net/dc/text8.zip")
     targets = Characters("text8")
     command = "to-text8"
-    metrics = ("neg_log_perplexity", "accuracy")
+    metrics = ("neg_log_perplexity", "bits_per_character", "accuracy")

@@ -4,6 +4,7 @@ A metric maps each example to a short vector of sums; the sums of any number of 
 into the figure. Class targets come as sequences of length 1. B examples, T targets, V symbols or classes, K sums.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,15 @@ def ratio(sums_K: Any) -> float:
     """The first sum per unit of the second; NaN where nothing was counted."""
     total, count = (float(value) for value in sums_K)
     return total / count if count else float("nan")
+
+
+def bits(sums_K: Any) -> float:
+    """`neg_log_perplexity`'s sums as bits a target, which are bits per character where each id is a character.
+
+    So arXiv 1603.09025 (section 5.3) and tables of PTB and text8 give them; lower is better. Of subwords it would be
+    bits per subword, so only problems of `Characters` name this metric.
+    """
+    return -ratio(sums_K) / math.log(2)
 
 
 def neg_log_perplexity(logits_BTV: Any, labels_BT: Any, real_BT: Any) -> Any:
@@ -67,6 +77,7 @@ def accuracy_of_rest(logits_BTV: Any, labels_BT: Any, real_BT: Any) -> Any:
 
 METRICS: dict[str, Metric] = {
     "neg_log_perplexity": Metric(neg_log_perplexity, ratio),
+    "bits_per_character": Metric(neg_log_perplexity, bits),
     "accuracy": Metric(accuracy, ratio),
     "accuracy_per_sequence": Metric(accuracy_per_sequence, ratio),
     "accuracy_of_first": Metric(accuracy_of_first, ratio),

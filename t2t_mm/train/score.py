@@ -25,6 +25,7 @@ from t2t_mm.train.judge import Judging
 from t2t_mm.train.report import LOSS
 
 WINDOW = 256  # examples decoded together, at least: their records are in memory
+BITS = "bits_per_character"  # a teacher-forced metric that a problem may name
 CLASSES = 5  # of an answer that are kept
 
 
@@ -123,14 +124,20 @@ def score(
 def _forced(
     decoder: Decoder, judge: Judging, ready: ReadyProblem, split: str, places: np.ndarray
 ) -> tuple[Figure, ...]:
-    """Log-perplexity and, of what is generated, token accuracy, as arXiv 1706.05137 counts them (table 2)."""
+    """Log-perplexity and, of what is generated, token accuracy, as arXiv 1706.05137 counts them (table 2).
+
+    Beside them bits per character, of problems that name that metric.
+    """
     batches = Batches(ready, split, decoder.hparams, seed=0, training=False, only=places.tolist())
     sums = sums_by_example(judge, batches, [LOSS, "accuracy"])
     order = np.argsort(np.concatenate([batches.plan.batch(position)[2] for position in range(len(batches))]))
-    nats = Figure("log_perplexity", "log perplexity", PLAIN, False, sums[LOSS][order], _nats)
+    forced = [Figure("log_perplexity", "log perplexity", PLAIN, False, sums[LOSS][order], _nats)]
+    if BITS in ready.problem.metrics:
+        forced.append(Figure(BITS, "bits per character", PLAIN, False, sums[LOSS][order], METRICS[BITS].finish))
     right = METRICS["accuracy"].finish
-    tokens = Figure("token_accuracy", "token accuracy", SHARE, True, sums["accuracy"][order], right)
-    return (nats, tokens) if decoder.net.generates(ready.name) else (nats,)
+    if decoder.net.generates(ready.name):
+        forced.append(Figure("token_accuracy", "token accuracy", SHARE, True, sums["accuracy"][order], right))
+    return tuple(forced)
 
 
 def _nats(sums_K: np.ndarray) -> float:

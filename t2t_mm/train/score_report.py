@@ -14,7 +14,7 @@ from t2t_mm.whole_file import whole_file
 NONE = "-"
 FORCED = (
     "log perplexity (nats per target token) and token accuracy are teacher-forced: "
-    "each token is judged given the right ones before it."
+    "each token is judged given the right ones before it; so are bits per character."
 )
 
 

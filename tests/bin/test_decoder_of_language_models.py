@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from t2t_mm import runs
+from t2t_mm.bin import evaluator
 from t2t_mm.bin.decoder import main
 
 ROUND = "abcdef "  # what follows each character is certain; stretches of 180 begin anywhere in it
@@ -77,3 +78,13 @@ def test_what_is_typed_is_gone_on_with_too_its_last_blank_included(run, capsys, 
     said = capsys.readouterr()
     assert said.out.splitlines()[:2] == ["abcd", "def ab"] and len(said.out.splitlines()) == 3
     assert "Its character 1, 'x', is none" in said.err
+
+
+def test_the_evaluation_gives_bits_per_character(run, capsys):
+    assert evaluator.main([f"--output_dir={run / 'run'}", f"--data_dir={run / 'data'}"]) == 0
+    shown = capsys.readouterr().out
+    assert "bits per character" in shown
+    [path] = (run / "run" / "eval").glob("decoded-*.json")
+    forced = json.loads(path.read_text())["problems"]["lm_text8"]["teacher_forced"]
+    assert forced["bits_per_character"] == pytest.approx(forced["log_perplexity"] / 0.6931472, rel=1e-5)
+    assert 0 < forced["bits_per_character"] < 0.5  # the first character of a stretch alone has to be guessed

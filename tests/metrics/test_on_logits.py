@@ -39,6 +39,15 @@ def test_neg_log_perplexity_of_even_logits_is_minus_the_log_of_their_number():
     )
 
 
+def test_bits_per_character_are_the_log_to_base_2_of_each_characters_probability():
+    # 1/2, 1/8, 1 and 1/4 of four characters in two stretches: 1 + 3 + 0 + 2 bits over 4 characters
+    probability_BTV = np.array([[[0.5, 0.5, 0], [0.875, 0, 0.125]], [[1, 0, 0], [0.25, 0.25, 0.5]]]) + 1e-30
+    arrays = np.log(probability_BTV), [[1, 2], [0, 0]], [[True, True], [True, True]]
+    assert figure("bits_per_character", *arrays) == pytest.approx(1.5)
+    nats = figure("neg_log_perplexity", *arrays)
+    assert figure("bits_per_character", *arrays) == pytest.approx(-nats / LN2)
+
+
 def test_large_logits_do_not_overflow():
     assert figure("neg_log_perplexity", [[[1e4, 0.0, 0.0]]], [[1]], [[True]]) == pytest.approx(-1e4)
 
@@ -108,6 +117,7 @@ def test_classes_come_as_sequences_of_length_one(name):
     nothing = pytest.approx(float("nan"), nan_ok=True)
     expected = {
         "neg_log_perplexity": pytest.approx(-4.5, abs=1e-3),
+        "bits_per_character": pytest.approx(4.5 / LN2, abs=1e-3),
         "accuracy_top5": 1.0,
         "accuracy_of_rest": nothing,
     }
