@@ -11,7 +11,7 @@ PIXELS = 784
 
 @HPARAM_SETS.register
 def bn_lstm_mnist() -> HparamSet:
-    """Sequential MNIST: 100 units, W_h as the identity, noise on h_0; batches of 100."""
+    """Sequential MNIST: 100 units, W_h as the identity, noise on h_0; batches of 100, RMSProp with momentum."""
     return HparamSet(
         "bn_lstm",
         BnLstmHparams(
@@ -22,6 +22,8 @@ def bn_lstm_mnist() -> HparamSet:
             statistics_rate=0.01,
         ),
         TrainingHparams(
+            optimizer="rmsprop",
+            momentum=0.9,
             learning_rate=1e-3,
             learning_rate_schedule="constant",
             learning_rate_warmup_steps=0,
@@ -57,7 +59,7 @@ def bn_lstm_ptb() -> HparamSet:
     return replace(
         base,
         body=BnLstmHparams(hidden_size=1000, encoder_layers=0, statistics_steps=100, statistics_rate=0.05),
-        training=replace(base.training, learning_rate=2e-3),
+        training=replace(base.training, optimizer="adam", learning_rate=2e-3),
         data=DataHparams(batch_size=64 * 100),
     )
 
@@ -81,7 +83,7 @@ def bn_lstm_attentive() -> HparamSet:
     return replace(
         base,
         body=BnLstmHparams(hidden_size=240, encoder_layers=0, decoder_layers=0, attentive=True, statistics_steps=256),
-        training=replace(base.training, learning_rate=8e-5, clip_grad_norm=10.0),
+        training=replace(base.training, optimizer="adam", learning_rate=8e-5, clip_grad_norm=10.0),
         data=DataHparams(batch_size=10240, max_length=256),
     )
 

@@ -58,7 +58,7 @@ class DataHparams:
 
 ENDING = ("cosine", "linear", "exponential")  # schedules of the learning rate that end with the run
 SCHEDULES = ("noam", "rsqrt_decay", *ENDING, "constant")  # train/schedule.py
-OPTIMIZERS = ("adam", "adam_w", "adafactor", "momentum")  # one rule each in train/optimisers
+OPTIMIZERS = ("adam", "adam_w", "adafactor", "momentum", "rmsprop")  # one rule each in train/optimisers
 NOT_FINITE = ("stop", "skip", "rollback")  # see train/policy.py
 
 
@@ -66,7 +66,7 @@ NOT_FINITE = ("stop", "skip", "rollback")  # see train/policy.py
 class TrainingHparams:
     """How the weights move. Defaults: T2T's, where it has them."""
 
-    optimizer: str = "adam"  # adam, adam_w, adafactor or momentum
+    optimizer: str = "adam"  # adam, adam_w, adafactor, momentum or rmsprop
     learning_rate: float = 1.0  # times the schedule; T2T's 0.1 counts the same, since its Adam multiplied by 10
     learning_rate_schedule: str = "noam"
     learning_rate_warmup_steps: int = 4000
@@ -76,8 +76,10 @@ class TrainingHparams:
     adafactor_memory_exponent: float = 0.8
     adafactor_clipping_threshold: float = 1.0
     adafactor_multiply_by_parameter_scale: bool = True
-    momentum: float = 0.9
+    momentum: float = 0.9  # of momentum and of rmsprop
     momentum_nesterov: bool = False
+    rmsprop_decay: float = 0.9
+    rmsprop_epsilon: float = 1e-7  # within the root
     weight_decay: float = 0.0  # in the loss, times sum(weight^2) / 2; with adam_w decoupled, times learning rate
     ema_decay: float = 0.0  # of averaged weights, which evaluation and decoding then use; 0: none
     accumulate_batches: int = 1  # of its problem that a step takes; T2T's optimizer_multistep_accumulate_steps
@@ -105,7 +107,8 @@ class TrainingHparams:
         shares = ("label_smoothing", "momentum", "ema_decay", "problem_floor")
         check_bounds(self, dict.fromkeys(positive, (0, inf)) | dict.fromkeys(shares, (0, 1)))
         adam = {"adam_beta1": (0, 0.999999), "adam_beta2": (0, 0.999999), "adam_epsilon": (0, 1)}
-        check_bounds(self, adam | {"learning_rate": (0, 1e38)})
+        rmsprop = {"rmsprop_decay": (0, 0.999999), "rmsprop_epsilon": (1e-30, 1)}
+        check_bounds(self, adam | rmsprop | {"learning_rate": (0, 1e38)})
         adafactor = {"adafactor_memory_exponent": (0, 1), "adafactor_clipping_threshold": (1e-6, inf)}
         check_bounds(self, adafactor | {"accumulate_batches": (1, inf)})
 

@@ -80,7 +80,9 @@ def test_the_rate_may_change_from_step_to_step(adam):
     np.testing.assert_allclose(adam.weights[ENCODER].numpy(), expected, rtol=1e-5)
 
 
-@pytest.mark.parametrize(("rule", "slots"), [("adam", "mv"), ("adam_w", "mv"), ("momentum", "m"), ("adafactor", "rc")])
+@pytest.mark.parametrize(
+    ("rule", "slots"), [("adam", "mv"), ("adam_w", "mv"), ("momentum", "m"), ("adafactor", "rc"), ("rmsprop", "vm")]
+)
 def test_what_a_step_leaves_out_keeps_its_weights_slots_and_counts(rule, slots):
     adam = optimiser(optimizer=rule, ema_decay=0.9, weight_decay=0.1)
     apply(adam, SHAPES, seed=1)

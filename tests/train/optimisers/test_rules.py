@@ -57,6 +57,28 @@ def test_momentum_at_one_rate_is_that_of_keras(nesterov):
     assert_keras(ours, keras.optimizers.SGD(0.1, momentum=0.9, nesterov=nesterov), gradients)
 
 
+def test_rmsprop_by_hand():
+    # t=1: v = 3/4 * 0 + 1/4 * 16 = 4, m = 0.5 * 4 / 2 = 1.  t=2: v = 3/4 * 4 + 1/4 * 4 = 4, m = 1/2 * 1 + 0.1 * 2 / 2.
+    hparams = TrainingHparams(momentum=0.5, rmsprop_decay=0.75, rmsprop_epsilon=1e-12)
+    weight, slots = steps("rmsprop", [1.0], [[4.0], [2.0]], [0.5, 0.1], hparams)
+    assert (slots["v"], slots["m"]) == (pytest.approx(4.0), pytest.approx(0.6))
+    assert weight == pytest.approx(1 - 1 - 0.6, abs=1e-6)
+
+
+@pytest.mark.parametrize(("momentum", "decay", "rates"), [(0.0, 0.9, [0.1] * 5), (0.9, 0.5, [0.1, 0.2, 0.0, 0.1, 0.3])])
+def test_rmsprop_is_that_of_keras_at_rates_that_change_too(momentum, decay, rates):
+    gradients = [drawn((2, 3), seed) for seed in range(1, 6)]
+    hparams = TrainingHparams(momentum=momentum, rmsprop_decay=decay, rmsprop_epsilon=1e-3)
+    ours, _ = steps("rmsprop", drawn((2, 3), 0), gradients, rates, hparams)
+    theirs = keras.optimizers.RMSprop(0.1, rho=decay, momentum=momentum, epsilon=1e-3)
+    assert_keras(ours, theirs, gradients, rates)
+
+
+def test_a_weight_without_a_gradient_stands_still_under_rmsprop():
+    weight, _ = steps("rmsprop", [1.0], [[0.0]], [1.0], TrainingHparams(rmsprop_epsilon=1e-30))
+    assert weight == [1.0]
+
+
 @pytest.mark.parametrize("shape", [(4,), (2, 3), (3, 2, 4)])
 def test_adafactor_is_that_of_keras_without_its_own_schedule(shape):
     gradients = [drawn(shape, seed) for seed in range(1, 6)]
@@ -89,8 +111,10 @@ def test_a_weight_of_zeros_moves_under_adafactor():
     np.testing.assert_allclose(weight, [-1e-3, 1e-3], rtol=1e-4)
 
 
-def assert_keras(ours, optimizer, gradients):
+def assert_keras(ours, optimizer, gradients, rates=None):
     theirs = keras.Variable(drawn(gradients[0].shape, 0))
-    for gradient in gradients:
+    for place, gradient in enumerate(gradients):
+        if rates is not None:
+            optimizer.learning_rate = rates[place]
         optimizer.apply([tensor(gradient)], [theirs])
     np.testing.assert_allclose(ours, theirs.numpy(), rtol=1e-4, atol=1e-6)
