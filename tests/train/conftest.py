@@ -1,4 +1,7 @@
-"""Three tiny problems, generated once: letters to write as capitals, the first of them and the last of them."""
+"""Three tiny problems, generated once: letters to write as capitals, the first of them and the last of them.
+
+And small runs of one of them, which take their steps operation by operation.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,8 +14,13 @@ from t2t_mm.data.label import Label
 from t2t_mm.data.ready import ReadyProblem, open_problem
 from t2t_mm.data.text import Text
 from t2t_mm.problem import DEV, TRAIN, Example, Problem, Source
+from t2t_mm.registry import HPARAM_SETS
 
 LETTERS = "abcd"
+HPARAMS = HPARAM_SETS["multimodel_demo"]().override(
+    "hidden_size=8,encoder_blocks=0,mixer_blocks=0,decoder_blocks=1,experts=0,attention=False,dropout=0,batch_size=64,"
+    "buckets=2,learning_rate_schedule=constant,learning_rate=0.01,learning_rate_warmup_steps=0"
+)
 
 
 class Letters(Source):
@@ -57,3 +65,43 @@ def letters(tmp_path_factory: pytest.TempPathFactory) -> dict[str, ReadyProblem]
     problems = {"capitals": Capitals, "first": FirstLetter, "last": LastLetter}
     generate(problems, folder, folder, report=lambda line: None)
     return {name: open_problem(name, problem, folder) for name, problem in problems.items()}
+
+
+@pytest.fixture(scope="module")
+def data(letters: dict[str, ReadyProblem]) -> Path:
+    """Where the letters lie."""
+    return letters["first"].folder.parent
+
+
+@pytest.fixture(scope="module")
+def together(request, data, tmp_path_factory):
+    """The folder of an undisturbed run of the two workers that the module's `both_train` starts, of its `data`."""
+    folder = tmp_path_factory.mktemp("together")
+    codes, printed = request.module.both_train(data, folder)
+    assert codes == [0, 0], printed
+    return folder
+
+
+@pytest.fixture(scope="module")
+def eager():
+    """Steps computed operation by operation: a few of them take less time than a compilation."""
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture(scope="module")
+def estimator(letters):
+    """An estimator of "first" in a folder, with changed hparams and habits."""
+    from t2t_mm.train.estimator import Estimator, Habits
+
+    def make(folder, changes="", *, train_steps=8, report=print, ready=letters["first"], **habits):
+        habits = Habits(**{"save_seconds": 0, "eval_every": 0, "exhibit": False, **habits})
+        hparams = HPARAMS.override(changes)
+        return Estimator(
+            {"first": ready}, hparams, folder, seed=3, train_steps=train_steps, habits=habits, report=report
+        )
+
+    return make

@@ -103,13 +103,9 @@ def data(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope="module")
-def together(data, tmp_path_factory):
-    """The folder of an undisturbed run of two workers."""
-    folder = tmp_path_factory.mktemp("together")
-    codes, printed = two_workers(__file__, data, folder)
-    assert codes == [0, 0], printed
-    return folder
+def both_train(*given):
+    """The exit codes of both processes, and what they printed."""
+    return two_workers(__file__, *given)
 
 
 @pytest.mark.slow
@@ -127,10 +123,10 @@ def test_two_workers_with_a_problem_each_do_what_one_does_in_turn(data, together
 
 @pytest.mark.slow
 def test_a_worker_with_its_own_problem_that_is_killed_goes_on_exactly(data, together, tmp_path):
-    codes, printed = two_workers(__file__, data, tmp_path, "kill 1")
+    codes, printed = both_train(data, tmp_path, "kill 1")
     assert codes == [1, -signal.SIGKILL], printed
     assert saved(tmp_path)[1]["step"] == KILLED_AT - 1
-    codes, printed = two_workers(__file__, data, tmp_path)
+    codes, printed = both_train(data, tmp_path)
     assert codes == [0, 0], printed
     assert saved(tmp_path)[1] == saved(together)[1]
     assert_same_weights(tmp_path, together)

@@ -29,18 +29,9 @@ def compiled_once(tmp_path_factory):
         yield
 
 
-@pytest.fixture(scope="module")
-def data(letters):
-    return letters["first"].folder.parent
-
-
-@pytest.fixture(scope="module")
-def together(data, tmp_path_factory):
-    """The folder of an undisturbed run of two workers."""
-    folder = tmp_path_factory.mktemp("together")
-    codes, printed = both(TRAINS, data, folder)
-    assert codes == [0, 0], printed
-    return folder
+def both_train(*given):
+    """The same of processes that train."""
+    return both(TRAINS, *given)
 
 
 @pytest.mark.slow
@@ -51,11 +42,11 @@ def test_two_workers_of_jax_do_what_one_process_does(data, together, tmp_path):
 
 @pytest.mark.slow
 def test_a_worker_of_jax_that_is_killed_ends_both_and_the_run_goes_on_exactly(data, together, tmp_path):
-    codes, printed = both(TRAINS, data, tmp_path, "kill 1")
+    codes, printed = both_train(data, tmp_path, "kill 1")
     assert codes == [1, -signal.SIGKILL], printed
     assert printed[0].splitlines()[-1].startswith("Worker 0 of 2 stops: worker 1 (localhost:")
     assert saved(tmp_path)[1]["step"] == KILLED_AT - 1
-    codes, printed = both(TRAINS, data, tmp_path)
+    codes, printed = both_train(data, tmp_path)
     assert codes == [0, 0], printed
     assert_same_weights(tmp_path, together)
 
