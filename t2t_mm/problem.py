@@ -208,9 +208,8 @@ class Codec(abc.ABC):
         return [(self.show(place, source), float(probability_C[place])) for place in best_first]
 
     def joined(self, probabilities: Sequence[np.ndarray], source: Any, hparams: DataHparams) -> list[tuple[str, float]]:
-        """As `likeliest`, of what a head says of each window of the input that `source` is."""
-        (probability_C,) = probabilities
-        return self.likeliest(probability_C, source)
+        """As `likeliest`, of what a head says of each window of the input that `source` is: the mean decides."""
+        return self.likeliest(np.mean(probabilities, axis=0), source)
 
     def well_formed(self, output: np.ndarray, source: Any = None) -> bool:
         """Whether `show` shows just what was put out, and need not repair it."""

@@ -75,3 +75,8 @@ def test_of_equally_likely_classes_the_one_that_stands_first_in_the_list_comes_f
     ranked = codec.likeliest(np.array([0.3, 0.3, 0.4], np.float32))
     assert [name for name, _ in ranked] == ["horse", "cat", "dog"]
     assert [name for name, _ in codec.likeliest(np.full(3, 1 / 3))] == ["cat", "dog", "horse"]
+
+
+def test_of_several_windows_the_mean_decides(codec):
+    ranked = codec.joined([np.array([0.8, 0.1, 0.1]), np.array([0.1, 0.6, 0.3])], None, DataHparams())
+    assert ranked == [(name, pytest.approx(share)) for name, share in (("cat", 0.45), ("dog", 0.35), ("horse", 0.2))]
