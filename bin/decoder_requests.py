@@ -76,8 +76,9 @@ class Reader:
             if "inputs" in codecs and codecs["inputs"].port.modality.startswith(kind)
         ]
         does = f"read {READS[kind]}"
-        if kind == "text" and not found:
-            found, does = [name for name in self.decoder.codecs if self.decoder.continues(name)], "go on with texts"
+        begun = [name for name in self.decoder.codecs if self.decoder.continues(name)]
+        if kind == "text" and begun and not found:
+            found, does = begun, "go on with texts"
         elif not inputs.strip():
             raise UserError("There is nothing in it.")
         if len(found) > 1:

@@ -129,7 +129,7 @@ class Codec(abc.ABC):
 
         Raises UserError for one that cannot be gone on with, as none can but texts.
         """
-        raise UserError(f"Of a target that is no text, as {self.port.key}, no beginning can be given.")
+        raise UserError(f"No beginning of {self.port.key} can be given.")
 
     def store_all(self, values: Sequence[Any]) -> list[bytes]:
         """What `store` makes of each of a few values. Raises UserError when one of them cannot be carried."""

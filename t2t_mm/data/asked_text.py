@@ -17,8 +17,8 @@ from t2t_mm.hparam_set import DataHparams
 class AskedText(Sentences):
     """The raw value is a tuple, (question, text); a line to decode has a tab between them.
 
-    What is longer than the hparam `max_length` is read in windows, so that no text is too long to train on, to be
-    judged or to be asked about.
+    What is longer than the hparam `max_length` is read in windows, so that no text of a record is too long to train on
+    or to be judged.
     """
 
     def open(self, folder: Path) -> "AskedTextCodec":
@@ -32,6 +32,15 @@ class AskedTextCodec(SentencesCodec):
         if len(parts(value)) != 2:
             raise UserError(f"What is read is a question and a text with a tab between them. Received: {value!r:.60}.")
         return super().store(value)
+
+    def longest(self, hparams: DataHparams) -> int:
+        return longest_window(hparams)
+
+    def positions(self, length: int, hparams: DataHparams) -> int:
+        """Those of all its windows: evaluation has them in one batch. What is read at once is one window long."""
+        longest = longest_window(hparams)
+        further = -(-max(0, length - longest) // hparams.window_stride)
+        return min(length, longest) * (1 + further)
 
     def read_length(self, length: int, hparams: DataHparams) -> int:
         return min(length, longest_window(hparams))

@@ -44,6 +44,9 @@ class ReferencesCodec(TextCodec):
             raise UserError("There is no line with anything in it.")
         return _packed(lines)
 
+    def store_beginning(self, value: Any) -> bytes:
+        return _packed([super().store_beginning(value)])
+
     def length(self, stored: bytes) -> int:
         return max(super(ReferencesCodec, self).length(line) for line in _lines(stored))
 

@@ -26,7 +26,8 @@ class Modality(Part, abc.ABC):
     """One modality net, shared by the problems whose ports have equal (modality, key).
 
     Made from its port, the width D of the body and the hparam set. A net that only reads (a picture) or
-    only writes (a class) raises TypeError, naming itself, in the methods of the other direction.
+    only writes (a class) raises TypeError, naming itself, in the methods of the other direction. Before a problem has
+    files, a net is made of ports without a size, to see whether it can be: what needs the size belongs in `build`.
     """
 
     autoregressive: ClassVar[bool]  # whether targets pass through the body's decoder, or a head reads the memory

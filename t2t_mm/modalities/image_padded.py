@@ -21,7 +21,7 @@ class ImagePadded(Modality):
     """{"pixels": uint8[B, H, W, 3]}, black to white 1 apart, in the first 3 of D channels. Nothing is learnt.
 
     The mean of a picture is 0, so that paper is near the zeros around its edges and in the other channels: of white
-    paper as 1 the layers would make large numbers that are alike in all pictures, and a thirtieth that tells them apart.
+    paper as 1 the layers would make large numbers that differ by a thirtieth from picture to picture.
     """
 
     autoregressive = False

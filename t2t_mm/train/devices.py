@@ -12,6 +12,8 @@ import numpy as np
 from t2t_mm.problem import Arrays
 from t2t_mm.train.cluster import Cluster
 
+CHOSEN = ("class", "places")  # arrays that say by -1 that a row is empty, unless lengths say it
+
 
 def use_all_devices(cluster: Cluster) -> None:
     """Let weights that are made from now on stand on every device of this process, if this is JAX and it has several.
@@ -25,7 +27,7 @@ def use_all_devices(cluster: Cluster) -> None:
 def shared(arrays: dict[str, Arrays]) -> dict[str, Any]:
     """The arrays of a batch as a step takes them: where there are several devices, a part on each.
 
-    Empty rows are put behind, so that the parts are alike: length 0, class -1.
+    Empty rows are put behind, so that the parts are alike: length 0, and where there is none, class or places -1.
     """
     distribution = keras.distribution.distribution()
     if not isinstance(distribution, keras.distribution.DataParallel):
@@ -41,9 +43,13 @@ def shared(arrays: dict[str, Arrays]) -> dict[str, Any]:
 def padded(arrays: dict[str, Arrays], devices: int) -> dict[str, Arrays]:
     """The arrays of a batch, with as many empty rows behind it as make its rows a multiple of `devices`."""
 
-    def longer(name: str, array: np.ndarray) -> np.ndarray:
+    def longer(array: np.ndarray, empty: int) -> np.ndarray:
         added = -len(array) % devices
-        empty = -1 if name == "class" else 0
         return np.concatenate([array, np.full((added, *array.shape[1:]), empty, array.dtype)])
 
-    return {feature: {name: longer(name, array) for name, array in of.items()} for feature, of in arrays.items()}
+    return {
+        feature: {
+            name: longer(array, -1 if name in CHOSEN and "lengths" not in of else 0) for name, array in of.items()
+        }
+        for feature, of in arrays.items()
+    }

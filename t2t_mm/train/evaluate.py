@@ -73,9 +73,13 @@ def with_permuted_inputs(batch: Batch, seed: int) -> Batch:
     to beat.
     """
     first_E = first_rows(batch)
+    rows_E = np.diff([*first_E, len(batch.ids)])
     order = np.arange(len(next(iter(batch.arrays["inputs"].values()))))
-    partner_E = first_E[partners(len(first_E), seed, f"{batch.problem} {batch.position}")]
-    order[: len(batch.ids)] = np.repeat(partner_E, np.diff([*first_E, len(batch.ids)]))
+    for own, other in enumerate(partners(len(first_E), seed, f"{batch.problem} {batch.position}")):
+        taken = (
+            first_E[other] + np.arange(rows_E[own]) % rows_E[other]
+        )  # windows may differ, right answers' inputs don't
+        order[first_E[own] : first_E[own] + rows_E[own]] = taken
     inputs = {name: array[order] for name, array in batch.arrays["inputs"].items()}
     return replace(batch, arrays={**batch.arrays, "inputs": inputs})
 

@@ -73,6 +73,12 @@ def test_a_batch_of_evaluation_has_the_fewer_texts_the_more_windows_they_have(re
     assert dev.plan.buckets[0].rows != dev.plan.buckets[1].rows
 
 
+def test_a_text_takes_the_positions_of_all_its_windows(ready):
+    codec = ready.codecs["inputs"]
+    # 40 ids a window, 16 further on: a text of 100 ids ends in the fifth, 40 + 16 + 16 + 16 + 16 >= 100.
+    assert [codec.positions(length, HPARAMS) for length in (7, 40, 41, 100)] == [7, 40, 80, 200]
+
+
 def test_training_draws_a_window_anew_in_each_epoch_and_leaves_nothing_out(ready):
     train = Batches(ready, "train", HPARAMS, seed=0, training=True)
     assert (train.examples, train.dropped) == (2, 0)

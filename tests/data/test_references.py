@@ -32,6 +32,13 @@ def test_all_lines_are_kept_and_come_back(codec):
     assert [codec.value(one) for one in codec.references(stored)] == [(line,) for line in CAPTIONS]
 
 
+def test_a_line_that_is_begun_has_no_end(codec):
+    whole = codec.load(codec.store(("the dog",)), DataHparams(), None)
+    begun = codec.load(codec.store_beginning("the dog"), DataHparams(), None)
+    np.testing.assert_array_equal(begun, whole[:-1])
+    assert len(codec.load(codec.store_beginning(""), DataHparams(), None)) == 0
+
+
 def test_the_length_is_that_of_the_longest_line_with_its_end(codec):
     lengths = [codec.length(codec.store([line])) for line in CAPTIONS]
     assert codec.length(codec.store(CAPTIONS)) == max(lengths) == lengths[1]

@@ -97,6 +97,15 @@ def test_rows_become_a_multiple_of_the_devices_by_empty_ones_behind():
     np.testing.assert_array_equal(padded(arrays, 3)["targets"]["class"], [0, 1, 2])
 
 
+def test_an_empty_row_of_places_has_none_and_one_with_a_length_has_length_zero():
+    places = {"places": np.array([[4, 6]], "int32")}
+    hidden = {"places": np.array([[0, 3]], "int32"), "lengths": np.array([2], "int32")}
+    np.testing.assert_array_equal(padded({"targets": places}, 2)["targets"]["places"], [[4, 6], [-1, -1]])
+    found = padded({"targets": hidden}, 2)["targets"]
+    np.testing.assert_array_equal(found["places"], [[0, 3], [0, 0]])
+    np.testing.assert_array_equal(found["lengths"], [2, 0])
+
+
 if __name__ == "__main__":
     found: dict[str, Any] = {**three_steps()}
     np.savez(Path(sys.argv[1]), **found)

@@ -105,3 +105,19 @@ def test_all_right_answers_of_an_example_get_the_inputs_of_one_other_example():
     assert all(len(group) == 1 for group in groups)
     assert [group.pop() for group in groups] in ([8, 9, 7], [9, 7, 8])
     assert permuted[6] == 0
+
+
+def windows(*of_each):
+    """Examples of as many windows, whose inputs are ten times the example's number and the window's."""
+    ids = [f"{example}" for example, count in enumerate(of_each) for _ in range(count)]
+    inputs = [10 * example + window for example, count in enumerate(of_each) for window in range(count)]
+    return Batch("p", 0, tuple(ids), {"inputs": {"ids": np.array(inputs)[:, None]}, "targets": {}})
+
+
+def test_the_windows_of_an_example_get_those_of_the_other_one_after_the_other():
+    permuted = with_permuted_inputs(windows(2, 3), seed=1).arrays["inputs"]["ids"][:, 0]
+    assert permuted.tolist() == [10, 11, 0, 1, 0]  # the third window begins with the other's first again
+
+
+def test_an_example_alone_keeps_each_of_its_windows():
+    assert with_permuted_inputs(windows(3), seed=1).arrays["inputs"]["ids"][:, 0].tolist() == [0, 1, 2]

@@ -2,8 +2,8 @@
 
     v = decay v + (1 - decay) g^2      m = momentum m + rate * g / sqrt(v + epsilon)      theta -= m
 
-It keeps steps, where the rule `momentum` keeps gradients. Nothing corrects that v begins as zero, so the first steps
-are up to 1 / sqrt(1 - decay) rates long.
+It keeps steps, where the rule `momentum` keeps gradients, and while gradients agree they grow to 1 / (1 - momentum)
+rates. Nothing corrects that v begins as zero, so the first one is up to 1 / sqrt(1 - decay) rates long.
 """
 
 from typing import Any
