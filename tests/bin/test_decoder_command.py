@@ -152,6 +152,7 @@ MIXED = [
 ]
 
 
+@pytest.mark.slow
 def test_one_file_of_all_kinds_is_answered_in_json_with_the_reasons_of_what_failed(
     untrained_run, pictures, answers, tmp_path, capsys
 ):
