@@ -66,6 +66,7 @@ def test_every_model_learns_every_problem(net, problem):
         assert np.isfinite(float(loss.nats)) and float(loss.count) == (8 if net.generates(problem) else 2)
 
 
+@pytest.mark.slow
 def test_what_a_net_says_of_itself_holds_its_statistics_and_takes_them_back():
     one, other = (Net(PROBLEMS, HPARAMS["bn_lstm"]) for _ in range(2))
     one.build()

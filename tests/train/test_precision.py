@@ -85,6 +85,7 @@ def test_only_what_norms_gates_and_tables_hold_reads_as_float32(net):
     assert {dtype(weight.value) for weight in weights} == {"float32"}
 
 
+@pytest.mark.slow
 def test_a_step_in_bfloat16_is_nearly_that_in_float32():
     given = Batch("size", 0, ("train/0", "train/1"), features("size"))
     losses, moments = [], []

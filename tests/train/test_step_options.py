@@ -119,7 +119,10 @@ def test_weight_decay_counts_in_the_gradient_and_decays_no_net_that_is_not_used(
     assert_unused_stays(before, decays)
 
 
-@pytest.mark.parametrize("changes", [*BY_RULE, "accumulate_batches=3"])
+# The guard stands around every rule alike; Adafactor's slots are of other shapes than weights.
+@pytest.mark.parametrize(
+    "changes", [*(one for one in BY_RULE if "=ada" in one and "=adam_" not in one), "accumulate_batches=3"]
+)
 def test_a_gradient_that_is_not_finite_moves_nothing_until_told_to_go_on(changes):
     run = run_of(changes)
     batches = [batch("size")] if changes in BY_RULE else [batch("size", [0, 1, 2]), batch("size", [3, 4, 5])]
