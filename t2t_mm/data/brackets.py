@@ -65,24 +65,22 @@ def read_trees(lines: Iterable[str], where: str) -> Iterator[Node]:
                     f"{where}, line {number}: a tree has more than {DEEPEST} brackets in one another, so the file "
                     f"is damaged or no treebank; fetch it again."
                 )
-            if tag:
-                leaf = Node(tag, word=word)
-                if not stack:
-                    yield leaf
-                else:
-                    stack[-1].children.append(leaf)
-            elif token == "(":
+            if token == "(":
                 stack.append(_Open(number))
+                continue
+            if tag:
+                node = Node(tag, word=word)
             elif not stack:
                 raise UserError(f"{where}, line {number}: {token!r} stands outside of every bracket.")
             elif token == ")":
                 node = _close(stack.pop(), where, number)
-                if not stack:
-                    yield node
-                else:
-                    stack[-1].children.append(node)
             else:
                 _fill(stack[-1], token, where, number)
+                continue
+            if stack:
+                stack[-1].children.append(node)
+            else:
+                yield node
     if stack:
         raise UserError(
             f"{where}, line {stack[0].line}: the tree that opens here is unbalanced; "
