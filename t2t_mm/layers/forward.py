@@ -43,6 +43,16 @@ class Noise:
         x = x * u32(0x9E3779B9) + mix(self.seed ^ u32(zlib.crc32(path.encode())))
         return ops.reshape(mix(x), shape)
 
+    def kept(self, shape: Any, rate: float, path: str) -> Any:
+        """bool of `shape`, True with probability 1 - rate, to 1 / 65,536: a hash serves two neighbours in a row."""
+        row = 1
+        for size in shape[1:]:
+            row = row * size
+        words = (row + 1) // 2
+        halves = ops.view(self.bits((shape[0], words, 1), path), "uint16")
+        drawn = ops.reshape(halves, (shape[0], 2 * words))[:, :row]
+        return ops.reshape(drawn >= ops.convert_to_tensor(np.uint16(round(rate * 2**16))), shape)
+
     def uniform(self, shape: Any, path: str) -> Any:
         """float32 in [0, 1) of `shape`."""
         return ops.cast(ops.right_shift(self.bits(shape, path), u32(8)), "float32") * 2.0**-24

@@ -45,6 +45,28 @@ def test_uniform_fills_the_unit_interval_evenly():
     assert (((counts - 10_000) ** 2) / 10_000).sum() < 44  # chi squared of 19 degrees of freedom, one in a thousand
 
 
+@pytest.mark.parametrize("shape", [(3, 5, 7), (4, 6), (9,)])
+def test_two_neighbours_in_a_row_share_a_hash_half_and_half(shape):
+    words = (int(np.prod(shape[1:])) + 1) // 2
+    hashes_BW = numbers("bits", 3, "path", (shape[0], words))
+    halves_BR = np.stack([hashes_BW & 0xFFFF, hashes_BW >> 16], axis=-1).reshape(shape[0], -1)
+    kept = ops.convert_to_numpy(Noise(np.uint32(3)).kept(shape, 0.3, "path"))
+    np.testing.assert_array_equal(kept, (halves_BR[:, : int(np.prod(shape[1:]))] >= 0.3 * 65536).reshape(shape))
+
+
+@pytest.mark.parametrize("rate", [0.01, 0.2, 0.5, 0.99])
+def test_so_many_are_kept_as_the_rate_says_and_neighbours_know_nothing_of_each_other(rate):
+    kept = ops.convert_to_numpy(Noise(np.uint32(1)).kept((1000, 401), rate, "path")).astype("float32")
+    assert abs(kept.mean() - (1 - rate)) < 4 * (rate * (1 - rate) / kept.size) ** 0.5
+    assert abs(np.corrcoef(kept[:, :-1:2].ravel(), kept[:, 1::2].ravel())[0, 1]) < 0.01
+
+
+def test_rows_of_a_part_of_the_batch_keep_what_they_would_in_the_whole():
+    whole = ops.convert_to_numpy(Noise(np.uint32(4)).kept((6, 5), 0.5, "path"))
+    part = Noise(np.uint32(4), np.int32(2), np.int32(3)).kept((2, 5), 0.5, "path")
+    np.testing.assert_array_equal(ops.convert_to_numpy(part), whole[3:5])
+
+
 def test_normal_has_mean_0_deviation_1_and_the_tails_of_a_normal():
     values = numbers("normal", 1, "path", (200_000,))
     assert np.isfinite(values).all()
