@@ -83,6 +83,7 @@ class TrainingHparams:
     weight_decay: float = 0.0  # in the loss, times sum(weight^2) / 2; with adam_w decoupled, times learning rate
     ema_decay: float = 0.0  # of averaged weights, which evaluation and decoding then use; 0: none
     accumulate_batches: int = 1  # of its problem that a step takes; T2T's optimizer_multistep_accumulate_steps
+    batches_at_once: int = 1  # of those, computed side by side, each on cores of its own; on TensorFlow
     freeze: str = ""  # parts that do not train: "body/encoder text_*"
     clip_grad_norm: float = 2.0  # global norm over the weights in use; 0 does not clip
     label_smoothing: float = 0.1
@@ -110,7 +111,10 @@ class TrainingHparams:
         rmsprop = {"rmsprop_decay": (0, 0.999999), "rmsprop_epsilon": (1e-30, 1)}
         check_bounds(self, adam | rmsprop | {"learning_rate": (0, 1e38)})
         adafactor = {"adafactor_memory_exponent": (0, 1), "adafactor_clipping_threshold": (1e-6, inf)}
-        check_bounds(self, adafactor | {"accumulate_batches": (1, inf)})
+        check_bounds(self, adafactor | dict.fromkeys(("accumulate_batches", "batches_at_once"), (1, inf)))
+        if self.accumulate_batches % self.batches_at_once:
+            received = f"received {self.batches_at_once} and {self.accumulate_batches}"
+            raise UserError(f"batches_at_once must divide accumulate_batches; {received}.")
 
 
 PLAIN = ("bool", "int", "float", "str")  # types that text is parsed to

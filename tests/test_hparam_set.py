@@ -87,6 +87,7 @@ def test_every_registered_set_takes_back_its_own_values_as_text(name):
         ("decoder_experts=1", "decoder_experts must be 0 or more than experts_per_token; received 1 and 2"),
         ("mixing=mud", "mixing is 'steps' or 'blocks'; received 'mud'"),
         ("optimizer=adm", "Did you mean 'adam'"),
+        ("accumulate_batches=3,batches_at_once=2", "batches_at_once must divide accumulate_batches; received 2 and 3"),
     ],
 )
 def test_a_value_that_makes_no_model_is_refused(changes, sentence):

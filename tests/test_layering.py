@@ -53,12 +53,14 @@ BACKEND_KERNELS = {  # one function per backend, measured
     "t2t_mm/layers/dispatch.py",
     "t2t_mm/train/cluster_jax.py",
     "t2t_mm/train/cluster_tensorflow.py",
+    "t2t_mm/train/cores.py",
     "t2t_mm/train/optimiser.py",
     "t2t_mm/train/optimisers/adam.py",
     "t2t_mm/train/profiler_jax.py",
     "t2t_mm/train/profiler_tensorflow.py",
     "t2t_mm/train/step_apart.py",
     "t2t_mm/train/step_jax.py",
+    "t2t_mm/train/step_side_by_side.py",
     "t2t_mm/train/step_tensorflow.py",
 }
 FILES = sorted(

@@ -42,15 +42,17 @@ class Compiler(abc.ABC):
     """
 
     gathers = False
+    side_by_side = False  # whether programs take several batches, as the hparam batches_at_once says
 
     def __init__(self, net: Net, optimiser: Optimiser, hparams: TrainingHparams, cluster: Cluster = ALONE) -> None:
         self.net, self.optimiser, self.hparams, self.cluster = net, optimiser, hparams, cluster
+        self.at_once = hparams.batches_at_once if self.side_by_side else 1  # batches that a program takes
         self.traced = 0  # steps, counted where they are traced
         self.sound = keras.Variable(1.0, dtype="float32", trainable=False, name="sound")
         shapes = {"nats": ()} | {path: weight.shape for path, weight in optimiser.weights.items()}
         self.gathered = {
             name: keras.Variable(np.zeros(shape, "float32"), trainable=False, name="gathered")
-            for name, shape in (shapes.items() if self.gathers or hparams.accumulate_batches > 1 else ())
+            for name, shape in (shapes.items() if self.gathers or hparams.accumulate_batches > self.at_once else ())
         }
 
     @abc.abstractmethod
@@ -65,6 +67,13 @@ class Compiler(abc.ABC):
     @abc.abstractmethod
     def gather(self, problem: str, specs: Specs) -> Program:
         """The same for a batch that others of its step follow, without `rate`: adds to `gathered` and gives nothing."""
+
+    def grouped(self, given: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+        """What calls of `gather` take for a step of these batches, and last that of `train`, but for the rate.
+
+        `given` holds (features, command, multiplier, noise_seed, share) of each batch.
+        """
+        return list(given)
 
     @abc.abstractmethod
     def gradients(

@@ -58,10 +58,13 @@ class Steps:
         self.workers = workers
         self.own = (cluster.index,) if cluster.count == workers else tuple(range(workers))  # workers of this process
         self._compiler: Compiler
+        if hparams.batches_at_once > 1 and max(workers, cluster.count) > 1:
+            received = f"received {hparams.batches_at_once} and {max(workers, cluster.count)} workers"
+            raise UserError(f"batches_at_once is for a process that trains alone; {received}.")
         if workers > 1:
             self._compiler = self._apart = _apart()(net, optimiser, hparams, cluster, workers)
         else:
-            self._compiler = _compiler()(net, optimiser, hparams, cluster)
+            self._compiler = _compiler(hparams.batches_at_once)(net, optimiser, hparams, cluster)
         self._compiled: dict[Any, Callable[..., Any]] = {}
         self.compiling = 0.0  # seconds of calls in which something was traced or compiled, so far
 
@@ -74,12 +77,13 @@ class Steps:
         name, kind, batches = batch.problem, self.net.kind(batch.problem), [batch, *others]
         targets = sum(one.targets for one in batches)
         shares = [np.float32(one.targets / targets if targets else 1 / len(batches)) for one in batches]
-        for number, one in enumerate(batches[:-1]):
+        given = [(*self._given(one, step, number, multiplier), shares[number]) for number, one in enumerate(batches)]
+        *before, last = self._compiler.grouped(given)
+        for group in before:
             gather = self._once(("gather", kind), lambda: self._compiler.gather(name, self._specs[name]))
-            gather(*self._given(one, step, number, multiplier), shares[number])
+            gather(*group)
         train = self._once(("train", kind), lambda: self._compiler.train(name, self._specs[name]))
-        last = self._given(batches[-1], step, len(others), multiplier)
-        return Stepped(*train(*last, shares[-1], np.float32(rate)))
+        return Stepped(*train(*last, np.float32(rate)))
 
     def train_apart(
         self, taken: Sequence[Sequence[Batch]], step: int, rate: float, multipliers: Sequence[float]
@@ -168,9 +172,13 @@ def _apart() -> type["ApartCompiler"]:
     return ApartCompiler
 
 
-def _compiler() -> type[Compiler]:
+def _compiler(batches_at_once: int) -> type[Compiler]:
     """Imports the one library that the backend needs."""
     match keras.backend.backend():
+        case "tensorflow" if batches_at_once > 1:
+            from t2t_mm.train.step_side_by_side import SideBySideCompiler
+
+            return SideBySideCompiler
         case "tensorflow":
             from t2t_mm.train.step_tensorflow import TensorFlowCompiler
 

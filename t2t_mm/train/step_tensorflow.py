@@ -20,14 +20,14 @@ class TensorFlowCompiler(Compiler):
     """One graph for each kind, for all shapes."""
 
     def train(self, problem: str, specs: Specs) -> Program:
-        @tf.function(input_signature=[signature(specs), *GIVEN, RATE], autograph=False, jit_compile=False)
+        @tf.function(input_signature=[*self.given(specs), RATE], autograph=False, jit_compile=False)
         def run(*given: Any) -> Any:
             self.traced += 1
             return self.cluster.together(step)(*given)
 
-        def step(features: Any, command: Any, multiplier: Any, noise_seed: Any, share: Any, rate: Any) -> Any:
-            given = features, command, multiplier, noise_seed
-            gradients, nats, reports, moved = self.gradients(problem, *given, replicas=self.cluster.replicas)
+        def step(features: Any, command: Any, *rest: Any) -> Any:
+            *given, rate = rest
+            gradients, nats, reports, moved, share = self.found(problem, specs, features, command, *given)
             gradients, nats = self.whole(gradients, nats, share, command)
             norm = tf.linalg.global_norm(list(gradients.values()))
             with tf.control_dependencies([*reports.values(), *moved.values()]):  # nothing moves if a worker is gone
@@ -47,18 +47,26 @@ class TensorFlowCompiler(Compiler):
         return run
 
     def gather(self, problem: str, specs: Specs) -> Program:
-        @tf.function(input_signature=[signature(specs), *GIVEN], autograph=False, jit_compile=False)
+        @tf.function(input_signature=self.given(specs), autograph=False, jit_compile=False)
         def run(*given: Any) -> None:
             self.traced += 1
             self.cluster.together(step)(*given)
 
-        def step(features: Any, command: Any, multiplier: Any, noise_seed: Any, share: Any) -> None:
-            given = features, command, multiplier, noise_seed
-            gradients, nats, _, _ = self.gradients(problem, *given, replicas=self.cluster.replicas)
+        def step(*given: Any) -> None:
+            gradients, nats, _, _, share = self.found(problem, specs, *given)
             for name, value in (gradients | {"nats": nats}).items():
                 self.gathered[name].value.assign_add(share * value)
 
         return run
+
+    def given(self, specs: Specs) -> list[Any]:
+        """The signature of what `gather` takes, and `train` before the rate."""
+        return [signature(specs), *GIVEN]
+
+    def found(self, problem: str, specs: Specs, *given: Any) -> tuple[Any, ...]:
+        """What `gradients` gives for that, and the share of the step that it is."""
+        *batch, share = given
+        return *self.gradients(problem, *batch, replicas=self.cluster.replicas), share
 
     def gradients(
         self, problem: str, *given: Any, replicas: Replicas = ALONE

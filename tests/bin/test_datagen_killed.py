@@ -104,7 +104,7 @@ def kill(process):
     process.communicate()
 
 
-@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("processes", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_after_a_kill_finished_shards_are_not_made_again(make, processes):
     datagen = make(processes)
     datagen.finish("whole")

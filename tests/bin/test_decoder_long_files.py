@@ -32,6 +32,7 @@ def job(untrained_run, pictures, small_windows, tmp_path):
     return flags, (tmp_path / "whole.jsonl").read_bytes()
 
 
+@pytest.mark.slow
 def test_the_parts_of_several_workers_are_together_what_one_would_write(job, tmp_path, capsys):
     flags, whole = job
     parts = []

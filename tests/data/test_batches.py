@@ -165,7 +165,7 @@ def test_batches_look_as_the_codecs_say(text, pictures):
                 assert all(want in (None, have) for want, have in zip(spec.shape, array.shape, strict=True))
 
 
-@pytest.mark.parametrize("workers", [2, 3, 300])
+@pytest.mark.parametrize("workers", [2, 3, pytest.param(300, marks=pytest.mark.slow)])
 def test_the_rows_of_all_workers_are_the_batch(text, pictures, workers):
     for ready in (text, pictures):
         whole = Batches(ready, "train", HPARAMS, seed=1, training=True)

@@ -142,6 +142,7 @@ def test_greedy_is_step_by_step_what_the_model_finds_likeliest_when_it_reads_it_
         assert result.answers[0].score == pytest.approx(expected, rel=1e-3, abs=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "how",
     [

@@ -111,6 +111,7 @@ def test_beams_that_take_over_pasts_go_on_as_if_each_had_had_its_own(body):
     follow_beams(body, 7, judged=range(7))
 
 
+@pytest.mark.slow
 def test_beams_do_so_beyond_the_reach_of_the_widest_convolution(scrambled):
     body = made(replace(SMALL, mixing="blocks", experts=0), scrambled)
     follow_beams(body, 130, judged=(50, 112, 113, 129))  # the ring of 15 taps at dilation 8 holds 113

@@ -96,7 +96,7 @@ def test_a_signal_saves_the_step_under_way_and_a_loss_that_is_not_finite_moves_n
     assert run.step == 2
 
 
-@pytest.mark.parametrize("train_steps", [1, 5])
+@pytest.mark.parametrize("train_steps", [1, pytest.param(5, marks=pytest.mark.slow)])
 def test_where_steps_are_under_way_a_loss_that_is_not_finite_takes_the_run_back_to_before(
     estimator, tmp_path, monkeypatch, train_steps
 ):
@@ -132,6 +132,7 @@ def test_every_evaluation_shows_an_example_and_the_loads_of_the_experts_in_tenso
         assert [event.step for event in events.Scalars(f"experts-{name}/encoder/experts/busiest")] == [100, 200]
 
 
+@pytest.mark.slow
 def test_a_run_may_show_nothing(estimator, tmp_path):
     run = estimator("first", tmp_path, train_steps=1, exhibit=False)
     run.train_and_evaluate()

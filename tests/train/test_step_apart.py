@@ -161,6 +161,7 @@ def test_several_batches_of_a_worker_count_by_their_targets():
     np.testing.assert_allclose(run.net.tensors()[name], right, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_number_that_is_not_finite_names_its_worker_and_moves_nothing():
     run = run_of("optimizer=adam,ema_decay=0.9")
     before = run.tensors()

@@ -3,10 +3,12 @@
 from dataclasses import replace
 from functools import cache
 
+import keras
 import numpy as np
 import pytest
 
 from t2t_mm.data.batch import Batch
+from t2t_mm.errors import UserError
 from t2t_mm.hparam_set import OPTIMIZERS
 from t2t_mm.models.net import Net
 from t2t_mm.problem import ArraySpec, Port, Signature
@@ -92,6 +94,31 @@ def test_several_batches_count_as_one_large_batch():
         np.testing.assert_allclose(tensors[name], expected[name], rtol=1e-2, atol=1e-6, err_msg=name)
     counts = [name for name in expected if name.startswith("steps/")]
     assert [tensors[name] for name in counts] == [expected[name] for name in counts]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="elsewhere batches come one after the other")
+@pytest.mark.parametrize("at_once", [2, 4])
+def test_batches_side_by_side_say_and_move_what_they_do_one_after_the_other(at_once):
+    noisy = "experts=4,experts_per_token=2,expert_size=8,branch_dropout=0.2,accumulate_batches=4"
+    serial, side_by_side = run_of(noisy), run_of(f"{noisy},batches_at_once={at_once}")
+    batches = [batch("to_german", rows) for rows in ([0, 1], [2], [3, 4, 5], [1])]
+    for step in (1, 2):
+        right, found = serial.train(*batches, step=step), side_by_side.train(*batches, step=step)
+        assert float(found.nats) == pytest.approx(float(right.nats), rel=1e-5)
+        assert float(found.gradient_norm) == pytest.approx(float(right.gradient_norm), rel=1e-4)
+        for name, value in right.reports.items():
+            np.testing.assert_allclose(found.reports[name], value, rtol=1e-4, atol=1e-5, err_msg=name)
+    expected, tensors = serial.tensors(), side_by_side.tensors()
+    for name in (name for name in expected if name.endswith("/m")):
+        np.testing.assert_allclose(tensors[name], expected[name], rtol=1e-3, atol=1e-6, err_msg=name)
+    assert moved(side_by_side.start, tensors) == moved(serial.start, expected)
+
+
+def test_several_workers_take_no_batches_side_by_side():
+    training = HPARAMS.override("accumulate_batches=2,batches_at_once=2").training
+    with pytest.raises(UserError, match="for a process that trains alone; received 2 and 3 workers"):
+        Steps(run_of().net, run_of().optimiser, SPECS, training, seed=0, workers=3)
 
 
 def test_a_batch_without_targets_weighs_nothing_among_others():

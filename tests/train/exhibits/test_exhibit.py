@@ -141,7 +141,7 @@ def test_a_picture_is_shown_with_every_right_answer(show, ready):
     assert {"examples-captions/attention", "examples-captions/attention_by_layer"} < set(shown.pictures)
 
 
-@pytest.mark.parametrize("name", ["speech", "waveform"])
+@pytest.mark.parametrize("name", ["speech", pytest.param("waveform", marks=pytest.mark.slow)])
 def test_a_sound_is_shown_with_its_spectra(show, name):
     shown = show(name)
     assert {f"examples-{name}/input", f"examples-{name}/attention", f"experts-{name}/load"} < set(shown.pictures)

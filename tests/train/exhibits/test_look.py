@@ -35,6 +35,7 @@ def looker(net):
     return Looker(net, HPARAMS.data)
 
 
+@pytest.mark.slow
 def test_what_is_written_is_what_the_decoder_writes(net, looker, letters):
     ready = letters["capitals"]
     decoder = Decoder(net, {"capitals": ready.codecs}, HPARAMS.data, {"capitals": ready.target_ratio})

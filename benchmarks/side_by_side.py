@@ -1,0 +1,107 @@
+"""A step whose batches are computed side by side, beside the same step at once and its batches one after the other.
+
+    python benchmarks/side_by_side.py --hparams_set=multimodel_tiny --rows=32 --parts=2
+
+A made-up text problem with full rows. How many cores an operation takes is settled when TensorFlow starts, so each way
+is a process of its own; they take turns, one works while the others wait. Printed are medians, ratios within a turn,
+and the rate of a plain product in a process that keeps all cores to an operation.
+"""
+
+import argparse
+import multiprocessing
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from statistics import median
+
+STEPS = 3  # of a turn
+RATE = 1e-4
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--hparams_set", default="multimodel_tiny")
+    parser.add_argument("--hparams", default="")
+    parser.add_argument("--vocabulary", type=int, default=8192)
+    parser.add_argument("--rows", type=int, default=32, help="of a step")
+    parser.add_argument("--length", type=int, default=32, help="ids in a source and in a target")
+    parser.add_argument("--parts", type=int, default=2, help="batches that the rows are parted into")
+    parser.add_argument("--turns", type=int, default=15)
+    options = parser.parse_args()
+    parts = options.parts
+    ways = {
+        "one batch": (1, 1),
+        f"{parts} batches, one after the other": (parts, 1),
+        f"{parts} batches side by side": (parts, parts),
+    }
+
+    from clock import gemm_rate, in_turns
+
+    before = gemm_rate()
+    with stepping(options, ways) as steppers:
+        calls = {way: lambda stepper=stepper: asked(stepper, options.rows) for way, stepper in steppers.items()}
+        in_turns(calls, 1)
+        times = in_turns(calls, options.turns)
+    gemm = (before + gemm_rate()) / 2
+    first, tokens = times["one batch"], options.rows * options.length
+    print(f"{options.hparams_set} {options.hparams}: {options.rows} x {options.length} target tokens a step; a plain ")
+    print(f"product: {gemm:.0f} GFLOP/s\n\n{'':34}{'a step':>12}{'tokens/s':>12}{'times the first':>18}")
+    for way, taken in times.items():
+        seconds, ratio = median(taken) / STEPS, median(b / a for a, b in zip(first, taken, strict=True))
+        print(f"{way:34}{seconds * 1e3:9.1f} ms{tokens / seconds:12,.0f}{ratio:18.2f}")
+
+
+@contextmanager
+def stepping(options: argparse.Namespace, ways: dict[str, tuple[int, int]]) -> Iterator[dict[str, Connection]]:
+    """A process for each way, which takes steps when it is asked to."""
+    spawn = multiprocessing.get_context("spawn")
+    here, processes = {}, []
+    for way, (parts, at_once) in ways.items():
+        here[way], there = spawn.Pipe()
+        processes.append(spawn.Process(target=serve, args=(there, vars(options), parts, at_once), daemon=True))
+        processes[-1].start()
+        asked(here[way], options.rows)  # the first step is traced before the next process begins
+    try:
+        yield here
+    finally:
+        for process in processes:
+            process.terminate()
+            process.join()
+
+
+def asked(stepper: Connection, rows: int) -> None:
+    """Have some steps of so many rows taken, and wait until they are."""
+    stepper.send(rows)
+    stepper.recv()
+
+
+def serve(there: Connection, options: dict[str, object], parts: int, at_once: int) -> None:
+    """Take STEPS steps whenever a number of rows comes."""
+    from t2t_mm.registry import HPARAM_SETS
+    from t2t_mm.train.cores import share_cores
+
+    together = f"accumulate_batches={parts},batches_at_once={at_once}"
+    hparams = HPARAM_SETS[str(options["hparams_set"])]().override(str(options["hparams"])).override(together)
+    share_cores(at_once, print)
+
+    from made_text import SPECS, made_batch, made_net
+
+    from t2t_mm.train.optimiser import Optimiser
+    from t2t_mm.train.step import Steps
+
+    length, vocabulary = int(str(options["length"])), int(str(options["vocabulary"]))
+    net = made_net(hparams, vocabulary)
+    optimiser = Optimiser(net.trainable_variables, net.commands, hparams.training)
+    steps = Steps(net, optimiser, {"text": SPECS}, hparams.training, seed=0)
+    step = 0
+    while True:
+        rows = there.recv()
+        for _ in range(STEPS):
+            step += 1
+            batches = [made_batch(rows // parts, length, vocabulary, seed) for seed in range(step, step + parts)]
+            float(steps.train(batches[0], step, RATE, 1.0, batches[1:]).nats)
+        there.send(step)
+
+
+if __name__ == "__main__":
+    main()
