@@ -28,7 +28,7 @@ setup(
         "grain",
         "importlib_resources",  # tensorflow-datasets 4.9 imports it when it builds and does not ask for it
         "jiwer",  # word and character error rates
-        "keras>=3.8",  # the first with integer bit operations, which the random numbers are made of
+        "keras>=3.12",  # the first with ops.view, which makes two random numbers of one
         "msgpack",
         "numpy",
         "pillow",

@@ -29,6 +29,8 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=15)
     options = parser.parse_args()
     parts = options.parts
+    if options.rows % parts:
+        parser.error(f"--rows={options.rows} can't be parted into {parts} equal batches.")
     ways = {
         "one batch": (1, 1),
         f"{parts} batches, one after the other": (parts, 1),
@@ -55,13 +57,15 @@ def main() -> None:
 def stepping(options: argparse.Namespace, ways: dict[str, tuple[int, int]]) -> Iterator[dict[str, Connection]]:
     """A process for each way, which takes steps when it is asked to."""
     spawn = multiprocessing.get_context("spawn")
-    here, processes = {}, []
-    for way, (parts, at_once) in ways.items():
-        here[way], there = spawn.Pipe()
-        processes.append(spawn.Process(target=serve, args=(there, vars(options), parts, at_once), daemon=True))
-        processes[-1].start()
-        asked(here[way], options.rows)  # the first step is traced before the next process begins
+    here: dict[str, Connection] = {}
+    processes = []
     try:
+        for way, (parts, at_once) in ways.items():
+            here[way], there = spawn.Pipe()
+            processes.append(spawn.Process(target=serve, args=(there, vars(options), parts, at_once), daemon=True))
+            processes[-1].start()
+            there.close()  # so that a process which ends is not waited for
+            asked(here[way], options.rows)  # the first step is traced before the next process begins
         yield here
     finally:
         for process in processes:
@@ -77,8 +81,8 @@ def asked(stepper: Connection, rows: int) -> None:
 
 def serve(there: Connection, options: dict[str, object], parts: int, at_once: int) -> None:
     """Take STEPS steps whenever a number of rows comes."""
+    from t2t_mm.cores import share_cores
     from t2t_mm.registry import HPARAM_SETS
-    from t2t_mm.train.cores import share_cores
 
     together = f"accumulate_batches={parts},batches_at_once={at_once}"
     hparams = HPARAM_SETS[str(options["hparams_set"])]().override(str(options["hparams"])).override(together)

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import sacrebleu
 
+from t2t_mm.cores import share_cores
 from t2t_mm.data.generate import generate
 from t2t_mm.data.ready import ReadyProblem, open_problem
 from t2t_mm.decoding.answers import Decoded
@@ -37,10 +38,11 @@ def main() -> None:
     parser.add_argument("--random_seed", type=int, default=0)
     options = parser.parse_args()
 
+    hparams = HPARAM_SETS[options.hparams_set]().override(options.hparams)
+    share_cores(hparams.training.batches_at_once, print)
     problem = PROBLEMS[options.problem]
     generate({options.problem: problem}, options.work_dir / "data", options.tmp_dir)
     ready = open_problem(options.problem, problem, options.work_dir / "data")
-    hparams = HPARAM_SETS[options.hparams_set]().override(options.hparams)
     dev = list(problem.source.examples(DEV, options.tmp_dir))
     characters = sum(len(example.values["targets"]) + 1 for example in dev)
     estimator = Estimator(
@@ -66,9 +68,8 @@ def main() -> None:
         if mark in marks and mark < options.minutes:
             show_loss(estimator, ready, characters, spent)
     show_loss(estimator, ready, characters, spent)
-    seen = (
-        (estimator.step - first) / len(estimator.batches[options.problem]) * estimator.batches[options.problem].tokens
-    )
+    batches = (estimator.step - first) * hparams.training.accumulate_batches
+    seen = batches / len(estimator.batches[options.problem]) * estimator.batches[options.problem].tokens
     print(f"{seen / max(spent, 1e-9):,.0f} target tokens/s over {spent:.0f} s")
     started = time.perf_counter()
     answers = estimator.predict(options.problem, [example.values["inputs"] for example in dev])

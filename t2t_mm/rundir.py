@@ -8,17 +8,15 @@ import dataclasses
 import importlib
 import importlib.metadata
 import json
-import os
 import platform
 import shutil
-import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import t2t_mm
-from t2t_mm import plugins
+from t2t_mm import cores, plugins
 from t2t_mm.errors import UserError
 from t2t_mm.fingerprint import fingerprint
 from t2t_mm.hparam_set import ENDING, DataHparams, HparamSet, TrainingHparams
@@ -204,9 +202,8 @@ def versions() -> dict[str, str]:
     import keras
 
     packages = {name: importlib.metadata.version(name) for name in ("keras", keras.backend.backend(), "numpy")}
-    processors = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count()
-    threads = os.environ.get("TF_NUM_INTRAOP_THREADS", str(processors))
-    return {"t2t_mm": t2t_mm.__version__, "python": platform.python_version(), **packages, "threads": threads}
+    own = {"t2t_mm": t2t_mm.__version__, "python": platform.python_version()}
+    return {**own, **packages, "threads": cores.threads()}
 
 
 def _read(output_dir: Path) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from t2t_mm import rundir
+from t2t_mm.cores import share_cores
 from t2t_mm.data.generate import generate
 from t2t_mm.data.preflight import check_briefly
 from t2t_mm.data.ready import ReadyProblem, fingerprints, open_problem, outline
@@ -24,6 +25,7 @@ from t2t_mm.train.cluster import ALONE, Cluster
 from t2t_mm.train.devices import use_all_devices
 from t2t_mm.train.estimator import Estimator, Habits
 from t2t_mm.train.preflight import Preflight, preflight
+from t2t_mm.train.step import check_alone
 from t2t_mm.train.trial import Trial
 from t2t_mm.train.warm_start import begin_warm
 from t2t_mm.whole_file import whole_file
@@ -104,6 +106,9 @@ def run(
     earlier, problems, settings, seed = asked_for(
         problems, hparams_set, hparams, model, output_dir=output_dir, random_seed=random_seed
     )
+    check_alone(settings.training, cluster.count)
+    if write:
+        share_cores(settings.training.batches_at_once, report)  # before a corpus is read by TensorFlow
     with cluster.chief_first():
         ready = make_data(problems, data_dir, tmp_dir, generate_data, report)
     for problem in ready.values():

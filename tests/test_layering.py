@@ -9,11 +9,12 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 CONTRACTS = "errors registry hparam_set problem"
-LIBRARY = f"{CONTRACTS} whole_file fingerprint plugins rundir data metrics layers modalities models decoding"
+LIBRARY = f"{CONTRACTS} whole_file fingerprint plugins cores rundir data metrics layers modalities models decoding"
 MAY_USE = {  # a room of the house, and the rooms that it may import from beside itself
     "__init__": "",
     "errors": "",
     "whole_file": "errors",
+    "cores": "",
     "fingerprint": "",
     "hparam_set": "errors",
     "operative_config": "hparam_set",
@@ -23,7 +24,7 @@ MAY_USE = {  # a room of the house, and the rooms that it may import from beside
     "gin_bindings": "errors hparam_set registry",
     "problem": "errors hparam_set",
     "plugins": CONTRACTS,
-    "rundir": f"{CONTRACTS} whole_file fingerprint plugins __init__",
+    "rundir": f"{CONTRACTS} whole_file fingerprint plugins cores __init__",
     "data": f"{CONTRACTS} whole_file fingerprint",
     "metrics": CONTRACTS,
     "problems": "errors registry problem data metrics",
@@ -53,7 +54,6 @@ BACKEND_KERNELS = {  # one function per backend, measured
     "t2t_mm/layers/dispatch.py",
     "t2t_mm/train/cluster_jax.py",
     "t2t_mm/train/cluster_tensorflow.py",
-    "t2t_mm/train/cores.py",
     "t2t_mm/train/optimiser.py",
     "t2t_mm/train/optimisers/adam.py",
     "t2t_mm/train/profiler_jax.py",

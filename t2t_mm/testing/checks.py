@@ -27,6 +27,7 @@ from t2t_mm.train.optimiser import Optimiser
 from t2t_mm.train.step import Steps
 
 BEAMS = 3
+IN_BFLOAT16 = "precision=bfloat16,accumulate_batches=1,batches_at_once=1"  # a step of one batch
 NEAR = 0.1  # of a loss in bfloat16, as a share of the same in float32
 
 
@@ -173,7 +174,7 @@ def bfloat16(subject: Subject) -> None:
         found, right = (_trained(net, each, features, dtype) for dtype in ("bfloat16", "float32"))
         if not abs(found - right) <= NEAR * abs(right):
             raise PromiseBroken(f"{model} on {each}: in bfloat16 it loses {found:.6g} nats, in float32 {right:.6g}.")
-    training, features = subject.hparams.override("precision=bfloat16").training, subject.batches[problem]
+    training, features = subject.hparams.override(IN_BFLOAT16).training, subject.batches[problem]
     adam = Optimiser(net.trainable_variables, net.commands, training)
     steps = Steps(net, adam, {problem: specs_of(features)}, training, seed=0)
     before = net.tensors()

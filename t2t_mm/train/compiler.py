@@ -37,7 +37,7 @@ class Compiler(abc.ABC):
     """Makes programs of one net's steps. What a step computes stands here, how it is compiled in the backend's own.
 
     `sound` is 1.0 until a step's loss or gradient is not finite, then 0.0: neither that step nor those after it move
-    anything, until it is set to 1.0 again. `gathered` holds what the batches of a step but the last add up to, where a
+    anything, until it is set to 1.0 again. `gathered` holds what the programs of a step but the last add up to, where a
     step takes several: gradients by path, and "nats"; a compiler that `gathers` has it always.
     """
 
@@ -71,7 +71,8 @@ class Compiler(abc.ABC):
     def grouped(self, given: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
         """What calls of `gather` take for a step of these batches, and last that of `train`, but for the rate.
 
-        `given` holds (features, command, multiplier, noise_seed, share) of each batch.
+        `given` holds (features, command, multiplier, noise_seed, share) of each batch, which is what they take but for
+        programs that are `side_by_side`. Raises UserError for a number of batches that they can't be called with.
         """
         return list(given)
 

@@ -21,7 +21,6 @@ from t2t_mm.problem import DEV, TRAIN
 from t2t_mm.train import checkpoint
 from t2t_mm.train.best import Best
 from t2t_mm.train.cluster import ALONE, Cluster
-from t2t_mm.train.cores import share_cores
 from t2t_mm.train.evaluate import evaluate
 from t2t_mm.train.exhibits.look import Looker
 from t2t_mm.train.first_use import FirstUses, NotedJudge
@@ -88,7 +87,6 @@ class Estimator:
         apart = hparams.training.problem_choice == DISTRIBUTED
         takers = (workers or cluster.count) if apart else 1
         part = WHOLE if apart else cluster.part
-        share_cores(hparams.training.batches_at_once, report)
         self.batches = {n: Batches(p, TRAIN, hparams.data, seed, training=True, part=part) for n, p in problems.items()}
         self.net = Net({name: problem.signature for name, problem in problems.items()}, hparams, left_out)
         for ready in problems.values():

@@ -45,6 +45,7 @@ class Use:
     since: str
     boot: str | None  # of the machine, which tells one start of it from the next
     ended_by_kernel: int | None  # processes, for want of memory, so far
+    at_once: int = 1  # such batches
 
     def __str__(self) -> str:
         shapes = ", ".join(f"{name} {shape}" for name, shape in self.shapes.items())
@@ -52,9 +53,11 @@ class Use:
 
     @property
     def remedy(self) -> str:
+        together = f"batches_at_once, which is {self.at_once}, or " if self.at_once > 1 else ""
         return (
-            f"Lower batch_size, which is {self.batch_size:,} (a plugin's problem also has batch_size_multiplier), or "
-            "leave out long examples by max_length or audio_seconds; --check finds a batch_size that fits."
+            f"Lower {together}batch_size, which is {self.batch_size:,} (a plugin's problem also has "
+            "batch_size_multiplier), or leave out long examples by max_length or audio_seconds; --check finds a "
+            "batch_size that fits."
         )
 
 
@@ -68,21 +71,23 @@ class FirstUses:
         self._known: set[tuple[Any, ...]] = set()
 
     @contextmanager
-    def of(self, what: str, step: int, batches: Sequence[Batch]) -> Iterator[bool]:
-        """Do something with batches of a problem; gives whether one of them is new in its shape.
+    def of(self, what: str, step: int, batches: Sequence[Batch], at_once: int = 1) -> Iterator[bool]:
+        """Do something with batches of a problem, `at_once` of them together; gives whether one of them, or what stands
+        together, is new in its shape.
 
         Raises OutOfMemory for what a backend raises when memory gives out.
         """
-        shapes = [(what, batch.problem, *batch.shapes.items()) for batch in batches]
-        new = [batch for batch, shape in zip(batches, shapes, strict=True) if shape not in self._known]
+        groups = [batches[first : first + at_once] for first in range(0, len(batches), at_once)]
+        shapes = [(what, *((batch.problem, *batch.shapes.items()) for batch in group)) for group in groups]
+        new = [group for group, shape in zip(groups, shapes, strict=True) if shape not in self._known]
         if new:
-            self._write(self._use(what, step, new))
+            self._write(self._use(what, step, [batch for group in new for batch in group], at_once))
         try:
             yield bool(new)
         except Exception as error:
             if not is_for_want_of_memory(error):
                 raise
-            use = self._use(what, step, batches)
+            use = self._use(what, step, batches, at_once)
             raise OutOfMemory(
                 f"Memory gave out at step {step:,}, in {use} ({type(error).__name__}). {use.remedy}"
             ) from error
@@ -115,11 +120,11 @@ class FirstUses:
             f"begun {use.since}, in {use}, its first of that shape. {why} {use.remedy}"
         )
 
-    def _use(self, what: str, step: int, batches: Sequence[Batch]) -> Use:
+    def _use(self, what: str, step: int, batches: Sequence[Batch], at_once: int = 1) -> Use:
         """That of the largest of the batches."""
         largest = max(batches, key=_size)
         here = (os.getpid(), socket.gethostname(), time.strftime("%Y-%m-%d %H:%M:%S"), _boot(), _ended_by_kernel())
-        return Use(what, largest.problem, step, largest.shapes, self._hparams.batch_size, *here)
+        return Use(what, largest.problem, step, largest.shapes, self._hparams.batch_size, *here, at_once)
 
     def _write(self, use: Use) -> None:
         if self._note is None:

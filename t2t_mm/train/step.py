@@ -58,9 +58,7 @@ class Steps:
         self.workers = workers
         self.own = (cluster.index,) if cluster.count == workers else tuple(range(workers))  # workers of this process
         self._compiler: Compiler
-        if hparams.batches_at_once > 1 and max(workers, cluster.count) > 1:
-            received = f"received {hparams.batches_at_once} and {max(workers, cluster.count)} workers"
-            raise UserError(f"batches_at_once is for a process that trains alone; {received}.")
+        check_alone(hparams, max(workers, cluster.count))
         if workers > 1:
             self._compiler = self._apart = _apart()(net, optimiser, hparams, cluster, workers)
         else:
@@ -133,6 +131,11 @@ class Steps:
         return {metric: ops.convert_to_numpy(sums_BK)[: len(batch.ids)] for metric, sums_BK in sums.items()}
 
     @property
+    def at_once(self) -> int:
+        """How many batches of a step are computed side by side, and take memory together."""
+        return self._compiler.at_once
+
+    @property
     def traced(self) -> int:
         """How many steps were traced so far."""
         return self._compiler.traced
@@ -158,6 +161,15 @@ class Steps:
             return said
 
         return call
+
+
+def check_alone(hparams: TrainingHparams, workers: int) -> None:
+    """Raise UserError where several workers would each compute batches side by side."""
+    if hparams.batches_at_once > 1 and workers > 1:
+        raise UserError(
+            f"batches_at_once is for a process that trains alone; received {hparams.batches_at_once} and {workers} "
+            "workers. Leave it at 1: a worker is given its part of every batch, and may be given its part of the cores."
+        )
 
 
 def _apart() -> type["ApartCompiler"]:

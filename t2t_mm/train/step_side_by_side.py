@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from t2t_mm.errors import UserError
 from t2t_mm.train.compiler import Specs
 from t2t_mm.train.step_tensorflow import GIVEN, TensorFlowCompiler, signature
 
@@ -21,6 +22,9 @@ class SideBySideCompiler(TensorFlowCompiler):
     side_by_side = True
 
     def grouped(self, given: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+        if len(given) % self.at_once:
+            received = f"received {len(given)}"
+            raise UserError(f"batches_at_once={self.at_once} takes so many batches together; {received}.")
         firsts = range(0, len(given), self.at_once)
         groups = [zip(*given[first : first + self.at_once], strict=True) for first in firsts]
         return [

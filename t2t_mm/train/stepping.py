@@ -108,7 +108,7 @@ class Stepping:
         for name in dict.fromkeys(batch.problem for batch in here):
             if not self.steps.trained(name):
                 log.say(f"step {step:,}: compiling the step of {name} and of problems that read and write the same")
-        with self.uses.of("a step on", step, here) as new:
+        with self.uses.of("a step on", step, here, self.steps.at_once) as new:
             taken_W = self.compute(step, batches_W, rate(step))
             if new:
                 float(taken_W[0].stepped.gradient_norm)  # waits until it is done

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from t2t_mm.cores import share_cores
 from t2t_mm.data.batches import Batches
 from t2t_mm.data.ready import open_problem
 from t2t_mm.errors import UserError
@@ -123,6 +124,7 @@ def take(
         trial: Trial = pickle.loads(packed)
         from t2t_mm.train.estimator import Estimator
 
+        share_cores(trial.hparams.training.batches_at_once, lambda line: None)
         ready = {name: open_problem(name, PROBLEMS[name], trial.data_dir) for name in trial.problems}
         with tempfile.TemporaryDirectory() as nowhere:
             left_out = trial.left_out

@@ -53,6 +53,21 @@ def test_a_resumed_run_repeats_the_one_that_was_not_stopped_to_the_last_bit(trai
         np.testing.assert_array_equal(found[path], right[path], err_msg=path)
 
 
+def test_statistics_move_side_by_side_as_one_batch_after_the_other_would(letters, tmp_path):
+    runs = {}
+    for at_once in (1, 2):
+        hparams = HPARAMS.override(f"accumulate_batches=2,batches_at_once={at_once}")
+        habits = Habits(save_seconds=0, eval_every=0, exhibit=False)
+        one = {"first": letters["first"]}
+        runs[at_once] = Estimator(one, hparams, tmp_path / str(at_once), train_steps=3, habits=habits)
+        runs[at_once].train()
+    right, found = tensors(runs[1]), tensors(runs[2])
+    statistics = [path for path in right if is_statistic(path)]
+    assert any(right[path].any() for path in statistics)
+    for path in statistics:
+        np.testing.assert_allclose(found[path], right[path], rtol=1e-3, atol=1e-5, err_msg=path)
+
+
 def test_a_checkpoint_holds_the_statistics_of_each_problem(trained):
     saved, _ = checkpoint.load(checkpoint.latest(trained.output_dir))
     kept = [path for path in saved if is_statistic(path)]

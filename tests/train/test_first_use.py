@@ -50,6 +50,20 @@ def test_a_note_stands_while_a_shape_is_used_for_the_first_time(tmp_path):
             )
 
 
+def test_batches_that_take_memory_together_are_known_together_alone(tmp_path):
+    uses = FirstUses(tmp_path, HPARAMS)
+    for batches, unknown in (([batch(4, 8)], True), ([batch(2, 9)], True)):
+        with uses.of("a step on", 7, batches * 2, at_once=2) as new:
+            assert new == unknown
+    with uses.of("a step on", 8, [batch(2, 9), batch(4, 8), batch(2, 9), batch(2, 9)], at_once=2) as new:
+        assert new and (note(tmp_path)["shapes"]["inputs/ids"], note(tmp_path)["at_once"]) == ("4x8", 2)
+    with uses.of("a step on", 9, [batch(2, 9), batch(4, 8)], at_once=2) as new:
+        assert not new
+    with pytest.raises(OutOfMemory, match="Lower batches_at_once, which is 2, or batch_size, which is"):
+        with uses.of("a step on", 9, [batch(2, 9), batch(4, 8)], at_once=2):
+            raise MemoryError
+
+
 def test_what_raises_ended_no_process(tmp_path):
     uses = FirstUses(tmp_path, HPARAMS)
     for error in (ValueError("other"), KeyboardInterrupt()):
