@@ -3,6 +3,7 @@
 import ast
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,7 @@ BACKEND_KERNELS = {  # one function per backend, measured
     "t2t_mm/train/step_side_by_side.py",
     "t2t_mm/train/step_tensorflow.py",
 }
+HEAVY = ("tensorflow", "keras", "jax", "torch")
 FILES = sorted(
     str(path.relative_to(ROOT))
     for folder in ("t2t_mm", "problems", "hparams", "bin")
@@ -75,8 +77,13 @@ def room(file: str) -> str:
     return file.removeprefix("t2t_mm/").partition("/")[0].removesuffix(".py")
 
 
-def imports(file: str) -> Iterator[str]:
+@cache
+def imports(file: str) -> tuple[str, ...]:
     """The dotted name of everything that `file` imports, inside functions too."""
+    return tuple(_imports(file))
+
+
+def _imports(file: str) -> Iterator[str]:
     for node in ast.walk(ast.parse((ROOT / file).read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -135,10 +142,11 @@ def test_light_rooms_import_neither_tensorflow_nor_keras(command, name):
     assert_light(command("-c", f"import sys, {name}; print(*sys.modules)"))
 
 
-@pytest.mark.parametrize("file", [file for file in FILES if room(file) in ("problems", "hparams")])
-def test_problems_and_hparam_sets_import_neither_tensorflow_nor_keras(command, file):
-    module = f"t2t_mm.{file.removesuffix('.py').replace('/', '.')}".removesuffix(".__init__")
-    assert_light(command("-c", f"import sys, {module}; print(*sys.modules)"))
+def test_problems_and_hparam_sets_import_neither_tensorflow_nor_keras(command):
+    files = [file for file in FILES if room(file) in ("problems", "hparams")]
+    modules = [f"t2t_mm.{file.removesuffix('.py').replace('/', '.')}".removesuffix(".__init__") for file in files]
+    done = command("-c", ONE_AFTER_THE_OTHER, *modules)
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
 
 
 def test_on_jax_steps_and_decoding_need_nothing_that_keras_does_not(command, monkeypatch):
@@ -158,6 +166,15 @@ def test_on_jax_whole_runs_import_no_tensorflow(command, monkeypatch):
     assert done.stdout == "False\n", done.stdout + done.stderr
 
 
+ONE_AFTER_THE_OTHER = f"""
+import importlib, sys
+for module in sys.argv[1:]:
+    importlib.import_module(module)
+    if heavy := set({HEAVY}) & sys.modules.keys():
+        sys.exit(print(module, "brings", *heavy))
+"""
+
+
 def assert_light(done):
     assert done.returncode == 0, done.stderr
-    assert not {"tensorflow", "keras", "jax", "torch"} & set(done.stdout.split())
+    assert not set(HEAVY) & set(done.stdout.split())

@@ -64,9 +64,8 @@ def made(codecs, changes, problems=("tones",)):
     return net, Steps(net, optimiser, dict.fromkeys(problems, specs), hparams.training, 0)
 
 
-@pytest.mark.parametrize(
-    "changes", ["way_out=ctc", pytest.param("way_out=decoder,precision=bfloat16", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("changes", ["way_out=ctc", "way_out=decoder,precision=bfloat16"])
 def test_a_step_moves_the_statistics_of_its_problem_and_what_its_way_out_uses_unless_it_is_no_number(codecs, changes):
     net, steps = made(codecs, changes, ("tones", "others"))
     before = net.tensors()

@@ -96,7 +96,8 @@ def test_a_signal_saves_the_step_under_way_and_a_loss_that_is_not_finite_moves_n
     assert run.step == 2
 
 
-@pytest.mark.parametrize("train_steps", [1, pytest.param(5, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("train_steps", [1, 5])
 def test_where_steps_are_under_way_a_loss_that_is_not_finite_takes_the_run_back_to_before(
     estimator, tmp_path, monkeypatch, train_steps
 ):

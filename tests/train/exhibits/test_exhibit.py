@@ -130,6 +130,7 @@ def test_a_problem_of_classes_has_their_probabilities_and_no_attention(show):
     assert list(shares.values()) == sorted(shares.values(), reverse=True)
 
 
+@pytest.mark.slow
 def test_a_picture_is_shown_with_every_right_answer(show, ready):
     shown = show("captions")
     colours = np.asarray(shown.pictures["examples-captions/input"])

@@ -59,6 +59,7 @@ def test_attention_has_a_row_for_each_id_and_a_column_for_each_position_of_the_s
         np.testing.assert_allclose(weights_TS.sum(axis=1), 1, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_an_output_that_ends_at_once_is_whole_and_one_that_never_does_is_cut(letters, scrambled):
     ready, net = letters["capitals"], made(letters, scrambled)
     score = net.modalities[ready.codecs["targets"].port.key].score.rows_VD

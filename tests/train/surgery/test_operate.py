@@ -78,6 +78,7 @@ def test_a_problem_extracted_with_all_its_experts_answers_as_the_joint_model(joi
     assert run.step == 40 and run.net.tensors().keys() == checkpoint.weights_of(new.arrays).keys()
 
 
+@pytest.mark.slow
 def test_experts_that_nobody_chooses_go_without_a_difference(joint, letters, answers, tmp_path):
     """With s = x[0] the scores are s, s, s, -s, 0, -s: two are chosen, of equals the first, so never 2 and never 4."""
     arrays = {name: value.copy() for name, value in joint.arrays.items()}
@@ -126,6 +127,7 @@ def spelled(letters, tmp_path, forgetful_registries):
     return open_problem("spelled", Spelled, data)
 
 
+@pytest.mark.slow
 def test_after_adding_the_old_answer_as_before_and_the_new_begins_anew(joint, letters, spelled, answers, tmp_path):
     config = add(joint, {"spelled": spelled})
     operated = operate(joint, config, "freeze=body text_letters", new={"spelled": spelled})
