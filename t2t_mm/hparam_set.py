@@ -58,7 +58,7 @@ class DataHparams:
 
 ENDING = ("cosine", "linear", "exponential")  # schedules of the learning rate that end with the run
 SCHEDULES = ("noam", "rsqrt_decay", *ENDING, "constant")  # train/schedule.py
-OPTIMIZERS = ("adam", "adam_w", "adafactor", "momentum", "rmsprop")  # one rule each in train/optimisers
+OPTIMIZERS = ("adam", "adam_w", "adafactor", "momentum", "rmsprop", "muon")  # one rule each in train/optimisers
 NOT_FINITE = ("stop", "skip", "rollback")  # see train/policy.py
 
 
@@ -66,7 +66,7 @@ NOT_FINITE = ("stop", "skip", "rollback")  # see train/policy.py
 class TrainingHparams:
     """How the weights move. Defaults: T2T's, where it has them."""
 
-    optimizer: str = "adam"  # adam, adam_w, adafactor, momentum or rmsprop
+    optimizer: str = "adam"  # adam, adam_w, adafactor, momentum, rmsprop or muon
     learning_rate: float = 1.0  # times the schedule; T2T's 0.1 counts the same, since its Adam multiplied by 10
     learning_rate_schedule: str = "noam"
     learning_rate_warmup_steps: int = 4000
@@ -78,9 +78,10 @@ class TrainingHparams:
     adafactor_multiply_by_parameter_scale: bool = True
     momentum: float = 0.9  # of momentum and of rmsprop
     momentum_nesterov: bool = False
+    muon_momentum: float = 0.95
     rmsprop_decay: float = 0.9
     rmsprop_epsilon: float = 1e-7  # within the root
-    weight_decay: float = 0.0  # in the loss, times sum(weight^2) / 2; with adam_w decoupled, times learning rate
+    weight_decay: float = 0.0  # times sum(weight^2) / 2 in the loss; with adam_w, muon decoupled, times the rate
     ema_decay: float = 0.0  # of averaged weights, which evaluation and decoding then use; 0: none
     accumulate_batches: int = 1  # of its problem that a step takes; T2T's optimizer_multistep_accumulate_steps
     batches_at_once: int = 1  # of those, computed side by side, each on cores of its own; on TensorFlow
@@ -105,7 +106,7 @@ class TrainingHparams:
         if self.precision not in ("float32", "bfloat16"):
             raise UnknownName("precision", self.precision, ["float32", "bfloat16"])
         positive = ("clip_grad_norm", "learning_rate_warmup_steps", "weight_decay")
-        shares = ("label_smoothing", "momentum", "ema_decay", "problem_floor")
+        shares = ("label_smoothing", "momentum", "muon_momentum", "ema_decay", "problem_floor")
         check_bounds(self, dict.fromkeys(positive, (0, inf)) | dict.fromkeys(shares, (0, 1)))
         adam = {"adam_beta1": (0, 0.999999), "adam_beta2": (0, 0.999999), "adam_epsilon": (0, 1)}
         rmsprop = {"rmsprop_decay": (0, 0.999999), "rmsprop_epsilon": (1e-30, 1)}

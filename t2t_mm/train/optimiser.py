@@ -36,10 +36,11 @@ class Optimiser:
 
     def __init__(self, weights: Sequence[Any], commands: Sequence[str], hparams: TrainingHparams) -> None:
         """Raises UserError when `hparams.freeze` holds a name that no weight goes by, or leaves nothing to train."""
-        self.hparams, self.rule = hparams, RULES[hparams.optimizer]
-        self.commands = list(commands)
+        self.hparams, self.commands = hparams, list(commands)
         frozen = frozen_paths([weight.path for weight in weights], hparams.freeze)
         self.weights = {weight.path: weight for weight in weights if weight.path not in frozen}
+        rule = RULES[hparams.optimizer]
+        self.rules = {path: rule.of(path, tuple(weight.shape)) for path, weight in self.weights.items()}
         self.slots = {path: self._new_slots(weight) for path, weight in self.weights.items()}
         units = sorted({unit_of(path) for path in self.weights if path != COMMANDS})
         self.units = units + [f"commands/{command}" for command in commands]
@@ -56,8 +57,6 @@ class Optimiser:
         It counts over the weights in use that have two axes or more: no biases, no scales of norms, and of the table
         of commands the row in use. A rule that is `decoupled` decays in `apply` instead.
         """
-        if not self.hparams.weight_decay or self.rule.decoupled:
-            return gradients
         added = dict(gradients)
         for path in filter(self._decays, gradients):
             decay = self.hparams.weight_decay * self.weights[path].value
@@ -90,8 +89,6 @@ class Optimiser:
 
     def decayed_where(self, gradients: dict[str, Any], used_P: Any, rows_C: Any) -> dict[str, Any]:
         """As `decayed`, where the step itself finds out what is in use: see `apply_where`."""
-        if not self.hparams.weight_decay or self.rule.decoupled:
-            return gradients
         added = dict(gradients)
         for place, path in enumerate(self.weights):
             if self._decays(path):
@@ -173,21 +170,29 @@ class Optimiser:
 
     def _new_slots(self, weight: Any) -> dict[str, Any]:
         rows = weight.shape[:1] if weight.path == COMMANDS else ()
-        shapes = self.rule.slots(tuple(weight.shape[len(rows) :]))
+        shapes = self.rules[weight.path].slots(tuple(weight.shape[len(rows) :]))
         values = {name: np.zeros((*rows, *shape), "float32") for name, shape in shapes.items()}
         if self.hparams.ema_decay:
             values[AVERAGE] = weight.numpy()
         return {name: keras.Variable(value, trainable=False, name=name) for name, value in values.items()}
 
     def _decays(self, path: str) -> bool:
-        return len(self.weights[path].shape) > 1
+        """Whether weight decay adds to its gradient."""
+        return self._shrunken(path) and not self.rules[path].decoupled
+
+    def _shrinks(self, path: str) -> bool:
+        """Whether weight decay shrinks it before its update."""
+        return self._shrunken(path) and self.rules[path].decoupled
+
+    def _shrunken(self, path: str) -> bool:
+        return self.hparams.weight_decay > 0 and len(self.weights[path].shape) > 1
 
     def _move(self, path: str, gradient: Any, rate: Any, count: Any) -> None:
-        weight, slots = self.weights[path], self.slots[path]
-        if self.rule.fused and keras.backend.backend() == "tensorflow":
+        weight, slots, rule = self.weights[path], self.slots[path], self.rules[path]
+        if rule.fused and keras.backend.backend() == "tensorflow":
             if self._shrinks(path):
                 weight.assign(weight.value * self._shrunk(rate))
-            self.rule.fused(weight, slots, gradient, rate, count, self.hparams)
+            rule.fused(weight, slots, gradient, rate, count, self.hparams)
             if AVERAGE in slots:
                 _approach(slots[AVERAGE], weight, 1.0 - self._kept(count))
             return
@@ -211,13 +216,10 @@ class Optimiser:
     ) -> tuple[Any, dict[str, Any]]:
         if self._shrinks(path):
             weight = weight * self._shrunk(rate)
-        moved, changed = self.rule.updated(weight, slots, gradient, rate, count, self.hparams)
+        moved, changed = self.rules[path].updated(weight, slots, gradient, rate, count, self.hparams)
         if AVERAGE in slots:
             changed = changed | {AVERAGE: self._average(slots[AVERAGE], moved, count)}
         return moved, changed
-
-    def _shrinks(self, path: str) -> bool:
-        return self.rule.decoupled and self.hparams.weight_decay > 0 and self._decays(path)
 
     def _shrunk(self, rate: Any) -> Any:
         return 1.0 - rate * self.hparams.weight_decay

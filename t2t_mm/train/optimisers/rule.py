@@ -27,9 +27,17 @@ class Rule:
 
     `decoupled`: weight decay shrinks the weight itself by rate * weight_decay before the update (arXiv 1711.05101),
     instead of adding to the gradient.
+
+    `takes`: of a weight's path and shape, whether the rule moves it; what it leaves moves by the rule `others`.
     """
 
     slots: Callable[[Shape], dict[str, Shape]]
     updated: Updated
     fused: Callable[..., None] | None = None
     decoupled: bool = False
+    takes: Callable[[str, Shape], bool] | None = None
+    others: "Rule | None" = None
+
+    def of(self, path: str, shape: Shape) -> "Rule":
+        """The rule that moves this weight: itself or `others`."""
+        return self if self.others is None or self.takes is None or self.takes(path, shape) else self.others

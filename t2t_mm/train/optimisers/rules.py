@@ -3,6 +3,7 @@
 from t2t_mm.train.optimisers.adafactor import ADAFACTOR
 from t2t_mm.train.optimisers.adam import ADAM, ADAM_W
 from t2t_mm.train.optimisers.momentum import MOMENTUM
+from t2t_mm.train.optimisers.muon import MUON
 from t2t_mm.train.optimisers.rmsprop import RMSPROP
 from t2t_mm.train.optimisers.rule import Rule
 
@@ -12,4 +13,5 @@ RULES: dict[str, Rule] = {
     "adafactor": ADAFACTOR,
     "momentum": MOMENTUM,
     "rmsprop": RMSPROP,
+    "muon": MUON,
 }

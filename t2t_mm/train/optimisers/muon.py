@@ -1,0 +1,57 @@
+"""Muon (K. Jordan et al. 2024, kellerjordan.github.io/posts/muon), in steps as long as arXiv 2502.16982, 2.2, has them.
+
+A hidden matrix moves along the nearest semi-orthogonal matrix to its momentum, so that rare directions of the gradient
+count as much as common ones:
+
+    m = momentum m + g      u = g + momentum m      (Nesterov's look ahead)
+    theta -= rate * 0.2 sqrt(max(rows, columns)) * orthogonal(u)
+
+The factor gives steps the length of Adam's, so that a rate that serves one serves the other. What is no hidden matrix
+(tables of symbols, gates, taps of depthwise convolutions, scales and biases) moves by AdamW.
+"""
+
+from typing import Any
+
+from keras import ops
+
+from t2t_mm.hparam_set import TrainingHparams
+from t2t_mm.train.optimisers.adam import ADAM_W
+from t2t_mm.train.optimisers.rule import Rule, Shape, Slots
+
+LENGTH = 0.2  # root of the mean square of a step, in rates: about Adam's
+ROUNDS = 5
+COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # of x, x^3 and x^5: steep at zero, and near 1 from there on after five rounds
+ELSEWHERE = ("rows", "gate", "gate_noise", "depthwise")  # the last names of weights that are no hidden matrices
+
+
+def hidden(path: str, shape: Shape) -> bool:
+    """Whether it is a hidden matrix, or a stack of some: experts, taps of a convolution."""
+    return len(shape) > 1 and path.rpartition("/")[2] not in ELSEWHERE
+
+
+def slots(shape: Shape) -> dict[str, Shape]:
+    return {"m": shape}
+
+
+def updated(
+    weight: Any, slots: Slots, gradient: Any, rate: Any, count: Any, hparams: TrainingHparams
+) -> tuple[Any, dict[str, Any]]:
+    m = hparams.muon_momentum * slots["m"] + gradient
+    ahead = gradient + hparams.muon_momentum * m
+    length = LENGTH * max(weight.shape[-2:]) ** 0.5
+    return weight - rate * length * orthogonal(ahead), {"m": m}
+
+
+def orthogonal(x: Any) -> Any:
+    """Each matrix float32[..., R, C] with its singular values near 1 (0.7 to 1.2): Newton and Schulz's iteration."""
+    tall = x.shape[-2] > x.shape[-1]
+    x = ops.swapaxes(x, -1, -2) if tall else x
+    x = x / (ops.sqrt(ops.sum(ops.square(x), axis=(-2, -1), keepdims=True)) + 1e-7)
+    first, third, fifth = COEFFICIENTS
+    for _ in range(ROUNDS):
+        square = ops.matmul(x, ops.swapaxes(x, -1, -2))
+        x = first * x + ops.matmul(third * square + fifth * ops.matmul(square, square), x)
+    return ops.swapaxes(x, -1, -2) if tall else x
+
+
+MUON = Rule(slots, updated, decoupled=True, takes=hidden, others=ADAM_W)
