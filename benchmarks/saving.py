@@ -57,9 +57,9 @@ def measure(hparams_set: str, options: argparse.Namespace) -> None:
     steps: list[float] = []
     noted = TrainingLog.step
 
-    def note(self: Any, step: int, problem: str, loss: Any, tokens: int, taken: float, *rest: Any) -> None:
+    def note(self: Any, step: int, told: Any, taken: float, *rest: Any) -> None:
         steps.extend([] if rest[-1] else [taken])  # the last one says how long was compiled
-        noted(self, step, problem, loss, tokens, taken, *rest)
+        noted(self, step, told, taken, *rest)
 
     if options.steps:
         with patch.object(TrainingLog, "step", note):

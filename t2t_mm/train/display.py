@@ -26,7 +26,8 @@ class Progress:
     steps_per_second: float = math.nan
     tokens_per_second: float = math.nan
     waiting: float = math.nan  # share of the time spent waiting for data
-    compiling: float = 0.0  # seconds of this process's steps that went by in calls that were traced
+    overflow: float = math.nan  # share of what tokens asked of experts that found no room
+    compiling: float = 0.0  # seconds of this process's steps and evaluations that went by in calls that were traced
     learning_rate: float = math.nan
 
     @property
@@ -41,6 +42,8 @@ class Progress:
                 f"lr {self.learning_rate:.2e}",
                 f"{_duration(left)} left",
             ]
+        if self.overflow > 0:
+            parts.append(f"experts overflow {self.overflow:.1%}")
         if self.compiling > 0:
             parts.append(f"compiled in {self.compiling:.0f} s")
         return "  ".join(parts)

@@ -1,9 +1,10 @@
 """The log of a run: progress on the terminal, a JSON line and TensorBoard scalars every so many steps.
 
-Tags: `training/<figure>`, `training/{loss,gradient_norm,share}/<problem>` and `metrics-<problem>/<metric>`; losses in
-nats per target token, norms before clipping, shares of the steps. Those of examples and experts are named in
-exhibit.py. `log.jsonl` in the run directory holds the same, pictures left out. Lines of kind "start" mark where a
-process began: what an earlier one logged behind that step belongs to steps that were taken again.
+Tags: `training/<figure>`, `training/{loss,gradient_norm,overflow,share}/<problem>` and `metrics-<problem>/<metric>`;
+losses in nats per target token, norms before clipping, overflow of what tokens asked of experts, shares of the steps.
+Those of examples and experts are named in exhibit.py. `log.jsonl` in the run directory holds the same, pictures left
+out. Lines of kind "start" mark where a process began: what an earlier one logged behind that step belongs to steps that
+were taken again.
 """
 
 import json
@@ -13,7 +14,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, SupportsFloat
+from typing import Any, NamedTuple, SupportsFloat
 
 from rich.console import Console
 
@@ -21,14 +22,24 @@ from t2t_mm.errors import UserError
 from t2t_mm.train.display import Display, Progress, show_metrics
 from t2t_mm.train.events import EventFile, Exhibit
 
+MEANS = ("loss", "gradient_norm", "overflow")  # figures of a problem's steps, logged as their means
 SMOOTHING = 0.95  # share of the old value in the loss that the terminal shows, at each step of its problem
+
+
+class Told(NamedTuple):
+    """What a step says of a problem. Numbers may be tensors that are still being computed."""
+
+    problem: str
+    loss: SupportsFloat  # nats per target token
+    tokens: int  # target tokens in the batches
+    gradient_norm: SupportsFloat = math.nan  # global, before clipping
+    overflow: Sequence[SupportsFloat] = ()  # of each layer of experts: the share of choices that found no room
 
 
 class TrainingLog:
     """Takes note of every step, and says so when it is due.
 
-    A loss may be a tensor that is still being computed: it is asked for its value only when a line is due, so that
-    logging does not make every step wait.
+    What a step says is asked for its values only when a line is due, so that logging does not make every step wait.
     """
 
     def __init__(
@@ -46,11 +57,8 @@ class TrainingLog:
         Progress goes to `console`, standard error by default. Raises UserError when `output_dir` cannot be written to.
         """
         self._output_dir, self._every = output_dir, max(1, every)
-        self._pending: list[
-            tuple[str, SupportsFloat, SupportsFloat, int]
-        ] = []  # (problem, loss, norm, tokens), not read
-        self._window: dict[str, list[float]] = {}  # losses of the steps since the last line
-        self._norms: dict[str, list[float]] = {}  # of their gradients
+        self._pending: list[Told] = []  # not read
+        self._window: dict[str, list[dict[str, float]]] = {}  # by problem, of the steps since the last line: MEANS
         self._learning_rate = math.nan
         self._timed, self._tokens, self._seconds, self._waited = 0, 0, 0.0, 0.0  # of the steps that rates are of
         self._first, self._failed = start + 1, False
@@ -69,32 +77,24 @@ class TrainingLog:
     def step(
         self,
         step: int,
-        problem: str,
-        loss: SupportsFloat,
-        tokens: int,
+        told: Sequence[Told],
         seconds: float,
         waited: float,
         learning_rate: float,
         compiling: float = 0.0,
-        gradient_norm: SupportsFloat = math.nan,
-        beside: Sequence[tuple[str, SupportsFloat, SupportsFloat, int]] = (),
     ) -> None:
         """Take note of step `step` (from 1).
 
         Args:
-            loss: nats per target token.
-            tokens: target tokens in the batch.
-            seconds: from the end of the step before to the end of this one, evaluations and checkpoints left out.
-            waited: how many of them went by waiting for the batch.
+            told: of the problem that the step took, or of each worker's where workers take a problem each.
+            seconds: what the step took, from the call for its batches on.
+            waited: how many of them went by waiting for the batches.
             compiling: how many of them went by in a call that was traced; rates are of steps without.
-            gradient_norm: global, before clipping.
-            beside: (problem, loss, gradient norm, tokens) of other workers that took a problem each in this step.
 
         """
-        self._pending += [(problem, loss, gradient_norm, tokens), *beside]
-        tokens += sum(each[-1] for each in beside)
+        self._pending += told
         if not compiling:
-            self._timed, self._tokens = self._timed + 1, self._tokens + tokens
+            self._timed, self._tokens = self._timed + 1, self._tokens + sum(each.tokens for each in told)
             self._seconds, self._waited = self._seconds + seconds, self._waited + waited
         self._learning_rate, self._progress.step = learning_rate, step
         self._progress.compiling += compiling
@@ -104,9 +104,10 @@ class TrainingLog:
             self._read_pending()
             self._display.redraw()
 
-    def evaluation(self, step: int, results: Mapping[str, Mapping[str, float]]) -> None:
-        """Log the metrics of each problem after `step`."""
+    def evaluation(self, step: int, results: Mapping[str, Mapping[str, float]], compiling: float = 0.0) -> None:
+        """Log the metrics of each problem after `step`; `compiling` seconds of it went by in calls that were traced."""
         self._report()
+        self._progress.compiling += compiling
         self.say("\n".join([f"evaluation at step {step:,}", *show_metrics(results)]))
         self._write_line({"kind": "evaluation", "step": step, "metrics": results})
         scalars = {f"metrics-{name}/{metric}": value for name, m in results.items() for metric, value in m.items()}
@@ -151,12 +152,13 @@ class TrainingLog:
         self.close()
 
     def _read_pending(self) -> None:
-        """Ask the losses of the steps since the last reading for their values."""
+        """Ask what was told of the steps since the last reading for its values."""
         progress = self._progress
-        for problem, loss, norm, tokens in self._pending:
-            value = float(loss)
-            self._window.setdefault(problem, []).append(value)
-            self._norms.setdefault(problem, []).append(float(norm))
+        for problem, loss, tokens, norm, overflow in self._pending:
+            value, shares = float(loss), [float(share) for share in overflow]
+            read = {"loss": value, "gradient_norm": float(norm)}
+            read["overflow"] = sum(shares) / len(shares) if shares else math.nan
+            self._window.setdefault(problem, []).append(read)
             old = progress.losses.get(problem, math.nan)
             progress.losses[problem] = old + (1 - SMOOTHING) * (value - old) if math.isfinite(old) else value
             progress.steps[problem] = progress.steps.get(problem, 0) + 1
@@ -174,8 +176,10 @@ class TrainingLog:
             progress.tokens_per_second = self._tokens / self._seconds
             progress.waiting = self._waited / self._seconds
         progress.learning_rate = self._learning_rate
-        losses, norms = _means(self._window), _means(self._norms)
-        norms = {problem: norm for problem, norm in norms.items() if math.isfinite(norm)}
+        means = {name: _means(name, self._window) for name in MEANS}
+        counts = {problem: len(steps) for problem, steps in self._window.items()}
+        overflows = [share * counts[problem] for problem, share in means["overflow"].items()]
+        progress.overflow = sum(overflows) / sum(counts.values()) if overflows else math.nan
         figures = {
             "learning_rate": progress.learning_rate,
             "steps_per_second": progress.steps_per_second,
@@ -184,8 +188,6 @@ class TrainingLog:
             "compiling": progress.compiling,
         }
         figures = {name: value for name, value in figures.items() if math.isfinite(value)}
-        counts = {problem: len(values) for problem, values in self._window.items()}
-        means = {"loss": losses, "gradient_norm": norms}
         self._write_line({"kind": "training", "step": progress.step, **figures, **means, "steps": counts})
         tagged = {f"training/{name}": value for name, value in figures.items()}
         steps = sum(counts.values())
@@ -195,7 +197,6 @@ class TrainingLog:
         self._display.line()
         self._display.redraw()
         self._window.clear()
-        self._norms.clear()
         self._timed, self._tokens, self._seconds, self._waited = 0, 0, 0.0, 0.0
 
     def _write_line(self, content: dict[str, Any]) -> None:
@@ -231,8 +232,10 @@ class TrainingLog:
         )
 
 
-def _means(values: Mapping[str, Sequence[float]]) -> dict[str, float]:
-    return {name: sum(each) / len(each) for name, each in values.items()}
+def _means(name: str, window: Mapping[str, Sequence[Mapping[str, float]]]) -> dict[str, float]:
+    """The mean of a figure by problem; a loss as it is, of other figures what is no number is none."""
+    means = {problem: sum(read[name] for read in steps) / len(steps) for problem, steps in window.items()}
+    return {problem: mean for problem, mean in means.items() if name == "loss" or math.isfinite(mean)}
 
 
 class NoLog(TrainingLog):

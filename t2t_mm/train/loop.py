@@ -206,19 +206,20 @@ class Loop:
             )
 
     def _evaluate_on_the_way(self, log: TrainingLog) -> None:
+        compiled = self.estimator.steps.compiling
         try:
             results = self.estimator.results(list(self.estimator.problems), permuted=False, stop=self.stop)
         except Stopped:
             return
-        self._tell(log, results)
+        self._tell(log, results, self.estimator.steps.compiling - compiled)
         self.evaluated, self.evaluated_at = self.step, time.monotonic()
 
-    def _tell(self, log: TrainingLog, results: Sequence[Result]) -> None:
+    def _tell(self, log: TrainingLog, results: Sequence[Result], compiling: float = 0.0) -> None:
         """Log an evaluation: its metrics, whether it is the best so far, and what there is to see of each problem.
 
         Its file comes behind the best checkpoint: a process that finds the file has no evaluation to repeat.
         """
-        log.evaluation(self.step, {result.problem: result.metrics for result in results})
+        log.evaluation(self.step, {result.problem: result.metrics for result in results}, compiling)
         for result in results:
             log.corrupt(self.step, result.problem, result.corrupt)
         self._keep_if_best(log, results)

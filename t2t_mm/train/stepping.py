@@ -5,7 +5,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import keras
 
@@ -13,7 +12,7 @@ from t2t_mm.data.batch import Batch
 from t2t_mm.data.batches import Batches
 from t2t_mm.errors import UserError
 from t2t_mm.train.first_use import FirstUses
-from t2t_mm.train.log import TrainingLog
+from t2t_mm.train.log import Told, TrainingLog
 from t2t_mm.train.mixing import Mixer
 from t2t_mm.train.step import Stepped, Steps
 
@@ -58,10 +57,11 @@ class Taken:
         return [id for batch in self.batches for id in batch.ids]
 
     @property
-    def figures(self) -> tuple[str, Any, Any, int]:
-        """(problem, nats a target, gradient norm, targets)."""
-        targets = sum(batch.targets for batch in self.batches)
-        return self.problem, self.stepped.nats, self.stepped.gradient_norm, targets
+    def told(self) -> Told:
+        """What the log takes note of."""
+        targets, said = sum(batch.targets for batch in self.batches), self.stepped
+        overflow = [share for name, share in said.reports.items() if name.endswith("/overflow")]
+        return Told(self.problem, said.nats, targets, said.gradient_norm, overflow)
 
     @property
     def _all(self) -> list[Batch]:
@@ -118,9 +118,8 @@ class Stepping:
         self.step, self.positions = step, self.positions | taken_W[0].behind
         for taken in taken_W:
             self.mixer.observe(taken.problem, taken.stepped.nats)
-        (name, nats, norm, targets), *beside = (taken.figures for taken in taken_W)
         compiling, seconds = self.steps.compiling - compiled, time.perf_counter() - started
-        log.step(step, name, nats, targets, seconds, waited, rate(step), compiling, norm, beside)
+        log.step(step, [taken.told for taken in taken_W], seconds, waited, rate(step), compiling)
 
     @property
     def due(self) -> list[tuple[str, int]]:

@@ -11,7 +11,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from t2t_mm.errors import UserError
 from t2t_mm.train.events import Exhibit
-from t2t_mm.train.log import TrainingLog
+from t2t_mm.train.log import Told, TrainingLog
 
 
 class Later:
@@ -32,8 +32,8 @@ def open_log(folder, *, terminal=False, out=None, **options):
     return TrainingLog(folder, ["first", "second"], options.pop("train_steps", 20), console=console, **options)
 
 
-def take(log, step, problem, loss, *, seconds=0.5, waited=0.1, tokens=30, norm=1.0):
-    log.step(step, problem, loss, tokens, seconds, waited, learning_rate=0.001 * step, gradient_norm=norm)
+def take(log, step, problem, loss, *, seconds=0.5, waited=0.1, tokens=30, norm=1.0, overflow=()):
+    log.step(step, [Told(problem, loss, tokens, norm, overflow)], seconds, waited, learning_rate=0.001 * step)
 
 
 def lines(folder, kind):
@@ -88,6 +88,22 @@ def test_norms_of_gradients_and_shares_of_the_steps_are_logged_by_problem(tmp_pa
     assert read["training/gradient_norm/second"] == [(4, 0.5)]  # what is not finite is no figure
     assert read["training/share/first"] == [(1, 1.0), (4, pytest.approx(2 / 3))]
     assert read["training/share/second"] == [(4, pytest.approx(1 / 3)), (5, 1.0)]
+
+
+def test_what_experts_had_no_room_for_is_logged_by_problem_and_said(tmp_path):
+    out = io.StringIO()
+    with open_log(tmp_path, out=out, every=4) as log:
+        take(log, 1, "first", 8.0, overflow=(0.02, 0.06))  # two layers of experts: 0.04
+        take(log, 2, "first", 6.0, overflow=(0.0, 0.0))
+        take(log, 3, "first", 5.0, overflow=(0.03, 0.03))
+        take(log, 4, "second", 3.0, overflow=(0.1, 0.2))
+        take(log, 5, "second", 3.0)
+    assert lines(tmp_path, "training")[1]["overflow"] == {"first": pytest.approx(0.015), "second": pytest.approx(0.15)}
+    assert [step for step, _ in scalars(tmp_path)["training/overflow/first"]] == [1, 4]
+    assert lines(tmp_path, "training")[2]["overflow"] == {}  # a problem whose net has no experts
+    said = out.getvalue().splitlines()
+    assert "experts overflow 4.0%" in said[0] and "experts overflow 6.0%" in said[1]  # (2 * 0.015 + 0.15) / 3
+    assert "overflow" not in said[2]
 
 
 def test_closing_logs_the_steps_since_the_last_line(tmp_path):
@@ -195,13 +211,13 @@ def test_a_full_disk_is_said_once_and_the_run_goes_on(tmp_path):
     script = f"""
 import resource
 from pathlib import Path
-from t2t_mm.train.log import TrainingLog
+from t2t_mm.train.log import Told, TrainingLog
 with TrainingLog(Path({str(tmp_path)!r}), ["a"], 9999, every=1) as log:
     resource.setrlimit(resource.RLIMIT_FSIZE, (2000, resource.RLIM_INFINITY))  # files end here, as on a full disk
     for step in range(1, 100):
-        log.step(step, "a", 1.0, 1, 1.0, 0.0, 0.1)
+        log.step(step, [Told("a", 1.0, 1)], 1.0, 0.0, 0.1)
     resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-    log.step(100, "a", 1.0, 1, 1.0, 0.0, 0.1)
+    log.step(100, [Told("a", 1.0, 1)], 1.0, 0.0, 0.1)
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -227,10 +243,10 @@ def test_logging_imports_no_tensorflow(tmp_path):
     script = f"""
 import sys
 from pathlib import Path
-from t2t_mm.train.log import TrainingLog
+from t2t_mm.train.log import Told, TrainingLog
 from t2t_mm.train import baseline, checkpoint, mixing, report, schedule
 with TrainingLog(Path({str(tmp_path)!r}), ["a"], 10) as log:
-    log.step(1, "a", 1.0, 1, 1.0, 0.0, 0.1)
+    log.step(1, [Told("a", 1.0, 1)], 1.0, 0.0, 0.1)
 print([name for name in ("tensorflow", "keras") if name in sys.modules])
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
@@ -253,9 +269,12 @@ def test_an_exhibit_is_in_the_log_without_its_pictures_and_in_tensorboard_with_t
 def test_steps_that_compiled_are_counted_apart_from_rates(tmp_path):
     out = io.StringIO()
     with open_log(tmp_path, out=out, every=2) as log:
-        log.step(1, "first", 1.0, 50, 9.0, 0.5, 0.1, compiling=8.5)
+        log.step(1, [Told("first", 1.0, 50)], 9.0, 0.5, 0.1, compiling=8.5)
         take(log, 2, "first", 1.0)
-    one, two = lines(tmp_path, "training")
+        log.evaluation(2, {"first": {"accuracy": 0.5}}, compiling=1.5)
+        take(log, 3, "first", 1.0)
+    one, two, three = lines(tmp_path, "training")
+    assert three["compiling"] == 10.0
     assert one["compiling"] == two["compiling"] == 8.5
     assert "steps_per_second" not in one  # nothing to go by yet
     assert (two["steps_per_second"], two["tokens_per_second"]) == (pytest.approx(2), pytest.approx(60))
