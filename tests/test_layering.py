@@ -63,6 +63,7 @@ BACKEND_KERNELS = {  # one function per backend, measured
     "t2t_mm/train/step_jax.py",
     "t2t_mm/train/step_side_by_side.py",
     "t2t_mm/train/step_tensorflow.py",
+    "t2t_mm/train/traced_once.py",
 }
 HEAVY = ("tensorflow", "keras", "jax", "torch")
 FILES = sorted(

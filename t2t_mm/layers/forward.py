@@ -7,6 +7,7 @@ kernels and 150 times faster than Keras' dropout under XLA, and it is the same o
 
 import math
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -86,8 +87,10 @@ class Forward:
         watched: Watched | None = None,
         dtype: str = "float32",
         replicas: Replicas = ALONE,
+        inner: Callable[..., Any] | None = None,
     ) -> None:
-        self.noise, self.watched, self.dtype, self.replicas = noise, watched, dtype, replicas
+        """`inner`, of a compiler of steps, calls what is given to `once`."""
+        self.noise, self.watched, self.dtype, self.replicas, self._inner = noise, watched, dtype, replicas, inner
         self.penalties: dict[str, Any] = {}  # by layer path: added to the objective, never to a reported loss
         self.reports: dict[str, Any] = {}  # by layer path: expert load and the like, for the log
         self.moved: dict[str, Any] = {}  # by weight path: what weights that have no gradient become in a training step
@@ -96,6 +99,14 @@ class Forward:
     @property
     def training(self) -> bool:
         return self.noise is not None
+
+    def once(self, part: Callable[..., Any], *tensors: Any) -> Any:
+        """`part(*tensors, self)`, a tensor. Where steps are traced, once for all that give tensors of these types.
+
+        `part` is a layer's method that depends on nothing but these and the layer, leaves penalties and reports in the
+        Forward that it is given, and takes tensors of any shape with as many axes and the same last one.
+        """
+        return part(*tensors, self) if self._inner is None else self._inner(part, tensors, self)
 
 
 def u32(number: int) -> Any:

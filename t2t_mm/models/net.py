@@ -140,9 +140,11 @@ class Net(Part):
         with keras.name_scope(self._targets(problem).name):
             return self._targets(problem).loss(predicted, features["targets"], smoothing)
 
-    def judge(self, problem: str, features: Features, command: Any) -> tuple[Any, Any, Any]:
+    def judge(
+        self, problem: str, features: Features, command: Any, forward: Forward | None = None
+    ) -> tuple[Any, Any, Any]:
         """(logits float[B, T, V], labels int32[B, T], real bool[B, T]) with the true targets as previous outputs."""
-        predicted = self.predict(problem, features, command, Forward())
+        predicted = self.predict(problem, features, command, forward or Forward())
         return self.judged(problem, predicted, features["targets"]), *self._targets(problem).labels(features["targets"])
 
     def judged(self, problem: str, predicted: Seq, targets: Tensors) -> Any:

@@ -41,6 +41,7 @@ class Compiler(abc.ABC):
     step takes several: gradients by path, and "nats"; a compiler that `gathers` has it always.
     """
 
+    inner: Callable[..., Any] | None = None  # calls what a forward pass has traced once
     gathers = False
     side_by_side = False  # whether programs take several batches, as the hparam batches_at_once says
 
@@ -95,7 +96,8 @@ class Compiler(abc.ABC):
         Of several replicas each gives its part of the first two, which add up to those of the whole batch.
         """
         precision, smoothing = self.hparams.precision, self.hparams.label_smoothing
-        forward = Forward(_noise(noise_seed, features, replicas), dtype=precision, replicas=replicas)
+        noise = _noise(noise_seed, features, replicas)
+        forward = Forward(noise, dtype=precision, replicas=replicas, inner=self.inner)
         judged = partial(self.net.loss, problem, features, command, forward, smoothing)
         loss = judged() if precision == "float32" else Lowered(dtype=f"mixed_{precision}")(function=judged)
         count = ops.maximum(replicas.total(loss.count), 1.0)
@@ -104,7 +106,7 @@ class Compiler(abc.ABC):
 
     def sums(self, problem: str, metrics: Sequence[str], features: Any, command: Any) -> dict[str, Any]:
         """What `judge` gives."""
-        logits_BTV, labels_BT, real_BT = self.net.judge(problem, features, command)
+        logits_BTV, labels_BT, real_BT = self.net.judge(problem, features, command, Forward(inner=self.inner))
         return {metric: METRICS[metric].sums(logits_BTV, labels_BT, real_BT) for metric in metrics}
 
     def whole(self, gradients: dict[str, Any], nats: Any, share: Any, command: Any) -> tuple[dict[str, Any], Any]:

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from t2t_mm.layers.replicas import ALONE, Replicas
 from t2t_mm.train.compiler import Compiler, Program, Specs
+from t2t_mm.train.traced_once import TracedOnce
 
 GIVEN = [tf.TensorSpec([], dtype) for dtype in ("int32", "float32", "uint32", "float32")]  # command to share
 RATE = tf.TensorSpec([], "float32")
@@ -18,6 +19,10 @@ RATE = tf.TensorSpec([], "float32")
 
 class TensorFlowCompiler(Compiler):
     """One graph for each kind, for all shapes."""
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.inner = TracedOnce()
 
     def train(self, problem: str, specs: Specs) -> Program:
         @tf.function(input_signature=[*self.given(specs), RATE], autograph=False, jit_compile=False)

@@ -48,6 +48,14 @@ def finished(estimator, tmp_path_factory):
     return run, run.train_and_evaluate()
 
 
+def test_nothing_is_traced_anew_once_every_kind_was_met(finished):
+    run, _ = finished
+    epochs = [batches.batch(place) for batches in run.batches.values() for place in range(len(batches))]
+    assert len({batch.shapes["inputs/ids"] for batch in epochs}) > 1
+    # A step, an evaluation and one of permuted inputs, which asks for less: for both problems and all shapes.
+    assert run.steps.traced == 3
+
+
 def everything(run):
     """All that a checkpoint holds."""
     return run.net.tensors() | run.optimiser.tensors()

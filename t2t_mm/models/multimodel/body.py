@@ -33,13 +33,20 @@ class MultiModel(Body):
             part.build(width)
 
     def encode(self, source: Seq, forward: Forward) -> Seq:
-        x_BLD = dropout(source.values_BLD, self.hparams.input_dropout, forward, self.encoder.path)
-        return self.encoder(source.with_values(x_BLD), forward)
+        return source.with_values(forward.once(self._encode, source.values_BLD, source.real_BL))
 
     def decode(self, memory: Seq, target: Seq, forward: Forward) -> Seq:
-        x_BLD = dropout(target.values_BLD, self.hparams.input_dropout, forward, self.mixer.path)
-        x_BLD = self.mixer(x_BLD, memory, forward)
-        return target.with_values(self.decoder(x_BLD, target.real_BL, memory, forward))
+        given = memory.values_BLD, memory.real_BL, target.values_BLD, target.real_BL
+        return target.with_values(forward.once(self._decode, *given))
+
+    def _encode(self, x_BSD: Any, real_BS: Any, forward: Forward) -> Any:
+        x_BSD = dropout(x_BSD, self.hparams.input_dropout, forward, self.encoder.path)
+        return self.encoder(x_BSD, real_BS, forward)
+
+    def _decode(self, memory_BSD: Any, real_BS: Any, x_BLD: Any, real_BL: Any, forward: Forward) -> Any:
+        memory = Seq(memory_BSD, real_BS)
+        x_BLD = dropout(x_BLD, self.hparams.input_dropout, forward, self.mixer.path)
+        return self.decoder(self.mixer(x_BLD, memory, forward), real_BL, memory, forward)
 
     def start(self, memory: Seq, positions: int) -> State:
         return self.start_beams(memory, positions, 1)

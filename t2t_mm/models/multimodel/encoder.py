@@ -1,9 +1,10 @@
 """The encoder: ConvBlocks with experts in the middle (arXiv 1706.05137, section 2.4)."""
 
+from typing import Any
+
 from t2t_mm.layers.forward import Forward
 from t2t_mm.layers.norm import LayerNorm
 from t2t_mm.layers.part import Part
-from t2t_mm.layers.sequence import Seq
 from t2t_mm.layers.timing import add_timing
 from t2t_mm.models.multimodel.hparams import MultiModelHparams
 from t2t_mm.models.multimodel.parts import make_blocks, make_experts
@@ -23,11 +24,11 @@ class Encoder(Part):
             if layer is not None:
                 layer.build(width)
 
-    def call(self, source: Seq, forward: Forward) -> Seq:
-        """Seq[B, L, D] to Seq[B, L, D]."""
-        x_BLD = add_timing(source.values_BLD)
+    def call(self, x_BLD: Any, real_BL: Any, forward: Forward) -> Any:
+        """float[B, L, D] to float[B, L, D], of which `real_BL` are real."""
+        x_BLD = add_timing(x_BLD)
         for i, block in enumerate(self.blocks):
             if i == len(self.blocks) // 2 and self.experts is not None:
-                x_BLD = self.experts(x_BLD, source.real_BL, forward)
-            x_BLD = block(x_BLD, source.real_BL, forward)
-        return source.with_values(self.norm(x_BLD))
+                x_BLD = self.experts(x_BLD, real_BL, forward)
+            x_BLD = block(x_BLD, real_BL, forward)
+        return self.norm(x_BLD)
