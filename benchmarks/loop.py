@@ -3,8 +3,9 @@
     python benchmarks/loop.py --problems=builtin --data_dir=data --steps=500
 
 Trains a new run of the problems through the estimator, as t2t-mm-trainer does, without evaluations or checkpoints. Data
-that is missing is made first. A step's first call of its kind traces the graph: those calls are counted apart. Memory
-is the process's peak beyond what it held once TensorFlow had computed something.
+that is missing is made first. A step's first call of its kind traces the graph: those calls are counted apart. The
+loop's time is that from one step's note in the log to the next one's, whatever happens between. Memory is the process's
+peak beyond what it held once TensorFlow had computed something.
 """
 
 import argparse
@@ -18,7 +19,7 @@ from typing import Any
 from unittest.mock import patch
 
 import tensorflow as tf
-from clock import peak_memory
+from clock import gemm_rate, peak_memory
 
 from t2t_mm.bin.problem_names import problem_names
 
@@ -40,7 +41,8 @@ def main() -> None:
     from t2t_mm.train.step_tensorflow import TensorFlowCompiler
 
     inside: list[float] = []  # seconds in the compiled function, of each step
-    whole: list[tuple[str, float, float]] = []  # (problem, seconds, of which waited) of each step
+    whole: list[tuple[str, float, float]] = []  # (problem, seconds since the step before, of which waited) of each
+    ends = [0.0]
     compiled, noted = TensorFlowCompiler.train, TrainingLog.step
 
     def timed(self: Any, problem: str, specs: Any) -> Any:
@@ -55,11 +57,10 @@ def main() -> None:
 
         return call
 
-    def note(
-        self: Any, step: int, problem: str, loss: Any, tokens: int, seconds: float, waited: float, *rest: Any
-    ) -> None:
-        whole.append((problem, seconds, waited))
-        noted(self, step, problem, loss, tokens, seconds, waited, *rest)
+    def note(self: Any, step: int, told: Any, seconds: float, waited: float, *rest: Any) -> None:
+        ends.append(time.perf_counter())
+        whole.append((told[0].problem, ends[-1] - ends[-2], waited))
+        noted(self, step, told, seconds, waited, *rest)
 
     with tempfile.TemporaryDirectory() as folder:
         run = runs.run(
@@ -73,9 +74,11 @@ def main() -> None:
             save_checkpoints_secs=0,
         )
         with patch.object(TensorFlowCompiler, "train", timed), patch.object(TrainingLog, "step", note):
+            ends[0] = time.perf_counter()
             run.estimator.train()
     show(inside, whole)
     peak = peak_memory()
+    print(f"a plain product of two matrices: {gemm_rate():.0f} GFLOP/s")
     print(
         f"memory: {start / 1e9:.2f} GB when TensorFlow had started, {peak / 1e9:.2f} GB at the peak: "
         f"{(peak - start) / 1e9:.2f} GB beyond"

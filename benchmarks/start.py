@@ -16,6 +16,8 @@ import time
 from pathlib import Path
 from statistics import median
 
+from clock import gemm_rate
+
 TRAINER = [sys.executable, "-m", "t2t_mm.bin.trainer"]
 
 
@@ -41,6 +43,7 @@ def main() -> None:
     )
     taken = [first_step(command, options.work_dir / f"run-{number}") for number in range(3)]
     print(f"built-in eight, {options.hparams_set}: command to first step {median(taken):.1f} s")
+    print(f"a plain product of two matrices: {gemm_rate():.0f} GFLOP/s")
 
 
 def seconds(command: list[str], times: int) -> list[float]:

@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 from clock import Call, gemm_rate, in_turns, seconds
+from keras import ops
 from made_text import SPECS, forward_flops, made_batch, made_net, parameters
 
 from t2t_mm.layers.cross_entropy import cross_entropy
@@ -127,7 +128,7 @@ def parts_of(net: Net, optimiser: Optimiser, rows: int, length: int) -> list[Par
         scores = tf.zeros((rows, heads, length, width // heads))
 
         def products() -> Any:
-            said = [tf.matmul(x_BLD, matrix) for matrix in matrices]
+            said = [ops.matmul(x_BLD, matrix) for matrix in matrices]  # as the layers do: rank 3 by rank 2
             read = [tf.matmul(tf.matmul(scores, scores, transpose_b=True), scores) for _ in range(2)]
             return [*said, *read]
 
@@ -165,7 +166,7 @@ def conv_part(name: str, blocks: Sequence[Any], run: Callable[[Any], Any], x_BLD
 
     def pointwise() -> Any:
         def step(layer: Any, x: Any) -> Any:
-            return layer.norm(tf.matmul(tf.nn.relu(x), layer.pointwise_DF))
+            return layer.norm(ops.matmul(ops.relu(x), layer.pointwise_DF))
 
         one, two, three, four = block.steps
         hidden2 = x_BLD + step(two, step(one, x_BLD))

@@ -4,7 +4,7 @@
 
 Prints, at each of `--at` minutes of training (evaluations left out) and at its end, the loss on the dev set in nats per
 target character, one end mark a sentence counted as a character; then the corpus BLEU of greedy decoding (sacrebleu,
-13a), throughput and the process's peak memory.
+13a), throughput, the rate of a plain product and the process's peak memory.
 """
 
 import argparse
@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import sacrebleu
+from clock import gemm_rate
 
 from t2t_mm.cores import share_cores
 from t2t_mm.data.generate import generate
@@ -78,6 +79,7 @@ def main() -> None:
     print(f"BLEU {bleu.score:.2f} ({time.perf_counter() - started:.0f} s to decode {len(dev)} sentences)")
     for example, output in list(zip(dev, outputs, strict=True))[:3]:
         print(f"  {example.values['inputs']}\n    -> {output}")
+    print(f"a plain product of two matrices: {gemm_rate():.0f} GFLOP/s, an operation on as many cores as in training")
     print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
 
 

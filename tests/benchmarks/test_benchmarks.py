@@ -1,0 +1,53 @@
+"""Every benchmark runs and prints its table, on sizes that mean nothing. `soak.py` has a test of its own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import t2t_mm
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+SMALL = (
+    "--hparams_set=multimodel_demo",
+    (
+        "--hparams=hidden_size=16,encoder_blocks=1,mixer_blocks=0,decoder_blocks=1,experts=4,expert_size=16,attention_heads=2,"
+        "batch_size=64"
+    ),
+)
+TEXT = *SMALL, "--vocabulary=32"
+PROBLEM = "translate_north_south"
+COMMANDS = {
+    "decoding.py": (*TEXT, "--turns=1", "--no-long", "--rows=2", "--ids=4", "--positions=8"),
+    "loop.py": (*SMALL, f"--problems={PROBLEM}", "--data_dir=data", "--steps=3"),
+    "saving.py": (f"--problems={PROBLEM}", "--work_dir=work", "--hparams_sets=multimodel_demo", "--times=1"),
+    "side_by_side.py": (*TEXT, "--rows=4", "--length=4", "--turns=1"),
+    "step.py": (*TEXT, "--rows=2", "--length=4", "--turns=1"),
+    "translation_quality.py": (*SMALL, f"--problem={PROBLEM}", "--tmp_dir=.", "--work_dir=work", "--minutes=0.01"),
+}
+SAYS = {
+    "decoding.py": ("greedy, batch 1", "tokens/s", "beam 4 : greedy", "GFLOP/s before"),
+    "loop.py": (PROBLEM, "waiting", "tracing: 1 kinds of step", "GFLOP/s", "GB beyond"),
+    "saving.py": ("multimodel_demo",),
+    "side_by_side.py": ("one batch", "2 batches side by side", "GFLOP/s"),
+    "step.py": ("of a plain product's", "ConvBlock", "attention block", "output layer", "ns a parameter"),
+    "translation_quality.py": ("nats per character", "target tokens/s", "BLEU", "GFLOP/s", "peak memory"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", COMMANDS)
+def test_it_prints_its_table(name, tmp_path):
+    done = subprocess.run(
+        [sys.executable, str(BENCHMARKS / name), *COMMANDS[name]],
+        env={**os.environ, "PYTHONPATH": str(Path(t2t_mm.__file__).parents[1])},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    for words in SAYS[name]:
+        assert words in done.stdout, done.stdout
