@@ -4,7 +4,8 @@
 
 A made-up text problem takes the steps. First it is alone, then one of eight that read and write text, pictures and
 sounds; then it has 60 experts, then 240 with the same number for each token. Steps of the two nets that are compared
-take turns in one process; memory is that of a process of its own for each net, after three steps.
+take turns in one process; memory is that of a process of its own for each net, after three steps. What 240 experts have
+to cost is the traffic of their weights, at the rate at which the same run adds one array to another in place.
 """
 
 import argparse
@@ -13,7 +14,8 @@ import sys
 from statistics import median
 
 import numpy as np
-from clock import Call, gemm_rate, in_turns, peak_memory
+import tensorflow as tf
+from clock import Call, gemm_rate, in_turns, peak_memory, seconds
 from made_text import SPECS, made_batch, parameters, spread_gates
 
 from t2t_mm.hparam_set import HparamSet
@@ -36,6 +38,9 @@ EIGHT = {
     "speech": Signature(SOUND, WORDS, "to-transcript"),
 }
 RATE = 1e-4
+# Of a weight in a step: it is read forwards and backwards, its gradient is written, and read for the norm and by the
+# update, which reads and writes it and its two moments.
+TRAFFIC = 4 * (2 + 1 + 2 + 6)  # bytes
 
 
 def main() -> None:
@@ -72,6 +77,10 @@ def main() -> None:
             ratio = median(b / a for a, b in zip(times[pair[0]], times[name], strict=True))
             taken, memory = median(times[name]) * 1e3, memory_of(name)
             print(f"{name:18}{parameters(net):14,}{taken:9.1f} ms{ratio:17.2f}{memory:20.2f} GiB", flush=True)
+        few, many = (parameters(net) for net, _ in made.values())
+        floor, first = (many - few) * TRAFFIC / stream_rate(), median(times[pair[0]])
+        times_first = f"{floor * 1e3:9.1f} ms{1 + floor / first:17.2f}"
+        print(f"{'  floor':18}{many - few:14,}{times_first}  traffic of the weights that are more")
 
 
 def settings(options: argparse.Namespace, experts: int | None) -> HparamSet:
@@ -89,6 +98,18 @@ def stepping(problems: int, hparams: HparamSet, options: argparse.Namespace) -> 
     batch = made_batch(options.rows, options.length, WORDS.size, 0)
     counter = iter(range(10**9))
     return net, lambda: float(np.asarray(steps.train(batch, next(counter), RATE, 1.0).nats))
+
+
+def stream_rate() -> float:
+    """Bytes a second, read and written, of adding one large array to another in place."""
+    total, added = tf.Variable(tf.zeros(2**26)), tf.ones(2**26)
+
+    @tf.function(autograph=False)
+    def add() -> None:
+        total.assign_add(added)
+
+    add()
+    return 3 * 4 * 2**26 / median(seconds(add) for _ in range(5))
 
 
 def memory_of(name: str) -> float:
