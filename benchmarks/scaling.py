@@ -77,10 +77,10 @@ def main() -> None:
             ratio = median(b / a for a, b in zip(times[pair[0]], times[name], strict=True))
             taken, memory = median(times[name]) * 1e3, memory_of(name)
             print(f"{name:18}{parameters(net):14,}{taken:9.1f} ms{ratio:17.2f}{memory:20.2f} GiB", flush=True)
-        few, many = (parameters(net) for net, _ in made.values())
-        floor, first = (many - few) * TRAFFIC / stream_rate(), median(times[pair[0]])
-        times_first = f"{floor * 1e3:9.1f} ms{1 + floor / first:17.2f}"
-        print(f"{'  floor':18}{many - few:14,}{times_first}  traffic of the weights that are more")
+    few, many = (parameters(net) for net, _ in made.values())
+    floor, first = (many - few) * TRAFFIC / stream_rate(), median(times[pair[0]])
+    times_first = f"{floor * 1e3:9.1f} ms{1 + floor / first:17.2f}"
+    print(f"{'  floor':18}{many - few:14,}{times_first}  traffic of the weights that are more")
 
 
 def settings(options: argparse.Namespace, experts: int | None) -> HparamSet:

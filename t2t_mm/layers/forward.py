@@ -103,8 +103,8 @@ class Forward:
     def once(self, part: Callable[..., Any], *tensors: Any) -> Any:
         """`part(*tensors, self)`, a tensor. Where steps are traced, once for all that give tensors of these types.
 
-        `part` is a layer's method that depends on nothing but these and the layer, leaves penalties and reports in the
-        Forward that it is given, and takes tensors of any shape with as many axes and the same last one.
+        `part` is a layer's method that depends on nothing but these and the layer, leaves nothing but penalties and
+        reports in the Forward that it is given, and takes tensors of any shape with as many axes and the same last one.
         """
         return part(*tensors, self) if self._inner is None else self._inner(part, tensors, self)
 

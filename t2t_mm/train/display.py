@@ -42,7 +42,7 @@ class Progress:
                 f"lr {self.learning_rate:.2e}",
                 f"{_duration(left)} left",
             ]
-        if self.overflow > 0:
+        if self.overflow >= 0.0005:
             parts.append(f"experts overflow {self.overflow:.1%}")
         if self.compiling > 0:
             parts.append(f"compiled in {self.compiling:.0f} s")

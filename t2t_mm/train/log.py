@@ -33,7 +33,7 @@ class Told(NamedTuple):
     loss: SupportsFloat  # nats per target token
     tokens: int  # target tokens in the batches
     gradient_norm: SupportsFloat = math.nan  # global, before clipping
-    overflow: Sequence[SupportsFloat] = ()  # of each layer of experts: the share of choices that found no room
+    overflow: Sequence[SupportsFloat] = ()  # of each layer of experts, in the last batch: choices that found no room
 
 
 class TrainingLog:
@@ -58,7 +58,7 @@ class TrainingLog:
         """
         self._output_dir, self._every = output_dir, max(1, every)
         self._pending: list[Told] = []  # not read
-        self._window: dict[str, list[dict[str, float]]] = {}  # by problem, of the steps since the last line: MEANS
+        self._window: dict[str, dict[str, list[float]]] = {}  # of the steps since the last line: MEANS by problem
         self._learning_rate = math.nan
         self._timed, self._tokens, self._seconds, self._waited = 0, 0, 0.0, 0.0  # of the steps that rates are of
         self._first, self._failed = start + 1, False
@@ -155,10 +155,11 @@ class TrainingLog:
         """Ask what was told of the steps since the last reading for its values."""
         progress = self._progress
         for problem, loss, tokens, norm, overflow in self._pending:
-            value, shares = float(loss), [float(share) for share in overflow]
-            read = {"loss": value, "gradient_norm": float(norm)}
-            read["overflow"] = sum(shares) / len(shares) if shares else math.nan
-            self._window.setdefault(problem, []).append(read)
+            value, norm, shares = float(loss), float(norm), [float(share) for share in overflow]
+            window = self._window.setdefault(problem, {name: [] for name in MEANS})
+            window["loss"].append(value)
+            window["gradient_norm"].append(norm)
+            window["overflow"] += [sum(shares) / len(shares)] if shares else []
             old = progress.losses.get(problem, math.nan)
             progress.losses[problem] = old + (1 - SMOOTHING) * (value - old) if math.isfinite(old) else value
             progress.steps[problem] = progress.steps.get(problem, 0) + 1
@@ -176,10 +177,10 @@ class TrainingLog:
             progress.tokens_per_second = self._tokens / self._seconds
             progress.waiting = self._waited / self._seconds
         progress.learning_rate = self._learning_rate
-        means = {name: _means(name, self._window) for name in MEANS}
-        counts = {problem: len(steps) for problem, steps in self._window.items()}
-        overflows = [share * counts[problem] for problem, share in means["overflow"].items()]
-        progress.overflow = sum(overflows) / sum(counts.values()) if overflows else math.nan
+        means = {name: _means({problem: read[name] for problem, read in self._window.items()}) for name in MEANS}
+        means["gradient_norm"] = {name: norm for name, norm in means["gradient_norm"].items() if math.isfinite(norm)}
+        counts = {problem: len(read["loss"]) for problem, read in self._window.items()}
+        progress.overflow = _mean([share for read in self._window.values() for share in read["overflow"]])
         figures = {
             "learning_rate": progress.learning_rate,
             "steps_per_second": progress.steps_per_second,
@@ -232,10 +233,12 @@ class TrainingLog:
         )
 
 
-def _means(name: str, window: Mapping[str, Sequence[Mapping[str, float]]]) -> dict[str, float]:
-    """The mean of a figure by problem; a loss as it is, of other figures what is no number is none."""
-    means = {problem: sum(read[name] for read in steps) / len(steps) for problem, steps in window.items()}
-    return {problem: mean for problem, mean in means.items() if name == "loss" or math.isfinite(mean)}
+def _means(values: Mapping[str, Sequence[float]]) -> dict[str, float]:
+    return {name: _mean(each) for name, each in values.items() if each}
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values) if values else math.nan
 
 
 class NoLog(TrainingLog):

@@ -178,13 +178,13 @@ class Optimiser:
 
     def _decays(self, path: str) -> bool:
         """Whether weight decay adds to its gradient."""
-        return self._shrunken(path) and not self.rules[path].decoupled
+        return self._is_decayed(path) and not self.rules[path].decoupled
 
     def _shrinks(self, path: str) -> bool:
         """Whether weight decay shrinks it before its update."""
-        return self._shrunken(path) and self.rules[path].decoupled
+        return self._is_decayed(path) and self.rules[path].decoupled
 
-    def _shrunken(self, path: str) -> bool:
+    def _is_decayed(self, path: str) -> bool:
         return self.hparams.weight_decay > 0 and len(self.weights[path].shape) > 1
 
     def _move(self, path: str, gradient: Any, rate: Any, count: Any) -> None:

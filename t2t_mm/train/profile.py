@@ -15,7 +15,9 @@ QUIET = 10  # steps in a row that compile nothing, after which it begins
 STEPS = 10  # it lasts, or to the next evaluation
 DEPTH = 3  # names of a part: body/encoder/block_1
 ROWS = 15  # of a table
-BACKWARD, UPDATE, ELSEWHERE = "gradient_tape", "updating weights", "elsewhere"
+BACKWARD = ("gradient_tape", "gradients")  # scopes of a step's gradients, and of an inner function's
+INNER = "PartitionedCall"  # in the name of a call whose operations were put in its place
+UPDATE, ELSEWHERE = "updating weights", "elsewhere"
 Say = Callable[[str], None]
 WAITS, RECORDS, IS_OVER = "waits", "records", "is over"
 
@@ -118,10 +120,13 @@ def part_of(scope: str, parts: Collection[str]) -> tuple[str, bool]:
     """(the part of the model that an operation's scope is in, whether it is a gradient's).
 
     A name that is entered a second time in a graph ends in _1, _2 and so on; what moves weights is a branch of its own.
+    An operation of an inner function has its scopes in that behind the function's call.
     """
-    backward = scope.startswith(f"{BACKWARD}/")
-    names = scope.removeprefix(f"{BACKWARD}/").split("/")
-    if names[0] == "cond":
+    names = scope.split("/")
+    names = names[max((place for place, name in enumerate(names, start=1) if INNER in name), default=0) :]
+    backward = bool(names) and names[0] in BACKWARD
+    names = names[backward:]
+    if names[:1] == ["cond"]:
         return UPDATE, False
     part = ""
     for name in names[:DEPTH]:

@@ -38,7 +38,7 @@ class SideBySideCompiler(TensorFlowCompiler):
         return [(signature(specs),) * self.at_once, command, multiplier, *stacked]
 
     def found(self, problem: str, specs: Specs, *given: Any) -> tuple[Any, ...]:
-        """Of the batches together, each by its share; what weights without a gradient become is the last one's."""
+        """Of the batches together, each by its share; reports, and weights without a gradient, are the last one's."""
         features_P, command, multiplier, seeds_P, shares_P = given
 
         @tf.function(input_signature=[signature(specs), *GIVEN[:-1]], autograph=False, jit_compile=False)
@@ -49,8 +49,7 @@ class SideBySideCompiler(TensorFlowCompiler):
         found = [of_one(features, command, multiplier, seed) for features, seed in zip(features_P, seeds, strict=True)]
         gradients_P, nats_P, reports_P, moved_P = zip(*found, strict=True)
         gradients = {path: _weighed(shares, [one[path] for one in gradients_P]) for path in gradients_P[0]}
-        reports = {name: _weighed(shares, [one[name] for one in reports_P]) for name in reports_P[0]}
-        return gradients, _weighed(shares, nats_P), reports, moved_P[-1], 1.0
+        return gradients, _weighed(shares, nats_P), reports_P[-1], moved_P[-1], 1.0
 
 
 def _weighed(shares: Sequence[Any], values: Sequence[Any]) -> Any:

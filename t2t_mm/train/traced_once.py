@@ -22,10 +22,11 @@ class TracedOnce:
         self._traced: dict[Any, Callable[..., Any]] = {}
 
     def __call__(self, part: Callable[..., Any], tensors: Sequence[Any], forward: Forward) -> Any:
-        if tf.executing_eagerly() or forward.replicas.count > 1:  # what replicas tell each other stands in the step
+        # What is looked at, and what replicas tell each other, stands in the step itself.
+        if tf.executing_eagerly() or forward.watched is not None or forward.replicas.count > 1:
             return part(*tensors, forward)
         specs = tuple(tf.TensorSpec([None] * (x.shape.rank - 1) + _last(x), x.dtype) for x in tensors)
-        key = part.__qualname__, specs, forward.dtype, forward.training
+        key = part, specs, forward.dtype, forward.training
         if key not in self._traced:
             self._traced[key] = _trace(part, specs, forward)
         seed = forward.noise.seed if forward.noise else tf.constant(0, "uint32")
@@ -47,6 +48,8 @@ def _trace(part: Any, specs: Sequence[tf.TensorSpec], forward: Forward) -> Calla
         within = Forward(Noise(seed) if training else None, dtype=dtype)
         with keras.name_scope(scope):
             value = part(*tensors, within)
+        if within.moved:
+            raise ValueError(f"{scope}: a part that is traced once moves no weights; received {sorted(within.moved)}")
         return value, within.penalties, within.reports
 
     return run

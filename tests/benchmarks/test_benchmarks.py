@@ -1,4 +1,4 @@
-"""Every benchmark runs and prints its table, on sizes that mean nothing. `soak.py` has a test of its own."""
+"""Benchmarks run and print their tables, on sizes that mean nothing. `soak.py` has a test of its own."""
 
 import os
 import subprocess
@@ -22,7 +22,14 @@ PROBLEM = "translate_north_south"
 COMMANDS = {
     "decoding.py": (*TEXT, "--turns=1", "--no-long", "--rows=2", "--ids=4", "--positions=8"),
     "loop.py": (*SMALL, f"--problems={PROBLEM}", "--data_dir=data", "--steps=3"),
-    "saving.py": (f"--problems={PROBLEM}", "--work_dir=work", "--hparams_sets=multimodel_demo", "--times=1"),
+    "saving.py": (
+        f"--problems={PROBLEM}",
+        "--work_dir=work",
+        "--hparams_sets=multimodel_demo",
+        "--times=1",
+        "--steps=3",
+    ),
+    "scaling.py": (*SMALL, "--rows=2", "--length=4", "--turns=1"),
     "side_by_side.py": (*TEXT, "--rows=4", "--length=4", "--turns=1"),
     "step.py": (*TEXT, "--rows=2", "--length=4", "--turns=1"),
     "translation_quality.py": (*SMALL, f"--problem={PROBLEM}", "--tmp_dir=.", "--work_dir=work", "--minutes=0.01"),
@@ -30,7 +37,8 @@ COMMANDS = {
 SAYS = {
     "decoding.py": ("greedy, batch 1", "tokens/s", "beam 4 : greedy", "GFLOP/s before"),
     "loop.py": (PROBLEM, "waiting", "tracing: 1 kinds of step", "GFLOP/s", "GB beyond"),
-    "saving.py": ("multimodel_demo",),
+    "saving.py": ("multimodel_demo", " ms"),
+    "scaling.py": ("eight registered", "240 experts", "floor", "GiB"),
     "side_by_side.py": ("one batch", "2 batches side by side", "GFLOP/s"),
     "step.py": ("of a plain product's", "ConvBlock", "attention block", "output layer", "ns a parameter"),
     "translation_quality.py": ("nats per character", "target tokens/s", "BLEU", "GFLOP/s", "peak memory"),

@@ -27,6 +27,10 @@ PARTS = {"body", "body/encoder", "body/encoder/block_1", "body/encoder/block_1/n
         ("cond/then/_0/cond/Adam", ("updating weights", False)),
         ("gradient_tape/strided_slice_13", ("elsewhere", True)),
         ("", ("elsewhere", False)),
+        ("body/StatefulPartitionedCall/body/encoder/block_1/norm", ("body/encoder/block_1", False)),
+        ("body_1/StatefulPartitionedCall_2", ("elsewhere", False)),
+        ("PartitionedCall_1/gradients/body/encoder/block_1/add_grad", ("body/encoder/block_1", True)),
+        ("PartitionedCall_3/gradient_tape/text_words/embed", ("text_words", True)),
     ],
 )
 def test_an_operation_belongs_to_the_layers_that_its_scope_names(scope, part):

@@ -30,10 +30,17 @@ class Transformer(Body):
         self.decoder.build(width)
 
     def encode(self, source: Seq, forward: Forward) -> Seq:
-        return self.encoder(source, forward)
+        return source.with_values(forward.once(self._encode, source.values_BLD, source.real_BL))
 
     def decode(self, memory: Seq, target: Seq, forward: Forward) -> Seq:
-        return target.with_values(self.decoder(target.values_BLD, memory, forward))
+        given = memory.values_BLD, memory.real_BL, target.values_BLD
+        return target.with_values(forward.once(self._decode, *given))
+
+    def _encode(self, x_BSD: Any, real_BS: Any, forward: Forward) -> Any:
+        return self.encoder(Seq(x_BSD, real_BS), forward).values_BLD
+
+    def _decode(self, memory_BSD: Any, real_BS: Any, x_BLD: Any, forward: Forward) -> Any:
+        return self.decoder(x_BLD, Seq(memory_BSD, real_BS), forward)
 
     def start(self, memory: Seq, positions: int) -> State:
         return self.start_beams(memory, positions, 1)

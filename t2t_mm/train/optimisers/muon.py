@@ -6,8 +6,9 @@ count as much as common ones:
     m = momentum m + g      u = g + momentum m      (Nesterov's look ahead)
     theta -= rate * 0.2 sqrt(max(rows, columns)) * orthogonal(u)
 
-The factor gives steps the length of Adam's, so that a rate that serves one serves the other. What is no hidden matrix
-(tables of symbols, gates, taps of depthwise convolutions, scales and biases) moves by AdamW.
+The factor gives steps the length of Adam's, so that a rate that serves one serves the other. A step is as long however
+small the momentum is, so a matrix without any gradient, such as an expert that got no token, stays where it is. What is
+no hidden matrix (tables of symbols and classes, gates, taps of depthwise convolutions, scales, biases) moves by AdamW.
 """
 
 from typing import Any
@@ -21,7 +22,8 @@ from t2t_mm.train.optimisers.rule import Rule, Shape, Slots
 LENGTH = 0.2  # root of the mean square of a step, in rates: about Adam's
 ROUNDS = 5
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # of x, x^3 and x^5: steep at zero, and near 1 from there on after five rounds
-ELSEWHERE = ("rows", "gate", "gate_noise", "depthwise")  # the last names of weights that are no hidden matrices
+# The last names of weights of two axes and more that are no hidden matrices; rows are those of symbols and classes.
+ELSEWHERE = ("rows", "gate", "gate_noise", "depthwise", "content_bias", "distance_bias", "logits")
 
 
 def hidden(path: str, shape: Shape) -> bool:
@@ -39,11 +41,15 @@ def updated(
     m = hparams.muon_momentum * slots["m"] + gradient
     ahead = gradient + hparams.muon_momentum * m
     length = LENGTH * max(weight.shape[-2:]) ** 0.5
-    return weight - rate * length * orthogonal(ahead), {"m": m}
+    used = ops.any(gradient != 0.0, axis=(-2, -1), keepdims=True)
+    return weight - rate * length * ops.where(used, orthogonal(ahead), 0.0), {"m": m}
 
 
 def orthogonal(x: Any) -> Any:
-    """Each matrix float32[..., R, C] with its singular values near 1 (0.7 to 1.2): Newton and Schulz's iteration."""
+    """Each matrix float32[..., R, C] with its singular values near 1 (0.7 to 1.2): Newton and Schulz's iteration.
+
+    Those below some 0.002 of the root of their squares' sum stay smaller, and zeros stay zeros.
+    """
     tall = x.shape[-2] > x.shape[-1]
     x = ops.swapaxes(x, -1, -2) if tall else x
     x = x / (ops.sqrt(ops.sum(ops.square(x), axis=(-2, -1), keepdims=True)) + 1e-7)

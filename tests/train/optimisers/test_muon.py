@@ -6,6 +6,8 @@ import pytest
 from keras import ops
 
 from t2t_mm.hparam_set import TrainingHparams
+from t2t_mm.registry import MODELS
+from t2t_mm.testing import smallest_set, subject
 from t2t_mm.train.optimisers.adam import ADAM_W
 from t2t_mm.train.optimisers.muon import MUON, hidden, orthogonal
 
@@ -47,7 +49,12 @@ def test_matrices_of_a_stack_are_each_their_own():
     np.testing.assert_allclose(orthogonal_of(stack), np.stack([orthogonal_of(one) for one in stack]), atol=1e-5)
 
 
-def test_a_gradient_of_zeros_moves_nothing():
+def test_an_expert_without_a_gradient_stays_whatever_its_momentum():
+    start, gradients = drawn((2, 3, 4), 0), [drawn((2, 3, 4), 1), drawn((2, 3, 4), 2)]
+    gradients[1][0] = 0
+    after_1, after_2 = moved(start, gradients[:1]), moved(start, gradients)
+    np.testing.assert_array_equal(after_2[0], after_1[0])
+    assert np.abs(after_2[1] - after_1[1]).min() > 1e-4
     assert not orthogonal_of(np.zeros((2, 3), "float32")).any()
 
 
@@ -81,3 +88,14 @@ def test_five_steps_are_those_of_keras(shape):
 def test_hidden_matrices_are_its_own_and_the_rest_is_adamws(path, shape, takes):
     assert hidden(path, shape) == takes
     assert MUON.of(path, shape) is (MUON if takes else ADAM_W)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", list(MODELS))
+def test_of_every_model_hidden_matrices_are_known_by_name(model):
+    weights = subject(smallest_set(model)).net.trainable_variables
+    names = {weight.path.rpartition("/")[2] for weight in weights if hidden(weight.path, tuple(weight.shape))}
+    assert names <= {
+        *("pointwise", "hidden", "kernel", "weight", "in", "out", "input", "recurrent", "embed"),
+        *("qkv", "key_value", "query", "key", "value", "distance", "output"),
+    }
