@@ -59,8 +59,8 @@ def forward_flops(net: Net, hparams: HparamSet, rows: int, length: int) -> float
     flops = 0.0
     for weight in net.trainable_variables:
         *above, layer, name = weight.path.split("/")
-        if len(weight.shape) < 2 or (name == "rows" and layer != scores):
-            continue  # scales and shifts are no products, embeddings are looked up
+        if len(weight.shape) < 2 or name == "depthwise" or (name == "rows" and layer != scores):
+            continue  # scales, shifts and taps are in no matrix product, embeddings are looked up
         flops += 2.0 * np.prod(weight.shape) * rows * length * (share if len(weight.shape) == 3 else 1)
         square = 4.0 * rows * length * length * weight.shape[0]
         if name in ("qkv", "key_value"):
