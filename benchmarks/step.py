@@ -7,7 +7,8 @@ times the forward ones, an expert's for the tokens it is meant for and not for t
 out of the net and timed alone, forwards and backwards, beside its floor:
 
     ConvBlock       the same without its depthwise convolutions
-    attention block the products of its mixing, projections, scores and contexts alone
+    mixing          the two ConvSteps before attention; likewise
+    attention       to the target and to the source; the products of projections, scores and contexts alone
     experts         the batched products alone, for an equal share of the tokens each
     output layer    the three products with the table of symbols alone
     update          the optimiser, for a gradient of every weight (its floor is what the memory's bandwidth allows)
@@ -116,26 +117,33 @@ def parts_of(net: Net, optimiser: Optimiser, rows: int, length: int) -> list[Par
     encoder, mixer, decoder = body.encoder, body.mixer, body.decoder
     causal = [*mixer.blocks, *decoder.blocks]
     attentions = [block for block in (mixer.attention, *decoder.attentions) if block is not None]
+    seen, unseen = encoder.blocks[0], causal[0]
     parts = [
-        conv_part("ConvBlock", encoder.blocks, lambda block: block(x_BLD, real_BL, noisy()), x_BLD),
-        conv_part("causal ConvBlock", causal, lambda block: block(x_BLD, None, noisy()), x_BLD),
+        conv_part("ConvBlock", seen.steps, lambda: seen(x_BLD, real_BL, noisy()), x_BLD, len(encoder.blocks)),
+        conv_part("causal ConvBlock", unseen.steps, lambda: unseen(x_BLD, None, noisy()), x_BLD, len(causal)),
     ]
     if attentions:
         one = attentions[0]
-        weights = [weight.value for weight in one.trainable_variables]
-        matrices = [weight for weight in weights if weight.shape[0] == width and len(weight.shape) == 2]
+        if one.mixing == "steps":
+            parts.append(conv_part("mixing", one.mix, lambda: chained(one.mix, x_BLD), x_BLD, count=len(attentions)))
+        projections = [weight.value for layer in (one.to_self, one.to_source) for weight in layer.trainable_variables]
         heads = one.to_self.heads
         scores = tf.zeros((rows, heads, length, width // heads))
 
+        def attend() -> Any:
+            said_BLD = one.to_self(x_BLD, noisy())
+            return one.to_source(said_BLD, one.to_source.memory(source), noisy())
+
         def products() -> Any:
-            said = [ops.matmul(x_BLD, matrix) for matrix in matrices]  # as the layers do: rank 3 by rank 2
+            said = [ops.matmul(x_BLD, matrix) for matrix in projections]  # as the layers do: rank 3 by rank 2
             read = [tf.matmul(tf.matmul(scores, scores, transpose_b=True), scores) for _ in range(2)]
             return [*said, *read]
 
-        flops = sum(6.0 * tokens * int(np.prod(matrix.shape)) for matrix in matrices) + 18.0 * tokens * length * width
-        alone = differentiated(lambda: one(x_BLD, source, noisy()), [x_BLD, *weights])
-        floor = differentiated(products, [x_BLD, scores, *matrices])
-        parts.append(Part("attention block", len(attentions), alone, floor, flops))
+        flops = (
+            sum(6.0 * tokens * int(np.prod(matrix.shape)) for matrix in projections) + 18.0 * tokens * length * width
+        )
+        floor = differentiated(products, [x_BLD, scores, *projections])
+        parts.append(Part("attention", len(attentions), differentiated(attend, [x_BLD, *projections]), floor, flops))
     experts = [layer for layer in (encoder.experts, decoder.experts) if layer is not None]
     if experts:
         layer = experts[0]
@@ -159,24 +167,29 @@ def parts_of(net: Net, optimiser: Optimiser, rows: int, length: int) -> list[Par
     return parts
 
 
-def conv_part(name: str, blocks: Sequence[Any], run: Callable[[Any], Any], x_BLD: Any) -> Part:
-    """ConvBlocks of one kind; the floor is the same block without depthwise convolutions."""
-    block = blocks[0]
-    weights = [weight.value for weight in block.trainable_variables]
+def chained(steps: Sequence[Any], x_BLD: Any, convolve: Callable[[Any, Any], Any] = lambda step, x: step(x)) -> Any:
+    """ConvSteps one after the other."""
+    for step in steps:
+        x_BLD = convolve(step, x_BLD)
+    return x_BLD
+
+
+def conv_part(name: str, steps: Sequence[Any], run: Callable[[], Any], x_BLD: Any, count: int) -> Part:
+    """What `run` makes of these ConvSteps, two of which a skip spans; the floor is without depthwise convolutions."""
 
     def pointwise() -> Any:
         def step(layer: Any, x: Any) -> Any:
             return layer.norm(ops.matmul(ops.relu(x), layer.pointwise_DF))
 
-        one, two, three, four = block.steps
-        hidden2 = x_BLD + step(two, step(one, x_BLD))
-        return x_BLD + step(four, step(three, hidden2))
+        if len(steps) == 2:
+            return chained(steps, x_BLD, step)
+        return x_BLD + chained(steps[2:], x_BLD + chained(steps[:2], x_BLD, step), step)
 
+    weights = [weight.value for layer in steps for weight in layer.trainable_variables]
     left = [weight for weight in weights if len(weight.shape) == 1 or weight.shape[0] == x_BLD.shape[-1]]
     tokens = x_BLD.shape[0] * x_BLD.shape[1]
-    flops = 6.0 * tokens * sum(int(np.prod(layer.pointwise_DF.shape)) for layer in block.steps)
-    alone = differentiated(lambda: run(block), [x_BLD, *weights])
-    return Part(name, len(blocks), alone, differentiated(pointwise, [x_BLD, *left]), flops)
+    flops = 6.0 * tokens * sum(int(np.prod(layer.pointwise_DF.shape)) for layer in steps)
+    return Part(name, count, differentiated(run, [x_BLD, *weights]), differentiated(pointwise, [x_BLD, *left]), flops)
 
 
 def update_part(net: Net, optimiser: Optimiser) -> Part:

@@ -40,7 +40,7 @@ SAYS = {
     "saving.py": ("multimodel_demo", " ms"),
     "scaling.py": ("eight registered", "240 experts", "floor", "GiB"),
     "side_by_side.py": ("one batch", "2 batches side by side", "GFLOP/s"),
-    "step.py": ("of a plain product's", "ConvBlock", "attention block", "output layer", "ns a parameter"),
+    "step.py": ("of a plain product's", "ConvBlock", "mixing", "attention", "output layer", "ns a parameter"),
     "translation_quality.py": ("nats per character", "target tokens/s", "BLEU", "GFLOP/s", "peak memory"),
 }
 
