@@ -15,11 +15,9 @@ from t2t_mm.layers.forward import Forward
 from t2t_mm.layers.norm import LayerNorm
 from t2t_mm.layers.part import Part
 from t2t_mm.layers.paths import visible
-from t2t_mm.layers.sequence import Seq
+from t2t_mm.layers.sequence import FAR_BELOW, Seq
 from t2t_mm.layers.softmax import softmax
 from t2t_mm.layers.timing import add_timing, timing_signal
-
-FAR_BELOW = -1e9  # the score of what may not be seen
 
 
 class SelfAttention(Part):

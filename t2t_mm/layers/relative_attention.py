@@ -7,10 +7,10 @@ from typing import Any
 
 from keras import ops
 
-from t2t_mm.layers.attention import FAR_BELOW
 from t2t_mm.layers.dropout import dropout
 from t2t_mm.layers.forward import Forward
 from t2t_mm.layers.part import Part
+from t2t_mm.layers.sequence import FAR_BELOW
 from t2t_mm.layers.softmax import softmax
 from t2t_mm.layers.timing import timing_signal
 

@@ -13,12 +13,11 @@ from t2t_mm.layers.forward import Forward
 from t2t_mm.layers.gelu import gelu
 from t2t_mm.layers.norm import LayerNorm
 from t2t_mm.layers.part import Part
-from t2t_mm.layers.sequence import Seq, zero_pads
+from t2t_mm.layers.sequence import FAR_BELOW, Seq, zero_pads
 from t2t_mm.modalities.base import Loss, Modality, Tensors, one_way
 from t2t_mm.modalities.text import Table
 
 SEGMENTS, ANSWERS = 2, 2
-FAR_BELOW = -1e9
 
 
 class Head(Part):

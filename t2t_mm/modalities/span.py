@@ -9,10 +9,9 @@ import keras
 from keras import ops
 
 from t2t_mm.layers.forward import Forward
-from t2t_mm.layers.sequence import Seq
+from t2t_mm.layers.sequence import FAR_BELOW, Seq
 from t2t_mm.modalities.base import Loss, Modality, Tensors, one_way
 
-FAR_BELOW = -1e9
 IMPOSSIBLE = 85.0  # nats: what a place where nothing was read costs beyond the likeliest, as an id that CTC cannot say
 
 

@@ -9,8 +9,13 @@ from typing import Any
 
 import tensorflow as tf
 
-from t2t_mm.layers.replicas import ALONE, Replicas
+from t2t_mm.hparam_set import TrainingHparams
+from t2t_mm.layers.replicas import ALONE as ONE
+from t2t_mm.layers.replicas import Replicas
+from t2t_mm.models.net import Net
+from t2t_mm.train.cluster import ALONE, Cluster
 from t2t_mm.train.compiler import Compiler, Program, Specs
+from t2t_mm.train.optimiser import Optimiser
 from t2t_mm.train.traced_once import TracedOnce
 
 GIVEN = [tf.TensorSpec([], dtype) for dtype in ("int32", "float32", "uint32", "float32")]  # command to share
@@ -18,11 +23,12 @@ RATE = tf.TensorSpec([], "float32")
 
 
 class TensorFlowCompiler(Compiler):
-    """One graph for each kind, for all shapes."""
+    """One graph for each kind, for all shapes. Several kinds share the graphs of encoder and decoder."""
 
-    def __init__(self, *given: Any) -> None:
-        super().__init__(*given)
-        self.inner = TracedOnce()
+    def __init__(self, net: Net, optimiser: Optimiser, hparams: TrainingHparams, cluster: Cluster = ALONE) -> None:
+        super().__init__(net, optimiser, hparams, cluster)
+        if len({net.kind(problem) for problem in net.signatures}) > 1:  # an inner function takes memory of its own
+            self.inner = TracedOnce()
 
     def train(self, problem: str, specs: Specs) -> Program:
         @tf.function(input_signature=[*self.given(specs), RATE], autograph=False, jit_compile=False)
@@ -74,7 +80,7 @@ class TensorFlowCompiler(Compiler):
         return *self.gradients(problem, *batch, replicas=self.cluster.replicas), share
 
     def gradients(
-        self, problem: str, *given: Any, replicas: Replicas = ALONE
+        self, problem: str, *given: Any, replicas: Replicas = ONE
     ) -> tuple[dict[str, Any], Any, dict[str, Any], dict[str, Any]]:
         weights = {path: weight.value for path, weight in self.optimiser.weights.items()}
         with tf.GradientTape() as tape:

@@ -18,6 +18,7 @@ from t2t_mm.problem import ArraySpec, Port, Signature
 from t2t_mm.registry import HPARAM_SETS
 from t2t_mm.train.optimiser import Optimiser
 from t2t_mm.train.step import Steps
+from t2t_mm.train.step_tensorflow import TensorFlowCompiler
 from t2t_mm.train.traced_once import TracedOnce
 
 WORDS, TREES, SIZE = Port("text", "text_words", 9), Port("text", "text_trees", 7), Port("label", "label_size", 3)
@@ -77,6 +78,12 @@ def test_three_kinds_and_all_lengths_share_one_trace_of_each_part(run, traced):
     steps.judge(batch("translate", 4), ["accuracy"])
     steps.judge(batch("size", 5), ["accuracy"])
     assert traced == {"Encoder": 2, "Decoder": 2}  # without dropout they are others
+
+
+def test_one_kind_alone_has_nothing_to_share():
+    net = Net({name: PROBLEMS["translate"] for name in ("translate", "back")}, HPARAM_SETS["multimodel_demo"]())
+    optimiser = Optimiser([], net.commands, net.hparams.training)
+    assert TensorFlowCompiler(net, optimiser, net.hparams.training).inner is None
 
 
 def test_a_step_is_what_it_is_operation_by_operation(run):
