@@ -14,7 +14,7 @@ from t2t_mm.layers.forward import Forward
 from t2t_mm.layers.norm import LayerNorm
 from t2t_mm.layers.part import Part
 from t2t_mm.layers.paths import rows_at
-from t2t_mm.layers.sequence import sink_pads
+from t2t_mm.layers.sequence import zero_pads
 
 TAPS = ((3, 1), (3, 1), (15, 1), (15, 8))  # (taps, dilation) of the four steps of a ConvBlock
 
@@ -44,7 +44,9 @@ class ConvStep(Part):
 
     def call(self, x_BLD: Any, real_BL: Any = None) -> Any:
         """float[B, L, D] to float[B, L, F]. `real_BL` is needed where pads stand within reach of a real position."""
-        x_BLD = ops.relu(x_BLD if real_BL is None else sink_pads(x_BLD, real_BL))
+        x_BLD = ops.relu(x_BLD)
+        if real_BL is not None:
+            x_BLD = zero_pads(x_BLD, real_BL)
         mixed_BLD = depthwise_conv1d(
             x_BLD, ops.convert_to_tensor(self.taps_KD), dilation=self.dilation, causal=self.causal
         )

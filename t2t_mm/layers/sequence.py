@@ -5,6 +5,8 @@ from typing import Any
 
 from keras import ops
 
+FAR_BELOW = -1e9  # the score of what may not be seen, or chosen
+
 
 @dataclass(frozen=True)
 class Seq:
@@ -24,17 +26,6 @@ class Seq:
         values_BLD, real_BL = (ops.repeat(x, times, axis=0) for x in (self.values_BLD, self.real_BL))
         query = None if self.query is None else self.query.repeated(times)
         return replace(self, values_BLD=values_BLD, real_BL=real_BL, query=query)
-
-
-FAR_BELOW = -1e9
-
-
-def sink_pads(values_BLD: Any, real_BL: Any) -> Any:
-    """`values_BLD` with every pad far below zero, for a ReLU behind it to make it the zero vector.
-
-    The same as `zero_pads` behind the ReLU, but going back takes no pass over the values.
-    """
-    return values_BLD + ops.cast(ops.where(real_BL, 0.0, FAR_BELOW), values_BLD.dtype)[..., None]
 
 
 def zero_pads(values_BLD: Any, real_BL: Any) -> Any:

@@ -1,10 +1,9 @@
 """Sequences with their lengths."""
 
-import keras
 import numpy as np
 from keras import ops
 
-from t2t_mm.layers.sequence import Seq, sink_pads, zero_pads
+from t2t_mm.layers.sequence import Seq, zero_pads
 
 REAL_BL = np.array([[True, True, False], [True, False, False]])
 
@@ -29,16 +28,3 @@ def test_pads_become_zero_whatever_they_held_and_the_rest_stays():
     out_BLD = ops.convert_to_numpy(zero_pads(ops.convert_to_tensor(noise_BLD), REAL_BL))
     np.testing.assert_array_equal(out_BLD[REAL_BL], noise_BLD[REAL_BL])
     assert not out_BLD[~REAL_BL].any()
-
-
-def test_sunk_pads_are_zero_behind_a_relu_and_so_is_what_goes_back(gradients):
-    x = keras.Variable(np.random.default_rng(0).normal(0, 10, (2, 3, 4)).astype("float32"), name="x")
-    ways = {
-        "sunk": lambda: ops.relu(sink_pads(x, ops.convert_to_tensor(REAL_BL))),
-        "zeroed": lambda: zero_pads(ops.relu(x), ops.convert_to_tensor(REAL_BL)),
-    }
-    sunk, zeroed = (ops.convert_to_numpy(way()) for way in ways.values())
-    np.testing.assert_array_equal(sunk, zeroed)
-    (back,), (right,) = (gradients(lambda w=way: ops.sum(ops.square(w())), [x]).values() for way in ways.values())
-    np.testing.assert_array_equal(back, right)
-    assert right[REAL_BL].any() and not back[~REAL_BL].any()
