@@ -56,7 +56,7 @@ def test_every_line_is_gone_on_with_and_an_empty_one_begins_from_nothing(decoded
 
 def test_json_keeps_the_beginning_and_a_character_it_never_saw_is_said(decoded):
     asked = [json.dumps({"inputs": text, "id": number}) for number, text in enumerate(["cd", "cdx", ""])]
-    lines, code, said = decoded(asked, "--decode_output_format=jsonl", "--decode_extra_length=4")
+    lines, code, said = decoded(asked, "--decode_output_format=jsonl", "--decode_extra_length=4", "--beam_size=1")
     found = [json.loads(line) for line in lines]
     assert code == 1 and "line 2: Its character 3, 'x', is none of the 7 that the model was trained on" in said
     assert (found[0]["problem"], found[0]["id"], found[0]["inputs"]) == ("lm_text8", 0, "cd")
@@ -74,7 +74,9 @@ def test_samples_of_a_line_are_several_ways_to_go_on(decoded):
 
 def test_what_is_typed_is_gone_on_with_too_its_last_blank_included(run, capsys, monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.StringIO("ab\ndef \n\nxyz\n"))
-    assert main([f"--output_dir={run / 'run'}", "--decode_interactive", "--decode_extra_length=2"]) == 0
+    assert (
+        main([f"--output_dir={run / 'run'}", "--decode_interactive", "--beam_size=1", "--decode_extra_length=2"]) == 0
+    )
     said = capsys.readouterr()
     assert said.out.splitlines()[:2] == ["abcd", "def ab"] and len(said.out.splitlines()) == 3
     assert "Its character 1, 'x', is none" in said.err
