@@ -173,15 +173,15 @@ def test_a_kind_is_traced_once(saw):
 
 def test_what_holds_of_steps_and_updates_on_tensorflow_holds_on_jax():
     files = [Path(__file__).with_name(name) for name in ("test_step.py", "test_step_options.py", "test_optimiser.py")]
-    tests_on_jax(*files)
+    held_on_jax(*files)
 
 
 def test_what_holds_of_decoding_on_tensorflow_holds_on_jax():
     folder = Path(__file__).parents[1] / "decoding"
-    tests_on_jax(*(folder / name for name in ("test_greedy.py", "test_beam_of_a_net.py", "test_sampling.py")))
+    held_on_jax(*(folder / name for name in ("test_greedy.py", "test_beam_of_a_net.py", "test_sampling.py")))
 
 
-def tests_on_jax(*files: Path) -> None:
+def held_on_jax(*files: Path) -> None:
     known = "ignore:__array__:DeprecationWarning"  # Keras' variables on JAX and NumPy 2; numpy() works all the same
     on_jax("-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", known, *files)
 

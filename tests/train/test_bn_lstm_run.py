@@ -107,8 +107,8 @@ def test_it_writes_greedily_and_by_beams(trained, beams):
 @pytest.mark.slow
 def test_what_holds_on_tensorflow_holds_on_jax():
     """XLA compiles: layers and body in a process of their own."""
-    from test_backends import tests_on_jax
+    from test_backends import held_on_jax
 
     tests = Path(__file__).parents[1]
     files = ["layers/test_recurrence.py", "layers/test_step_norm.py", "layers/test_lstm.py", "models/test_bn_lstm.py"]
-    tests_on_jax(*(tests / file for file in files))
+    held_on_jax(*(tests / file for file in files))
