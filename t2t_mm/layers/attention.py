@@ -38,11 +38,7 @@ class SelfAttention(Part):
 
         `real_BL` is needed by the latter; pads behind are out of sight of the former.
         """
-        width = x_BLD.shape[-1]
-        qkv_D3D = ops.convert_to_tensor(self.qkv_D3D)
-        scales_3D = ops.repeat(ops.convert_to_tensor([(width // self.heads) ** -0.5, 1.0, 1.0]), width)
-        scaled_D3D = qkv_D3D * ops.cast(scales_3D, qkv_D3D.dtype)  # fewer numbers than queries
-        q_BNLK, k_BNLK, v_BNLK = _parted(ops.matmul(x_BLD, scaled_D3D), 3, self.heads)
+        q_BNLK, k_BNLK, v_BNLK = (_split(x, self.heads) for x in ops.split(ops.matmul(x_BLD, self.qkv_D3D), 3, axis=-1))
         if self.causal:
             index_L = ops.arange(ops.shape(x_BLD)[1])
             seen = index_L[:, None] >= index_L[None, :]
@@ -64,11 +60,13 @@ class SelfAttention(Part):
         its own past alone: J times the products, but in matrices, and cheaper than moving keys and values.
         """
         beams = 1 if paths is None else paths.shape[2]
-        q_BNJK, k_BNJK, v_BNJK = _parted(_by_example(ops.matmul(x_RD, self.qkv_D3D), beams), 3, self.heads)
+        q_BNJK, k_BNJK, v_BNJK = (
+            _split(_by_example(x, beams), self.heads) for x in ops.split(ops.matmul(x_RD, self.qkv_D3D), 3, axis=-1)
+        )
         keys_BNKM = ops.slice_update(cache[0], (0, 0, 0, position * beams), ops.transpose(k_BNJK, (0, 1, 3, 2)))
         values_BNMK = ops.slice_update(cache[1], (0, 0, position * beams, 0), v_BNJK)
         seen = ops.arange(keys_BNKM.shape[3]) <= position if paths is None else visible(paths, position)
-        weights_BNJM = _weights(_scaled(q_BNJK), ops.transpose(keys_BNKM, (0, 1, 3, 2)), seen)
+        weights_BNJM = _weights(q_BNJK, ops.transpose(keys_BNKM, (0, 1, 3, 2)), seen)
         context_BJD = _read(weights_BNJM, values_BNMK, 0.0, Forward(), self.path)
         return ops.matmul(ops.reshape(context_BJD, ops.shape(x_RD)), self.output_DD), (keys_BNKM, values_BNMK)
 
@@ -89,14 +87,14 @@ class SourceAttention(Part):
 
     def memory(self, source: Seq) -> tuple[Any, Any, Any]:
         """Keys and values float[B, N, S, K], and which of them are real, bool[B, 1, 1, S]."""
-        k_BNSK, v_BNSK = _parted(ops.matmul(source.values_BLD, self.memory_D2D), 2, self.heads)
-        return k_BNSK, v_BNSK, source.real_BL[:, None, None, :]
+        k_BSD, v_BSD = ops.split(ops.matmul(source.values_BLD, self.memory_D2D), 2, axis=-1)
+        return _split(k_BSD, self.heads), _split(v_BSD, self.heads), source.real_BL[:, None, None, :]
 
     def call(self, x_BLD: Any, memory: tuple[Any, Any, Any], forward: Forward) -> Any:
         """float[B, L, D] to float[B, L, D], reading `memory`."""
-        (q_BNLK,) = _parted(ops.matmul(x_BLD, self.query_DD), 1, self.heads)
+        q_BNLK = _split(ops.matmul(x_BLD, self.query_DD), self.heads)
         k_BNSK, v_BNSK, real_B11S = memory
-        weights_BNLS = _weights(_scaled(q_BNLK), k_BNSK, real_B11S)
+        weights_BNLS = _weights(q_BNLK, k_BNSK, real_B11S)
         if forward.watched is not None:
             forward.watched.attention[self.path] = ops.mean(weights_BNLS, axis=1)
         context_BLD = _read(weights_BNLS, v_BNSK, self.dropout, forward, self.path)
@@ -195,21 +193,14 @@ def _by_example(x_RD: Any, beams: int) -> Any:
     return ops.reshape(x_RD, (-1, beams, x_RD.shape[-1]))
 
 
-def _parted(x_BLM: Any, parts: int, heads: int) -> list[Any]:
-    """float[B, N, L, K] of each of the parts that stand side by side in the channels: one pass over all of them."""
-    shape = ops.shape(x_BLM)
-    x_BLPNK = ops.reshape(x_BLM, (shape[0], shape[1], parts, heads, x_BLM.shape[-1] // (parts * heads)))
-    return ops.unstack(ops.transpose(x_BLPNK, (2, 0, 3, 1, 4)), parts)
-
-
-def _scaled(q_BNLK: Any) -> Any:
-    """Queries divided by sqrt(K)."""
-    return q_BNLK * q_BNLK.shape[-1] ** -0.5
+def _split(x_BLD: Any, heads: int) -> Any:
+    shape = ops.shape(x_BLD)
+    return ops.transpose(ops.reshape(x_BLD, (shape[0], shape[1], heads, x_BLD.shape[-1] // heads)), (0, 2, 1, 3))
 
 
 def _weights(q_BNLK: Any, k_BNSK: Any, seen: Any) -> Any:
-    """softmax(q k^T): float32[B, N, L, S]. `seen` is bool, broadcast to that shape."""
-    scores_BNLS = ops.matmul(q_BNLK, ops.transpose(k_BNSK, (0, 1, 3, 2)))
+    """softmax(q k^T / sqrt(K)): float32[B, N, L, S]. `seen` is bool, broadcast to that shape."""
+    scores_BNLS = ops.matmul(q_BNLK * (q_BNLK.shape[-1] ** -0.5), ops.transpose(k_BNSK, (0, 1, 3, 2)))
     return softmax(ops.cast(scores_BNLS, "float32") + ops.where(seen, 0.0, FAR_BELOW))
 
 
