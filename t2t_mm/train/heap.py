@@ -9,7 +9,8 @@ def return_free_pages() -> None:
     """Hand pages that the C library keeps for later back to the system, where it can (glibc's malloc_trim).
 
     Tracing a step takes hundreds of megabytes that nothing needs any more. The library would keep them, between small
-    pieces that are in use, while the step's large arrays are laid beside them.
+    pieces that are in use, while the step's large arrays are laid beside them. Of the arrays of steps, which differ in
+    size from batch to batch, it keeps more and more.
     """
     _malloc_trim()(0)
 

@@ -4,6 +4,7 @@ A kind is a pair of ports. The command token is data; whether a step serves ever
 matter: step_tensorflow.py, step_jax.py.
 """
 
+import math
 import time
 import zlib
 from collections.abc import Callable, Mapping, Sequence
@@ -26,6 +27,9 @@ from t2t_mm.train.optimiser import Optimiser
 
 if TYPE_CHECKING:
     from t2t_mm.train.step_apart import ApartCompiler
+
+
+RETURN_SECONDS = 4.0  # between two times that free pages are handed back, which takes some 10 ms
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,7 @@ class Steps:
             self._compiler = _compiler(hparams.batches_at_once)(net, optimiser, hparams, cluster)
         self._compiled: dict[Any, Callable[..., Any]] = {}
         self.compiling = 0.0  # seconds of calls in which something was traced or compiled, so far
+        self._returned = -math.inf  # when free pages were handed back last
 
     def train(self, batch: Batch, step: int, rate: float, multiplier: float, others: Sequence[Batch] = ()) -> Stepped:
         """One update on `batch` at the learning rate `rate`; the problem's loss counts `multiplier` times.
@@ -150,13 +155,15 @@ class Steps:
         return self._compiled[key]
 
     def _timed(self, program: Callable[..., Any]) -> Callable[..., Any]:
-        """`program`; the time of calls that trace it is added up."""
+        """`program`; the time of calls that trace it is added up, and free pages are handed back now and then."""
 
         def call(*given: Any) -> Any:
             before, started = self.traced, time.perf_counter()
             said = program(*given)
-            if self.traced > before:
+            if self.traced > before or time.perf_counter() - self._returned > RETURN_SECONDS:
                 return_free_pages()
+                self._returned = time.perf_counter()
+            if self.traced > before:
                 self.compiling += time.perf_counter() - started
             return said
 

@@ -143,6 +143,18 @@ def test_problems_of_one_kind_share_one_trace_for_all_shapes_or_for_each(run):
     assert run.steps.traced == traced + (keras.backend.backend() == "jax")
 
 
+def test_free_pages_are_handed_back_after_a_trace_and_every_few_seconds(run, monkeypatch):
+    run.train("to_german")
+    returned, clock = [], [100.0]
+    monkeypatch.setattr("t2t_mm.train.step.return_free_pages", lambda: returned.append(clock[0]))
+    monkeypatch.setattr("t2t_mm.train.step.time.perf_counter", lambda: clock[0])
+    monkeypatch.setattr(run.steps, "_returned", 99.0)
+    for now in (100.0, 102.9, 103.1, 106.0, 107.2):  # more than four seconds after 99, then after 103.1
+        clock[0] = now
+        run.train("to_german")
+    assert returned == [103.1, 107.2]
+
+
 @pytest.mark.parametrize("problem", ["to_german", "size"])
 def test_the_reported_loss_is_unsmoothed_and_without_penalties(run, problem):
     forward = Forward(Noise(np.uint32(zlib.crc32(f"{SEED} step 3".encode()))))
