@@ -212,7 +212,10 @@ def update_part(net: Net, optimiser: Optimiser) -> Part:
 
 
 def differentiated(function: Callable[[], Any], read: Sequence[Any]) -> Call:
-    """`function` forwards and backwards, to what it reads, in a graph as a training step is one."""
+    """`function` forwards and backwards, to what it reads, in a graph as a training step is one.
+
+    What it says is returned too: TensorFlow would leave out a forward product that no gradient needs.
+    """
 
     @tf.function(autograph=False)
     def run() -> Any:
@@ -221,7 +224,8 @@ def differentiated(function: Callable[[], Any], read: Sequence[Any]) -> Call:
             out = function()
         outs = out if isinstance(out, list) else [out]
         upstream = [tf.ones_like(each) for each in outs]
-        return [tf.convert_to_tensor(g) for g in tape.gradient(outs, read, upstream) if g is not None]
+        gradients = tape.gradient(outs, read, upstream)
+        return [*outs, *(tf.convert_to_tensor(gradient) for gradient in gradients if gradient is not None)]
 
     def call() -> None:
         run()[0].numpy()
