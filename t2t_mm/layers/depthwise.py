@@ -29,11 +29,39 @@ def _native(x_BLD: Any, taps_KD: Any, dilation: int, before: int, after: int) ->
     length, width = tf.shape(x_BLD)[1], x_BLD.shape[-1]
     filled = tf.pad(x_BLD, [[0, 0], [0, -length % dilation], [0, 0]]) if dilation > 1 else x_BLD  # whole rows
     picture_BHWD = tf.reshape(filled, [tf.shape(x_BLD)[0], -1, dilation, width])
-    # The kernel pads as it reads: cheaper than a padded copy, whose gradient is one more.
-    around = [[0, 0], [before // dilation, after // dilation], [0, 0], [0, 0]]
-    out_BHWD = tf.nn.depthwise_conv2d(picture_BHWD, taps_KD[:, None, :, None], [1, 1, 1, 1], around)
+    out_BHWD = _down_columns(picture_BHWD, taps_KD, before // dilation, after // dilation)
     out_BLD = tf.reshape(out_BHWD, [tf.shape(x_BLD)[0], -1, width])
     return tf.ensure_shape(out_BLD[:, :length] if dilation > 1 else out_BLD, x_BLD.shape)
+
+
+def _down_columns(picture_BHWD: Any, taps_KD: Any, before: int, after: int) -> Any:
+    """Each column of a picture convolved with the taps, zeros around it."""
+    import tensorflow as tf
+
+    def convolved(picture: Any, taps: Any, above: int, below: int) -> Any:
+        # The kernel pads as it reads: cheaper than a padded copy, whose gradient is one more.
+        around = [[0, 0], [above, below], [0, 0], [0, 0]]
+        return tf.nn.depthwise_conv2d(picture, tf.reshape(taps, [taps.shape[0], 1, -1, 1]), [1, 1, 1, 1], around)
+
+    @tf.custom_gradient
+    def convolve(picture: Any, taps: Any) -> Any:
+        def gradient(g_BHWD: Any) -> tuple[Any, Any]:
+            dtaps = tf.raw_ops.DepthwiseConv2dNativeBackpropFilter(
+                input=picture,
+                filter_sizes=[taps.shape[0], 1, taps.shape[1], 1],
+                out_backprop=g_BHWD,
+                strides=[1, 1, 1, 1],
+                padding="EXPLICIT",
+                explicit_paddings=[0, 0, before, after, 0, 0, 0, 0],
+            )
+            return convolved(g_BHWD, tf.reverse(taps, [0]), after, before), tf.reshape(dtaps, taps.shape)
+
+        return convolved(picture, taps, before, after), gradient
+
+    # TensorFlow's kernel for the gradient of the input does fine with few taps, and takes up to four times as long as
+    # the forward one with many.
+    taps_KD = tf.convert_to_tensor(taps_KD)
+    return convolve(picture_BHWD, taps_KD) if taps_KD.shape[0] > 7 else convolved(picture_BHWD, taps_KD, before, after)
 
 
 def shifted(x_BLD: Any, taps_KD: Any, dilation: int, before: int, after: int) -> Any:
