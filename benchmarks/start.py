@@ -25,7 +25,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work_dir", type=Path, required=True, help="data and runs are written here")
     parser.add_argument("--hparams_set", default="multimodel_tiny")
-    parser.add_argument("--times", type=int, default=5)
+    parser.add_argument("--times", type=int, default=5, help="of each command that answers at once")
+    parser.add_argument("--runs", type=int, default=3, help="of the built-in eight")
     options = parser.parse_args()
     print(f"an empty Python program      {median(seconds([sys.executable, '-c', ''], options.times)):6.2f} s")
     for flag in ("--help", "--registry_help"):
@@ -41,7 +42,7 @@ def main() -> None:
     subprocess.run(
         [*command, f"--output_dir={options.work_dir / 'plan'}", "--dry_run"], check=True, capture_output=True
     )
-    taken = [first_step(command, options.work_dir / f"run-{number}") for number in range(3)]
+    taken = [first_step(command, options.work_dir / f"run-{number}") for number in range(options.runs)]
     print(f"built-in eight, {options.hparams_set}: command to first step {median(taken):.1f} s")
     print(f"a plain product of two matrices: {gemm_rate():.0f} GFLOP/s")
 

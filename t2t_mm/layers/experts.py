@@ -22,6 +22,8 @@ from t2t_mm.layers.softmax import softmax
 NOISE_FLOOR = 1e-2  # T2T adds it to the gate noise's scale
 WAVE = 2.0  # where shapes are static: slots an expert has at a time outside training, as a multiple of an equal share,
 FEW = 32  # and at least
+STRANDS = 8  # rows of a matrix that are added up at once where one token meets one expert, if it has so many weights:
+LARGE = 2**18
 
 
 class Experts(Part):
@@ -98,16 +100,11 @@ class Experts(Part):
         return self.norm(x_BD + out_BD)
 
     def _few(self, x_D: Any, gates_k: Any, expert_k: Any) -> Any:
-        """A single token through slices of the experts it chose: reads k experts' weights and no others.
-
-        Products and sums, not `matmul`: XLA fuses them with the slice, which it would copy for a matrix product.
-        """
+        """A single token through slices of the experts it chose: reads k experts' weights and no others."""
         out_D = 0.0
         for j in range(self.per_token):
-            hidden_DH = x_D[:, None] * ops.take(self.hidden_EDH, expert_k[j], axis=0)
-            hidden_H = ops.relu(ops.sum(hidden_DH, axis=0))
-            said_HD = hidden_H[:, None] * ops.take(self.output_EHD, expert_k[j], axis=0)
-            out_D = out_D + gates_k[j] * ops.sum(said_HD, axis=0)
+            hidden_H = ops.relu(_times(x_D, ops.take(self.hidden_EDH, expert_k[j], axis=0)))
+            out_D = out_D + gates_k[j] * _times(hidden_H, ops.take(self.output_EHD, expert_k[j], axis=0))
         return out_D
 
     def _room(self, expert_Nk: Any, training: bool) -> Any:
@@ -212,6 +209,18 @@ class Experts(Part):
         chosen_M = ops.reshape(expert_Nk, (-1,))
         ones_M = ops.ones_like(chosen_M, dtype="float32")
         return ops.segment_sum(ones_M, chosen_M, num_segments=self.experts + 1)[: self.experts]
+
+
+def _times(x_D: Any, slice_DF: Any) -> Any:
+    """x_D @ slice_DF, for a slice that XLA makes no copy of.
+
+    For a matrix product it would; it fuses a slice with products and sums. In a large one, rows far apart are added up
+    first, which is a sum of vectors, and the sum over what is left, which is not, is short.
+    """
+    rows, width = slice_DF.shape
+    strands = math.gcd(STRANDS, rows) if rows * width >= LARGE else 1
+    x_SR1, slice_SRF = (ops.reshape(each, (strands, rows // strands, -1)) for each in (x_D, slice_DF))
+    return ops.sum(sum(x_SR1[i] * slice_SRF[i] for i in range(strands)), axis=0)
 
 
 def imbalance(load_E: Any) -> Any:

@@ -8,7 +8,7 @@ import pytest
 from keras import ops
 
 from t2t_mm.errors import UserError
-from t2t_mm.layers.experts import NOISE_FLOOR, Experts, imbalance
+from t2t_mm.layers.experts import LARGE, NOISE_FLOOR, Experts, imbalance
 from t2t_mm.layers.forward import Forward, Noise, Watched
 
 
@@ -100,6 +100,13 @@ def test_a_step_equals_the_whole(rows, scrambled):
     x_BD = drawn(rows, 6)
     stepped_BD = ops.convert_to_numpy(layer.step(ops.convert_to_tensor(x_BD)))
     np.testing.assert_allclose(stepped_BD, run(layer, x_BD[:, None])[:, 0], atol=1e-5)
+
+
+def test_so_does_a_step_through_experts_whose_products_are_added_up_in_strands(scrambled):
+    layer = scrambled(make(260, 3, 1, size=LARGE // 260 + 1))
+    x_BD = drawn(2, 260)
+    stepped_BD = ops.convert_to_numpy(layer.step(ops.convert_to_tensor(x_BD)))
+    np.testing.assert_allclose(stepped_BD, run(layer, x_BD[:, None])[:, 0], atol=1e-4)
 
 
 def test_in_training_the_last_tokens_over_capacity_are_left_to_the_skip_path_and_counted():
