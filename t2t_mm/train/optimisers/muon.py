@@ -38,6 +38,7 @@ def slots(shape: Shape) -> dict[str, Shape]:
 def updated(
     weight: Any, slots: Slots, gradient: Any, rate: Any, count: Any, hparams: TrainingHparams
 ) -> tuple[Any, dict[str, Any]]:
+    gradient = ops.reshape(gradient, weight.shape)  # TensorFlow does not know the shapes of all
     m = hparams.muon_momentum * slots["m"] + gradient
     ahead = gradient + hparams.muon_momentum * m
     length = LENGTH * max(weight.shape[-2:]) ** 0.5

@@ -31,6 +31,12 @@ def moved(weight, gradients, rate=0.1):
     return ops.convert_to_numpy(weight)
 
 
+def moved_once(weight, gradient):
+    """The same after one, of a tensor in a graph."""
+    weight, slots = ops.convert_to_tensor(weight), {"m": ops.zeros(weight.shape)}
+    return MUON.updated(weight, slots, gradient, 0.1, 1.0, TrainingHparams())[0]
+
+
 @pytest.mark.parametrize("shape", [*SHAPES, (128, 512)])
 def test_singular_values_come_to_about_one_and_directions_stay(shape):
     left, values, right = np.linalg.svd(drawn(shape, 0), full_matrices=False)
@@ -47,6 +53,16 @@ def test_the_size_of_a_gradient_does_not_count():
 def test_matrices_of_a_stack_are_each_their_own():
     stack = drawn((5, 3, 4), 2) * np.arange(1, 6, dtype="float32")[:, None, None]
     np.testing.assert_allclose(orthogonal_of(stack), np.stack([orthogonal_of(one) for one in stack]), atol=1e-5)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="elsewhere every shape is known")
+@pytest.mark.parametrize("shape", [(2, 3), (3, 3, 4, 2)])
+def test_a_gradient_of_a_shape_that_is_known_when_it_runs_will_do(shape):
+    import tensorflow as tf
+
+    start, gradient = drawn(shape, 0), drawn(shape, 1)
+    graph = tf.function(lambda unknown: moved_once(start, unknown), input_signature=[tf.TensorSpec(None)])
+    np.testing.assert_allclose(graph(gradient), moved(start, [gradient]), atol=1e-6)
 
 
 def test_an_expert_without_a_gradient_stays_whatever_its_momentum():
