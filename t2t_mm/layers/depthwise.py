@@ -10,6 +10,8 @@ from typing import Any
 import keras
 from keras import ops
 
+MANY = 8  # taps: from here on TensorFlow's gradient to the input takes up to four times as long as its forward kernel
+
 
 def depthwise_conv1d(x_BLD: Any, taps_KD: Any, *, dilation: int = 1, causal: bool = False) -> Any:
     """Each channel convolved with its own K taps: float[B, L, D] to float[B, L, D].
@@ -35,7 +37,7 @@ def _native(x_BLD: Any, taps_KD: Any, dilation: int, before: int, after: int) ->
 
 
 def _down_columns(picture_BHWD: Any, taps_KD: Any, before: int, after: int) -> Any:
-    """Each column of a picture convolved with the taps, zeros around it."""
+    """Each column of a picture convolved with the taps, zeros around it; many taps go back by the forward kernel."""
     import tensorflow as tf
 
     def convolved(picture: Any, taps: Any, above: int, below: int) -> Any:
@@ -58,10 +60,10 @@ def _down_columns(picture_BHWD: Any, taps_KD: Any, before: int, after: int) -> A
 
         return convolved(picture, taps, before, after), gradient
 
-    # TensorFlow's kernel for the gradient of the input does fine with few taps, and takes up to four times as long as
-    # the forward one with many.
     taps_KD = tf.convert_to_tensor(taps_KD)
-    return convolve(picture_BHWD, taps_KD) if taps_KD.shape[0] > 7 else convolved(picture_BHWD, taps_KD, before, after)
+    if taps_KD.shape[0] < MANY:
+        return convolved(picture_BHWD, taps_KD, before, after)
+    return convolve(picture_BHWD, taps_KD)
 
 
 def shifted(x_BLD: Any, taps_KD: Any, dilation: int, before: int, after: int) -> Any:
