@@ -19,9 +19,9 @@ import msgpack
 from clock import in_turns
 
 from t2t_mm.bin.problem_names import problem_names
-from t2t_mm.data.generate import generate
-from t2t_mm.data.records import Manifest
-from t2t_mm.data.sound import Sound
+from t2t_mm.data.datagen.generate import generate
+from t2t_mm.data.features.audio_file import AudioClip
+from t2t_mm.data.input.records import Manifest
 from t2t_mm.problem import TRAIN, Problem
 from t2t_mm.registry import PROBLEMS
 
@@ -78,7 +78,7 @@ def bare_loop(problem: type[Problem], tmp_dir: Path, path: Path, most: int, form
 
 def plain(value: Any) -> Any:
     """A raw value as msgpack takes it."""
-    return value.samples_NC.tobytes() if isinstance(value, Sound) else value
+    return value.samples_NC.tobytes() if isinstance(value, AudioClip) else value
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from clock import Call, gemm_rate, in_turns, seconds
 from keras import ops
 from made_text import parameters, spread_gates
 
-from t2t_mm.data.text import TextCodec
+from t2t_mm.data.features.text import TextCodec
 from t2t_mm.data.vocabulary import EOS
 from t2t_mm.decoding.programs import Programs
 from t2t_mm.models.net import Net

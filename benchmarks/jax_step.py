@@ -29,8 +29,8 @@ from t2t_mm.decoding.greedy import greedy
 from t2t_mm.hparam_set import HparamSet
 from t2t_mm.layers.forward import Forward
 from t2t_mm.registry import HPARAM_SETS
-from t2t_mm.train.optimiser import Optimiser
-from t2t_mm.train.step import Steps
+from t2t_mm.train.optim.optimizer import Optimizer
+from t2t_mm.train.step.steps import Steps
 
 EOS = 1
 RATE = 1e-4
@@ -62,7 +62,7 @@ def main() -> None:
 def train(hparams: HparamSet, options: argparse.Namespace) -> None:
     """Time the training step and print its figures."""
     net = made_net(hparams, options.vocabulary)
-    adam = Optimiser(net.trainable_variables, net.commands, hparams.training)
+    adam = Optimizer(net.trainable_variables, net.commands, hparams.training)
     steps = Steps(net, adam, {"text": SPECS}, hparams.training, seed=0)
     given = [made_batch(options.rows, options.length, options.vocabulary, seed) for seed in range(4)]
     first, taken, handed = timed(lambda i: steps.train(given[i % 4], i, RATE, 1.0).nats, options.steps)

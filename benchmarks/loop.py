@@ -2,7 +2,7 @@
 
     python benchmarks/loop.py --problems=builtin --data_dir=data --steps=500
 
-Trains a new run of the problems through the estimator, as t2t-mm-trainer does, without evaluations or checkpoints. Data
+Trains a new run of the problems through the trainer, as t2t-mm-trainer does, without evaluations or checkpoints. Data
 that is missing is made first. A step's first call of its kind traces the graph: those calls are counted apart. The
 loop's time is that from one step's note in the log to the next one's, whatever happens between. Memory is the process's
 peak beyond what it held once TensorFlow had computed something.
@@ -37,8 +37,8 @@ def main() -> None:
     float(tf.function(lambda x: tf.reduce_sum(x @ x))(tf.ones((64, 64))))
     start = resident()
     from t2t_mm import runs
-    from t2t_mm.train.log import TrainingLog
-    from t2t_mm.train.step_tensorflow import TensorFlowCompiler
+    from t2t_mm.train.logs.training_log import TrainingLog
+    from t2t_mm.train.step.tensorflow_steps import TensorFlowCompiler
 
     inside: list[float] = []  # seconds in the compiled function, of each step
     whole: list[tuple[str, float, float]] = []  # (problem, seconds since the step before, of which waited) of each
@@ -75,7 +75,7 @@ def main() -> None:
         )
         with patch.object(TensorFlowCompiler, "train", timed), patch.object(TrainingLog, "step", note):
             ends[0] = time.perf_counter()
-            run.estimator.train()
+            run.trainer.train()
     show(inside, whole)
     peak = peak_memory()
     print(f"a plain product of two matrices: {gemm_rate():.0f} GFLOP/s")

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from t2t_mm.data.batch import Batch
+from t2t_mm.data.input.batch import Batch
 from t2t_mm.hparam_set import HparamSet
 from t2t_mm.models.net import Net
 from t2t_mm.problem import ArraySpec, Port, Signature

@@ -3,7 +3,7 @@
     python benchmarks/saving.py --hparams_sets=multimodel_tiny,multimodel_base --work_dir=work
 
 A run of the built-in eight saves several times, as it does on its way; printed are the medians of a whole save and of
-its parts: taking the tensors out of the net and the optimiser, their checksum, and the file, written and flushed. With
+its parts: taking the tensors out of the net and the optimizer, their checksum, and the file, written and flushed. With
 `--steps` the run takes so many steps, and the median of a step stands beside it.
 """
 
@@ -39,11 +39,11 @@ def measure(hparams_set: str, options: argparse.Namespace) -> None:
     """Print the row of one hparam set."""
     from t2t_mm import runs
     from t2t_mm.train import checkpoint
-    from t2t_mm.train.log import TrainingLog
+    from t2t_mm.train.logs.training_log import TrainingLog
 
     folder = options.work_dir / "saving"
     shutil.rmtree(folder, ignore_errors=True)
-    estimator = runs.run(
+    trainer = runs.run(
         problems=problem_names(options.problems),
         hparams_set=hparams_set,
         hparams=options.hparams,
@@ -53,7 +53,7 @@ def measure(hparams_set: str, options: argparse.Namespace) -> None:
         train_steps=max(1, options.steps),
         save_checkpoints_secs=0,
         keep_checkpoint_max=1,
-    ).estimator
+    ).trainer
     steps: list[float] = []
     noted = TrainingLog.step
 
@@ -63,7 +63,7 @@ def measure(hparams_set: str, options: argparse.Namespace) -> None:
 
     if options.steps:
         with patch.object(TrainingLog, "step", note):
-            estimator.train()
+            trainer.train()
     wrote, summed = checkpoint.write, checkpoint._checksum
     parts: dict[str, list[float]] = {"whole": [], "write": [], "checksum": []}
 
@@ -81,8 +81,8 @@ def measure(hparams_set: str, options: argparse.Namespace) -> None:
         patch.object(checkpoint, "_checksum", timed("checksum", summed)),
     ):
         for _ in range(options.times + 1):  # the first one finds new memory
-            parts["whole"].append(seconds(estimator.save))
-    size = checkpoint.path_of(folder, estimator.step).stat().st_size
+            parts["whole"].append(seconds(trainer.save))
+    size = checkpoint.path_of(folder, trainer.step).stat().st_size
     whole, write, checksum = (median(parts[name][1:]) for name in ("whole", "write", "checksum"))
     step = f"{median(steps) * 1e3:7.0f} ms" if steps else f"{'-':>10}"
     print(

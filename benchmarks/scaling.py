@@ -22,8 +22,8 @@ from t2t_mm.hparam_set import HparamSet
 from t2t_mm.models.net import Net
 from t2t_mm.problem import Port, Signature
 from t2t_mm.registry import HPARAM_SETS
-from t2t_mm.train.optimiser import Optimiser
-from t2t_mm.train.step import Steps
+from t2t_mm.train.optim.optimizer import Optimizer
+from t2t_mm.train.step.steps import Steps
 
 WORDS, PICTURE, SOUND = Port("text", "text_words", 8192), Port("image", "image", 0), Port("audio_spectral", "sound", 0)
 CLASSES = Port("label", "label_things", 10)
@@ -93,8 +93,8 @@ def stepping(problems: int, hparams: HparamSet, options: argparse.Namespace) -> 
     net = Net(dict(list(EIGHT.items())[:problems]), hparams)
     net.build()
     spread_gates(net)
-    optimiser = Optimiser(net.trainable_variables, net.commands, hparams.training)
-    steps = Steps(net, optimiser, {"text": SPECS}, hparams.training, seed=0)
+    optimizer = Optimizer(net.trainable_variables, net.commands, hparams.training)
+    steps = Steps(net, optimizer, {"text": SPECS}, hparams.training, seed=0)
     batch = made_batch(options.rows, options.length, WORDS.size, 0)
     counter = iter(range(10**9))
     return net, lambda: float(np.asarray(steps.train(batch, next(counter), RATE, 1.0).nats))

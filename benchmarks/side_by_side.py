@@ -90,13 +90,13 @@ def serve(there: Connection, options: dict[str, object], parts: int, at_once: in
 
     from made_text import SPECS, made_batch, made_net
 
-    from t2t_mm.train.optimiser import Optimiser
-    from t2t_mm.train.step import Steps
+    from t2t_mm.train.optim.optimizer import Optimizer
+    from t2t_mm.train.step.steps import Steps
 
     length, vocabulary = int(str(options["length"])), int(str(options["vocabulary"]))
     net = made_net(hparams, vocabulary)
-    optimiser = Optimiser(net.trainable_variables, net.commands, hparams.training)
-    steps = Steps(net, optimiser, {"text": SPECS}, hparams.training, seed=0)
+    optimizer = Optimizer(net.trainable_variables, net.commands, hparams.training)
+    steps = Steps(net, optimizer, {"text": SPECS}, hparams.training, seed=0)
     step = 0
     while True:
         rows = there.recv()

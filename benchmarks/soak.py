@@ -5,7 +5,7 @@
 Real processes of t2t-mm-trainer train a small net on the built-in eight. Faults come at moments that the seed draws,
 `--faults` of each kind: SIGKILL between two saves, during one and during a start, SIGTERM, a full disk, flipped bits in
 the newest checkpoint and in records. After each the same command is given again, if its process ended. In the end the
-weights, the optimiser's slots, step counts, the interleaving's averages and each problem's place in its data are
+weights, the optimizer's slots, step counts, the interleaving's averages and each problem's place in its data are
 compared with those of the other run. Ends with 1 if anything is not as it should be.
 """
 
@@ -32,9 +32,9 @@ from soak_faults import (
 from soak_run import Over, SoakRun, Stuck
 
 from t2t_mm.errors import UserError
+from t2t_mm.evaluation.table import Table
+from t2t_mm.run_tools.diff_runs import differences
 from t2t_mm.train import checkpoint
-from t2t_mm.train.parting import differences
-from t2t_mm.train.table import Table
 
 # Small, and with all that has a state of its own: experts, dropout, averages of weights, and rates that follow losses.
 HPARAMS = (

@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from t2t_mm.atomic_file import PARTIAL
 from t2t_mm.train import checkpoint
-from t2t_mm.whole_file import PARTIAL
 
 TRAINER = [sys.executable, "-m", "t2t_mm.bin.trainer"]
 PATIENCE = 900.0  # seconds without a new checkpoint, or for an end, after which a run counts as stuck

@@ -11,7 +11,7 @@ out of the net and timed alone, forwards and backwards, beside its floor:
     attention       to the target and to the source; the products of projections, scores and contexts alone
     experts         the batched products alone, for an equal share of the tokens each
     output layer    the three products with the table of symbols alone
-    update          the optimiser, for a gradient of every weight (its floor is what the memory's bandwidth allows)
+    update          the optimizer, for a gradient of every weight (its floor is what the memory's bandwidth allows)
 
 Whole step, parts and plain products take turns, so that a busy moment hits all of them; printed are medians.
 """
@@ -34,8 +34,8 @@ from t2t_mm.layers.sequence import Seq
 from t2t_mm.models.multimodel.body import MultiModel
 from t2t_mm.models.net import Net
 from t2t_mm.registry import HPARAM_SETS
-from t2t_mm.train.optimiser import Optimiser
-from t2t_mm.train.step import Steps
+from t2t_mm.train.optim.optimizer import Optimizer
+from t2t_mm.train.step.steps import Steps
 
 RATE = 1e-4
 
@@ -64,8 +64,8 @@ def main() -> None:
     rows, length = options.rows, options.length
 
     net = made_net(hparams, options.vocabulary)
-    optimiser = Optimiser(net.trainable_variables, net.commands, hparams.training)
-    steps = Steps(net, optimiser, {"text": SPECS}, hparams.training, seed=0)
+    optimizer = Optimizer(net.trainable_variables, net.commands, hparams.training)
+    steps = Steps(net, optimizer, {"text": SPECS}, hparams.training, seed=0)
     given = [made_batch(rows, length, options.vocabulary, seed) for seed in range(4)]
     counter = iter(range(10**9))
 
@@ -73,7 +73,7 @@ def main() -> None:
         index = next(counter)
         float(steps.train(given[index % 4], index, RATE, 1.0).nats)
 
-    parts = parts_of(net, optimiser, rows, length)
+    parts = parts_of(net, optimizer, rows, length)
     calls: dict[Any, Call] = {"step": step}
     calls |= {(part.name, side): getattr(part, side) for part in parts for side in ("alone", "floor")}
     first = seconds(step)
@@ -105,7 +105,7 @@ def main() -> None:
     print(f"update: {update / parameters(net) * 1e9:.2f} ns a parameter")
 
 
-def parts_of(net: Net, optimiser: Optimiser, rows: int, length: int) -> list[Part]:
+def parts_of(net: Net, optimizer: Optimizer, rows: int, length: int) -> list[Part]:
     """The parts that a step of a text problem goes through, taken out of `net`."""
     body = net.body
     if not isinstance(body, MultiModel):
@@ -163,7 +163,7 @@ def parts_of(net: Net, optimiser: Optimiser, rows: int, length: int) -> list[Par
     alone = differentiated(lambda: cross_entropy(x_ND, tf.convert_to_tensor(table), labels, 0.1)[0], [x_ND, table])
     floor = differentiated(lambda: tf.matmul(x_ND, table, transpose_b=True), [x_ND, table])
     parts.append(Part("output layer", 1, alone, floor, 6.0 * tokens * int(np.prod(table.shape))))
-    parts.append(update_part(net, optimiser))
+    parts.append(update_part(net, optimizer))
     return parts
 
 
@@ -192,14 +192,14 @@ def conv_part(name: str, steps: Sequence[Any], run: Callable[[], Any], x_BLD: An
     return Part(name, count, differentiated(run, [x_BLD, *weights]), differentiated(pointwise, [x_BLD, *left]), flops)
 
 
-def update_part(net: Net, optimiser: Optimiser) -> Part:
-    """The optimiser on a gradient of every weight; the floor is a copy of as many bytes as it moves."""
+def update_part(net: Net, optimizer: Optimizer) -> Part:
+    """The optimizer on a gradient of every weight; the floor is a copy of as many bytes as it moves."""
     gradients = {weight.path: tf.fill(weight.shape, 1e-3) for weight in net.trainable_variables}
     buffers = [tf.Variable(tf.zeros(weight.shape)) for weight in net.trainable_variables]
 
     @tf.function(autograph=False)
     def apply() -> None:
-        optimiser.apply(gradients, tf.constant(RATE), tf.constant(0))
+        optimizer.apply(gradients, tf.constant(RATE), tf.constant(0))
 
     @tf.function(autograph=False)
     def stream() -> None:  # weight, two moments: each is read and written once, and the gradient is read

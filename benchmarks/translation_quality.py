@@ -18,12 +18,12 @@ import sacrebleu
 from clock import gemm_rate
 
 from t2t_mm.cores import share_cores
-from t2t_mm.data.generate import generate
-from t2t_mm.data.ready import ReadyProblem, open_problem
+from t2t_mm.data.datagen.generate import generate
+from t2t_mm.data.input.generated_problem import GeneratedProblem, open_problem
 from t2t_mm.decoding.answers import Decoded
 from t2t_mm.problem import DEV
 from t2t_mm.registry import HPARAM_SETS, PROBLEMS
-from t2t_mm.train.estimator import Estimator, Habits
+from t2t_mm.train.trainer import Habits, Trainer
 
 
 def main() -> None:
@@ -46,7 +46,7 @@ def main() -> None:
     ready = open_problem(options.problem, problem, options.work_dir / "data")
     dev = list(problem.source.examples(DEV, options.tmp_dir))
     characters = sum(len(example.values["targets"]) + 1 for example in dev)
-    estimator = Estimator(
+    trainer = Trainer(
         {options.problem: ready},
         hparams,
         options.work_dir / f"run-{options.random_seed}",
@@ -54,26 +54,26 @@ def main() -> None:
         train_steps=options.train_steps,
         habits=Habits(save_seconds=0, keep=1),
     )
-    parameters = sum(int(np.prod(weight.shape)) for weight in estimator.net.trainable_variables)
+    parameters = sum(int(np.prod(weight.shape)) for weight in trainer.net.trainable_variables)
     print(
         f"{options.hparams_set} {options.hparams}: {parameters:,} parameters; {characters:,} dev characters", flush=True
     )
 
     marks = [float(mark) for mark in options.at.split(",") if float(mark) <= options.minutes] or [options.minutes]
-    first, spent, rate = estimator.step, 0.0, 1.0
+    first, spent, rate = trainer.step, 0.0, 1.0
     for mark in sorted({*marks, options.minutes}):
-        while (left := mark * 60 - spent) > 1 / rate and estimator.step < options.train_steps:
-            until = min(estimator.step + max(1, round(left * rate)), options.train_steps)
-            spent += timed(lambda until=until: estimator.train(until))
-            rate = (estimator.step - first) / spent
+        while (left := mark * 60 - spent) > 1 / rate and trainer.step < options.train_steps:
+            until = min(trainer.step + max(1, round(left * rate)), options.train_steps)
+            spent += timed(lambda until=until: trainer.train(until))
+            rate = (trainer.step - first) / spent
         if mark in marks and mark < options.minutes:
-            show_loss(estimator, ready, characters, spent)
-    show_loss(estimator, ready, characters, spent)
-    batches = (estimator.step - first) * hparams.training.accumulate_batches
-    seen = batches / len(estimator.batches[options.problem]) * estimator.batches[options.problem].tokens
+            show_loss(trainer, ready, characters, spent)
+    show_loss(trainer, ready, characters, spent)
+    batches = (trainer.step - first) * hparams.training.accumulate_batches
+    seen = batches / len(trainer.batches[options.problem]) * trainer.batches[options.problem].tokens
     print(f"{seen / max(spent, 1e-9):,.0f} target tokens/s over {spent:.0f} s")
     started = time.perf_counter()
-    answers = estimator.predict(options.problem, [example.values["inputs"] for example in dev])
+    answers = trainer.predict(options.problem, [example.values["inputs"] for example in dev])
     outputs = [answer.text if isinstance(answer, Decoded) else "" for answer in answers]
     bleu = sacrebleu.corpus_bleu(outputs, [[example.values["targets"] for example in dev]])
     print(f"BLEU {bleu.score:.2f} ({time.perf_counter() - started:.0f} s to decode {len(dev)} sentences)")
@@ -90,12 +90,12 @@ def timed(call: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def show_loss(estimator: Estimator, ready: ReadyProblem, characters: int, spent: float) -> None:
+def show_loss(trainer: Trainer, ready: GeneratedProblem, characters: int, spent: float) -> None:
     """Print the dev loss as it stands after `spent` seconds of training."""
-    (result,) = estimator.evaluate(permuted=False)
+    (result,) = trainer.evaluate(permuted=False)
     tokens = ready.manifest.splits[DEV].tokens["targets"]
     print(
-        f"{spent / 60:5.1f} min  step {estimator.step:6,}  {result.standing.nats * tokens / characters:.4f} "
+        f"{spent / 60:5.1f} min  step {trainer.step:6,}  {result.standing.nats * tokens / characters:.4f} "
         f"nats per character  token accuracy {result.metrics['accuracy']:.3f}",
         flush=True,
     )

@@ -12,7 +12,11 @@ from t2t_mm.bin.options import averager_options
 def main(argv: Sequence[str]) -> None:
     """Average, write, and say how to use what was written."""
     options = averager_options(argv)
-    from t2t_mm.train.averaging import average, chosen, target  # brings NumPy, which --help can do without
+    from t2t_mm.run_tools.average_checkpoints import (  # brings NumPy, which --help can do without
+        average,
+        chosen,
+        target,
+    )
 
     path = target(options.output_dir, options.output_path)
     paths = chosen(options.output_dir, options.checkpoints, options.num_last_checkpoints)

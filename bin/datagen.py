@@ -17,8 +17,8 @@ from t2t_mm.registry import PROBLEMS
 def main(argv: Sequence[str]) -> None:
     """Generate --problems, compare them with their checksums if asked, print examples of the one named by --inspect."""
     options = datagen_options(argv)
-    from t2t_mm.data.beam import Beam  # brings NumPy and Pillow, which --help can do without
-    from t2t_mm.data.generate import generate
+    from t2t_mm.data.beam_runner import Beam  # brings NumPy and Pillow, which --help can do without
+    from t2t_mm.data.datagen.generate import generate
 
     problems = {name: PROBLEMS[name] for name in options.problems}
     generate(
@@ -41,15 +41,15 @@ def main(argv: Sequence[str]) -> None:
 
 
 def _verify(name: str, data_dir: Path) -> None:
-    from t2t_mm.data.records import Manifest, verify
+    from t2t_mm.data.input.records import Manifest, verify
 
     files = verify(data_dir / name, Manifest.read(data_dir / name))
     _say(f"{name}: {files} files are what was written, by their checksums.")
 
 
 def _inspect(name: str, data_dir: Path) -> None:
-    from t2t_mm.data.generate import inspect
-    from t2t_mm.data.ready import open_problem
+    from t2t_mm.data.datagen.generate import inspect
+    from t2t_mm.data.input.generated_problem import open_problem
 
     for line in inspect(open_problem(name, PROBLEMS[name], data_dir)):
         _say(line)

@@ -26,7 +26,7 @@ from t2t_mm.decoding.answers import DecodeOptions, Failure, Sampling
 from t2t_mm.errors import UserError
 
 if TYPE_CHECKING:
-    from t2t_mm.opened_run import OpenedRun
+    from t2t_mm.run_tools.trained_run import TrainedRun
 
 CLASSES = 5  # that --return_beams gives at least
 SWITCH = "problem="  # begins a typed line that chooses another problem
@@ -37,9 +37,9 @@ NAME_ONE = 'Name one with --problem, or in the line: {"problem": "...", "inputs"
 def main(argv: Sequence[str]) -> None:
     """Answer a file or a person."""
     options = decoder_options(argv)
-    from t2t_mm import rundir  # brings NumPy, which --help can do without
+    from t2t_mm import run_directory  # brings NumPy, which --help can do without
 
-    problems = sorted(rundir.load(options.output_dir).problems)
+    problems = sorted(run_directory.load(options.output_dir).problems)
     problem = options.problem or (problems[0] if len(problems) == 1 else None)
     if problem is not None:
         check_known(problem, problems)
@@ -132,17 +132,17 @@ def _writer(options: argparse.Namespace, how: DecodeOptions) -> Writer:
     return Writer(options.decode_output_format, max(CLASSES, how.n_best) if several else None)
 
 
-def _made_from(run: "OpenedRun", options: str) -> dict[str, str]:
+def _made_from(run: "TrainedRun", options: str) -> dict[str, str]:
     """What answers stand on beside the lines: those of another model or of other options are not gone on with."""
-    from t2t_mm import rundir
+    from t2t_mm import run_directory
 
-    model = f"{rundir.fingerprint(run.checkpoint)} {run.config.hparams} {run.config.target_ratios}"
-    return {"model": model, "set of options": options, "machine or version": f"{rundir.versions()}"}
+    model = f"{run_directory.fingerprint(run.checkpoint)} {run.config.hparams} {run.config.target_ratios}"
+    return {"model": model, "set of options": options, "machine or version": f"{run_directory.versions()}"}
 
 
-def _open(options: argparse.Namespace) -> "OpenedRun":
+def _open(options: argparse.Namespace) -> "TrainedRun":
     with hushed():
-        from t2t_mm.opened_run import open_run
+        from t2t_mm.run_tools.trained_run import open_run
 
     run = open_run(options.output_dir, options.checkpoint_path)
     _say(f"decoding with {run.checkpoint}")

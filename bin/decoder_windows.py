@@ -16,9 +16,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from t2t_mm.atomic_file import whole_file
 from t2t_mm.bin.decoder_answers import Answered
 from t2t_mm.errors import UserError
-from t2t_mm.whole_file import whole_file
 
 LEAST = 256  # lines of a window
 BATCHES = 8  # in a window at least, so that lines of like lengths are found for each

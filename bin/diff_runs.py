@@ -16,7 +16,7 @@ PARTED = 3  # the exit code of runs that are not the same
 def main(argv: Sequence[str]) -> int:
     """Compare two runs and say where they part. Returns 0 if they are the same as far as they can be compared."""
     options = differ_options(argv)
-    from t2t_mm.train.parting import parting  # brings NumPy, which --help can do without
+    from t2t_mm.run_tools.diff_runs import parting  # brings NumPy, which --help can do without
 
     first, second = options.runs
     found = parting(first, second)

@@ -13,17 +13,17 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from t2t_mm import rundir
+from t2t_mm import run_directory
 from t2t_mm.errors import UserError
+from t2t_mm.run_tools.diff_runs import Divergence, differences, parting
 from t2t_mm.train import checkpoint
-from t2t_mm.train.parting import Parting, differences, parting
 
 SAVES = 10  # of a round, at least, where there are so many steps
 LOOK = 0.05  # seconds between two looks at a process
 Report = Callable[[str], None]
 
 
-def narrow(first: Path, second: Path, found: Parting, report: Report) -> None:
+def narrow(first: Path, second: Path, found: Divergence, report: Report) -> None:
     """Find the very step at which `first` and `second` part, and tell it.
 
     Both are trained again in a temporary folder. Raises UserError when a run does not say what command made it, and
@@ -58,13 +58,13 @@ def narrow(first: Path, second: Path, found: Parting, report: Report) -> None:
 
 def _train(source: Path, run: Path, step: int, until: int, every: int, folder: Path) -> None:
     """Train `run` again in `folder`, from the checkpoint of `step` in `source`, with a checkpoint of `until`."""
-    config = rundir.load(run)
+    config = run_directory.load(run)
     if not config.command_line:
         raise UserError(f"{run} was not made by a command of its own: it cannot be trained again by one.")
     kept = folder.with_name(f"{folder.name}-begin")
     shutil.rmtree(kept, ignore_errors=True)
     kept.mkdir()
-    for name in (rundir.CONFIG, *config.files):
+    for name in (run_directory.CONFIG, *config.files):
         shutil.copy2(run / name, kept / name)
     if step:
         path = checkpoint.path_of(source, step)

@@ -23,20 +23,20 @@ from t2t_mm.decoding.answers import DecodeOptions
 from t2t_mm.errors import UnknownName, UserError
 
 if TYPE_CHECKING:
-    from t2t_mm.data.ready import ReadyProblem
-    from t2t_mm.opened_run import OpenedRun
-    from t2t_mm.train.compare import Difference
-    from t2t_mm.train.score import Scores
+    from t2t_mm.data.input.generated_problem import GeneratedProblem
+    from t2t_mm.evaluation.compare_runs import Difference
+    from t2t_mm.evaluation.score import Scores
+    from t2t_mm.run_tools.trained_run import TrainedRun
 
 LONGEST = 100  # letters of a file's name, its suffix apart
 
 
 @run_command(EVALUATOR)
 def main(argv: Sequence[str]) -> None:
-    """Judge a run, or compare several."""
+    """Evaluate a run, or compare several."""
     options = evaluator_options(argv)
     with hushed():
-        from t2t_mm import opened_run  # noqa: F401  brings Keras and its backend, which --help can do without
+        from t2t_mm.run_tools import trained_run  # noqa: F401  brings Keras and its backend, which --help can do without
 
     if options.compare:
         compare(options)
@@ -45,14 +45,14 @@ def main(argv: Sequence[str]) -> None:
 
 
 def evaluate(options: argparse.Namespace) -> None:
-    """Judge each problem of one run; print and write one table."""
+    """Evaluate each problem of one run; print and write one table."""
     from rich.console import Console
 
-    from t2t_mm import rundir
-    from t2t_mm.train.score_report import scores_json, scores_table, write
+    from t2t_mm import run_directory
+    from t2t_mm.evaluation.score_report import scores_json, scores_table, write
 
     how = _how(options)
-    names = named(options.problems, rundir.load(options.output_dir).problems)
+    names = named(options.problems, run_directory.load(options.output_dir).problems)
     run = _open(options.output_dir, options.checkpoint_path)
     ready = _problems(run, names, options)
     scores = _scores(run, ready, options, how)
@@ -70,16 +70,16 @@ def evaluate(options: argparse.Namespace) -> None:
 
 
 def compare(options: argparse.Namespace) -> None:
-    """Judge the problems that the first run shares with others by both; print and write one table of differences."""
+    """Evaluate the problems that the first run shares with others by both; print and write one table of differences."""
     from rich.console import Console
 
-    from t2t_mm import rundir
-    from t2t_mm.train.compare import differences
-    from t2t_mm.train.score_report import difference_json, differences_table, write
+    from t2t_mm import run_directory
+    from t2t_mm.evaluation.compare_runs import differences
+    from t2t_mm.evaluation.score_report import difference_json, differences_table, write
 
     how = _how(options)
     first, *others = (str(path) for path in options.compare)
-    learnt = {name: tuple(rundir.load(Path(name)).problems) for name in (first, *others)}
+    learnt = {name: tuple(run_directory.load(Path(name)).problems) for name in (first, *others)}
     shared = {name: [one for one in learnt[first] if one in learnt[name]] for name in others}
     if not any(shared.values()):
         raise UserError(f"{first} shares no problem with {', '.join(others)}: it learnt {', '.join(learnt[first])}.")
@@ -166,39 +166,39 @@ def _how(options: argparse.Namespace) -> DecodeOptions:
     )
 
 
-def _open(output_dir: Path, checkpoint: Path | None) -> "OpenedRun":
-    from t2t_mm.opened_run import open_run
+def _open(output_dir: Path, checkpoint: Path | None) -> "TrainedRun":
+    from t2t_mm.run_tools.trained_run import open_run
 
     run = open_run(output_dir, checkpoint)
     _say(f"judging {run.checkpoint}")
     return run
 
 
-def _problems(run: "OpenedRun", names: Sequence[str], options: argparse.Namespace) -> list["ReadyProblem"]:
+def _problems(run: "TrainedRun", names: Sequence[str], options: argparse.Namespace) -> list["GeneratedProblem"]:
     """The records of the problems that have the split asked for; says which have not."""
-    from t2t_mm.opened_run import ready_problem
-    from t2t_mm.train.room import check_room
+    from t2t_mm.run_tools.trained_run import ready_problem
+    from t2t_mm.train.memory.max_positions import check_positions
 
     ready = [ready_problem(run, name, options.data_dir) for name in names]
     there = [one for one in ready if options.split in one.manifest.splits]
     if not there:
         raise UserError(f"--split={options.split}: there is none of {', '.join(names)} in {options.data_dir}.")
     for one in there:
-        check_room(one, run.decoder.net.longest, run.decoder.hparams, [options.split])
+        check_positions(one, run.decoder.net.longest, run.decoder.hparams, [options.split])
     if left := [one.name for one in ready if one not in there]:
         _say(f"no {options.split} set of {', '.join(left)}; left out")
     return there
 
 
 def _scores(
-    run: "OpenedRun", ready: Sequence["ReadyProblem"], options: argparse.Namespace, how: DecodeOptions
+    run: "TrainedRun", ready: Sequence["GeneratedProblem"], options: argparse.Namespace, how: DecodeOptions
 ) -> list["Scores"]:
-    from t2t_mm.train.judge import Judge
-    from t2t_mm.train.score import score
-    from t2t_mm.train.score_report import scores_line
+    from t2t_mm.evaluation.batch_evaluator import BatchEvaluator
+    from t2t_mm.evaluation.score import score
+    from t2t_mm.evaluation.score_report import scores_line
 
     decoder = run.decoder
-    judge = Judge(decoder.net, decoder.codecs, decoder.hparams)
+    judge = BatchEvaluator(decoder.net, decoder.codecs, decoder.hparams)
     found = []
     for one in ready:
         progress = partial(_progress, one.name)
@@ -212,7 +212,7 @@ def _progress(problem: str, done: int, of: int) -> None:
         _say(f"{problem}: {done:,} of {of:,} decoded")
 
 
-def _step(run: "OpenedRun") -> str:
+def _step(run: "TrainedRun") -> str:
     return run.checkpoint.stem.removeprefix("model.ckpt-")
 
 

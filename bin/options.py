@@ -243,7 +243,7 @@ def _parse(parser: Parser, argv: Sequence[str]) -> argparse.Namespace:
     output_dir = getattr(options, "source", None) or getattr(options, "output_dir", None)
     recorded: Sequence[plugins.Plugin] = ()
     if output_dir is not None and _holds_run(output_dir):
-        from t2t_mm.rundir import read_plugins  # brings NumPy, which --help can do without
+        from t2t_mm.run_directory import read_plugins  # brings NumPy, which --help can do without
 
         recorded = read_plugins(output_dir)
     options.plugins = plugins.load(options.t2t_usr_dir, recorded)

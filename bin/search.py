@@ -16,14 +16,14 @@ from pathlib import Path
 
 from t2t_mm.bin.flags import TRAINER, trainer_parser
 from t2t_mm.errors import UserError
+from t2t_mm.evaluation.results import LOSS
+from t2t_mm.evaluation.table import Table
 from t2t_mm.hparam_ranges import Value, changes, check_ranges
 from t2t_mm.registry import HPARAM_RANGES, HPARAM_SETS, PROBLEMS
-from t2t_mm.search import Search, Trial, Tried
-from t2t_mm.train.best import Aim
-from t2t_mm.train.lock import only_process
-from t2t_mm.train.report import LOSS
-from t2t_mm.train.stopping import Stop, stoppable
-from t2t_mm.train.table import Table
+from t2t_mm.run_tools.hparam_search import Search, Trial, Tried
+from t2t_mm.train.best_checkpoint import Aim
+from t2t_mm.train.run_lock import run_lock
+from t2t_mm.train.signals import Stop, stoppable
 
 IN_A_ROW = 3  # trials that fail one after the other end a search
 LOOK = 0.5  # seconds between looks at a trial's log
@@ -44,7 +44,7 @@ def search(options: argparse.Namespace) -> int:
     aim = Aim.parse(options.best_metric, metrics)
     of = ("problems", "hparams_set", "hparams", "hparams_range", "best_metric", "train_steps", "random_seed")
     about = {name: str(getattr(options, name)) for name in of}
-    with only_process(options.output_dir), stoppable() as stop:
+    with run_lock(options.output_dir), stoppable() as stop:
         found = Search(options.output_dir, ranges, about, options.random_seed or 0)
         failures = 0
         while len(found.tried()) < options.trials and not stop.asked:
@@ -74,7 +74,7 @@ def run_trial(found: Search, trial: Trial, options: argparse.Namespace, aim: Aim
     search left behind still trains it.
     """
     folder = options.output_dir / trial.name
-    with only_process(folder):  # to say who holds it
+    with run_lock(folder):  # to say who holds it
         pass
     say(f"{trial.name}: {changes(trial.values)}")
     command = [sys.executable, "-m", "t2t_mm.bin.trainer", *flags_of(options, trial.name, trial.values)]

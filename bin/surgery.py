@@ -17,11 +17,11 @@ from t2t_mm.bin.options import surgeon_options
 from t2t_mm.decoding.answers import DecodeOptions
 
 if TYPE_CHECKING:
-    from t2t_mm.data.batches import Batches
-    from t2t_mm.data.ready import ReadyProblem
-    from t2t_mm.opened_run import OpenedRun
-    from t2t_mm.rundir import RunConfig
-    from t2t_mm.train.surgery.operations import Trained
+    from t2t_mm.data.input.batches import Batches
+    from t2t_mm.data.input.generated_problem import GeneratedProblem
+    from t2t_mm.run_directory import RunRecord
+    from t2t_mm.run_tools.surgery.operations import Trained
+    from t2t_mm.run_tools.trained_run import TrainedRun
 
 
 @run_command(SURGEON)
@@ -29,14 +29,16 @@ def main(argv: Sequence[str]) -> None:
     """Operate, write, and say what was kept, dropped and new."""
     options = surgeon_options(argv)
     with hushed():
-        from t2t_mm.opened_run import read_checkpoint  # brings Keras and its backend, which --help can do without
+        from t2t_mm.run_tools.trained_run import (
+            read_checkpoint,  # brings Keras and its backend, which --help can do without
+        )
 
-    from t2t_mm import rundir
-    from t2t_mm.train.surgery.operate import check_target
-    from t2t_mm.train.surgery.operations import Trained, changed_training, drop
+    from t2t_mm import run_directory
+    from t2t_mm.run_tools.surgery.operate import check_target
+    from t2t_mm.run_tools.surgery.operations import Trained, changed_training, drop
 
     check_target(options.output_dir)
-    config = rundir.load(options.source)
+    config = run_directory.load(options.source)
     changed_training(config.hparams, options.hparams)
     run = Trained(options.source, config, *read_checkpoint(options.source, options.checkpoint_path))
     said = (SURGEON, *argv)
@@ -51,8 +53,8 @@ def main(argv: Sequence[str]) -> None:
 
 def add_problems(run: "Trained", options: argparse.Namespace, said: Sequence[str]) -> None:
     """Make the data of the new problems where it is missing, and write the run with them."""
+    from t2t_mm.run_tools.surgery.operations import add, check_new
     from t2t_mm.runs import check_learnable, make_data
-    from t2t_mm.train.surgery.operations import add, check_new
 
     check_new(run, options.problems)
     check_learnable(options.problems, run.config.hparams)
@@ -64,12 +66,12 @@ def extract_problem(run: "Trained", options: argparse.Namespace, said: Sequence[
     """Count how the problem's experts are chosen, write the run of it alone, and judge both."""
     from rich.console import Console
 
-    from t2t_mm.opened_run import open_run, ready_problem
-    from t2t_mm.train.exhibits.look import Looker
-    from t2t_mm.train.surgery.experts import pruned
-    from t2t_mm.train.surgery.operate import check_changes
-    from t2t_mm.train.surgery.operations import check_learnt, extract
-    from t2t_mm.train.surgery.report import experts_table
+    from t2t_mm.run_tools.surgery.experts import pruned
+    from t2t_mm.run_tools.surgery.operate import check_changes
+    from t2t_mm.run_tools.surgery.operations import check_learnt, extract
+    from t2t_mm.run_tools.surgery.report import experts_table
+    from t2t_mm.run_tools.trained_run import open_run, ready_problem
+    from t2t_mm.train.summaries.activations import ActivationReader
 
     [name] = options.problems
     check_learnt(run, [name])
@@ -80,7 +82,9 @@ def extract_problem(run: "Trained", options: argparse.Namespace, said: Sequence[
     if not options.keep_experts:
         batches, count = _counted(ready, whole, options.count_on), options.count_batches
         looked_at = min(count, len(batches))
-        choices = Looker(net, whole.decoder.hparams).choices(ready, (batches.batch(i) for i in range(looked_at)))
+        choices = ActivationReader(net, whole.decoder.hparams).choices(
+            ready, (batches.batch(i) for i in range(looked_at))
+        )
         experts = pruned(net, choices, options.experts_below)
         if choices:
             where = f"what {name} chooses in {looked_at:,} of {len(batches):,} batches of its {options.count_on} set"
@@ -93,24 +97,24 @@ def extract_problem(run: "Trained", options: argparse.Namespace, said: Sequence[
 
 def finish(
     run: "Trained",
-    config: "RunConfig",
+    config: "RunRecord",
     options: argparse.Namespace,
     said: Sequence[str],
     *,
-    new: Mapping[str, "ReadyProblem"] | None = None,
+    new: Mapping[str, "GeneratedProblem"] | None = None,
     experts: Mapping[str, Any] | None = None,
 ) -> None:
     """Write the new run, and say what became of the old one's parts and files."""
     from rich.console import Console
 
-    from t2t_mm import plugins, rundir
+    from t2t_mm import plugins, run_directory
     from t2t_mm.models.ports import addresses
-    from t2t_mm.train.surgery.operate import operate, write
-    from t2t_mm.train.surgery.report import parts_table, sizes_table
+    from t2t_mm.run_tools.surgery.operate import operate, write
+    from t2t_mm.run_tools.surgery.report import parts_table, sizes_table
 
     used = plugins.used(options.plugins, addresses(config.problems, config.hparams, config.hparams_set or None))
     config = replace(
-        config, plugins=used, versions=rundir.versions(), train_steps=0, began_from="", command_line=tuple(said)
+        config, plugins=used, versions=run_directory.versions(), train_steps=0, began_from="", command_line=tuple(said)
     )
     operated = operate(run, config, options.hparams, experts, new)
     written = write(run, operated, options.output_dir, options.data_dir)
@@ -123,16 +127,16 @@ def finish(
     _say(f"written: {written}; t2t-mm-trainer --output_dir={options.output_dir} trains on from step {run.step:,}")
 
 
-def judge_both(whole: "OpenedRun", ready: "ReadyProblem", options: argparse.Namespace) -> None:
+def judge_both(whole: "TrainedRun", ready: "GeneratedProblem", options: argparse.Namespace) -> None:
     """The problem on its dev set, by what both runs make of it; printed, and written into the new run."""
     from rich.console import Console
 
-    from t2t_mm.opened_run import open_run
+    from t2t_mm.evaluation.batch_evaluator import BatchEvaluator
+    from t2t_mm.evaluation.compare_runs import differences
+    from t2t_mm.evaluation.score import score
+    from t2t_mm.evaluation.score_report import difference_json, differences_table, write
     from t2t_mm.problem import DEV
-    from t2t_mm.train.compare import differences
-    from t2t_mm.train.judge import Judge
-    from t2t_mm.train.score import score
-    from t2t_mm.train.score_report import difference_json, differences_table, write
+    from t2t_mm.run_tools.trained_run import open_run
 
     how = DecodeOptions(
         beam_size=options.beam_size,
@@ -143,7 +147,7 @@ def judge_both(whole: "OpenedRun", ready: "ReadyProblem", options: argparse.Name
     both = []
     for run in (open_run(options.output_dir), whole):
         decoder = run.decoder
-        judge = Judge(decoder.net, decoder.codecs, decoder.hparams)
+        judge = BatchEvaluator(decoder.net, decoder.codecs, decoder.hparams)
         both.append(score(decoder, judge, ready, DEV, how, examples=options.eval_examples))
     found = differences(both[0], both[1])
     label = options.source.resolve().name
@@ -160,9 +164,9 @@ def judge_both(whole: "OpenedRun", ready: "ReadyProblem", options: argparse.Name
         _say(f"written: {path}")
 
 
-def _counted(ready: "ReadyProblem", run: "OpenedRun", split: str) -> "Batches":
+def _counted(ready: "GeneratedProblem", run: "TrainedRun", split: str) -> "Batches":
     """Where choices are counted: training batches as training has them, or the dev set."""
-    from t2t_mm.data.batches import Batches
+    from t2t_mm.data.input.batches import Batches
     from t2t_mm.problem import TRAIN
 
     return Batches(ready, split, run.decoder.hparams, run.config.seed, training=split == TRAIN)

@@ -13,8 +13,8 @@ from t2t_mm.bin.options import home, trainer_options
 from t2t_mm.bin.problem_names import problem_names
 from t2t_mm.bin.workers import run_workers
 from t2t_mm.errors import UserError
-from t2t_mm.train.lock import only_process
-from t2t_mm.train.members import VARIABLE, members
+from t2t_mm.train.distributed.cluster_spec import VARIABLE, members
+from t2t_mm.train.run_lock import run_lock
 
 EXAMPLES = 2  # decoded examples a problem, shown at the end
 PASSED_ON = (
@@ -74,8 +74,8 @@ def main(argv: Sequence[str]) -> None:
     with hushed():
         from t2t_mm import runs  # brings Keras and TensorFlow, which --help can do without
         from t2t_mm.gin_bindings import bound_arguments, parse_gin
-        from t2t_mm.train.cluster import join
-        from t2t_mm.train.replay import replay
+        from t2t_mm.run_tools.replay import replay
+        from t2t_mm.train.distributed.join import join
 
     parse_gin(options.gin_file, options.gin_param)
     bound: dict[str, Any] = bound_arguments(runs.run)
@@ -104,7 +104,7 @@ def main(argv: Sequence[str]) -> None:
     cluster = join(own if trains else None, runs.say)
     runs.asked_for(**{name: arguments[name] for name in ASKED if name in arguments})  # a slip leaves no folder behind
     report = runs.say if cluster.chief else lambda line: None
-    with only_process(Path(arguments["output_dir"])) if trains and cluster.chief else nullcontext():
+    with run_lock(Path(arguments["output_dir"])) if trains and cluster.chief else nullcontext():
         ready = runs.run(
             **arguments,
             plugins=options.plugins,
@@ -134,14 +134,15 @@ def follow(ready: Any, schedule: str, dry_run: bool) -> int:
     """Print the plan, do what `schedule` says, and report. Returns the exit code."""
     from rich.console import Console
 
-    from t2t_mm.train.report import plan_table, results_table
-    from t2t_mm.train.samples import samples
+    from t2t_mm.evaluation.results import results_table
+    from t2t_mm.evaluation.samples import samples
+    from t2t_mm.train.mixture.plan import plan_table
 
-    estimator = ready.estimator
-    screen = Console(quiet=not estimator.cluster.chief)
+    trainer = ready.trainer
+    screen = Console(quiet=not trainer.cluster.chief)
     if schedule != "evaluate":
-        plan_table(estimator.plan(), estimator.mixer.scheme).show(screen)
-        for name, batches in estimator.batches.items():
+        plan_table(trainer.plan(), trainer.mixer.scheme).show(screen)
+        for name, batches in trainer.batches.items():
             if batches.dropped:
                 screen.print(
                     f"{name}: {batches.dropped:,} training examples are longer than {batches.limits}; left out."
@@ -149,21 +150,21 @@ def follow(ready: Any, schedule: str, dry_run: bool) -> int:
     if dry_run:
         return 0
     if schedule == "evaluate":
-        if not estimator.began:
-            raise UserError(f"There is no checkpoint in {estimator.output_dir} to evaluate.")
-        results = estimator.evaluate()
+        if not trainer.began:
+            raise UserError(f"There is no checkpoint in {trainer.output_dir} to evaluate.")
+        results = trainer.evaluate()
     else:
-        outcome = estimator.train() if schedule == "train" else estimator.train_and_evaluate()
+        outcome = trainer.train() if schedule == "train" else trainer.train_and_evaluate()
         if outcome.stop.asked:
-            stopped = f"stopped after step {estimator.step} and saved; the same command goes on"
-            if estimator.cluster.chief:
+            stopped = f"stopped after step {trainer.step} and saved; the same command goes on"
+            if trainer.cluster.chief:
                 print(f"{TRAINER}: {stopped}.", file=sys.stderr)
             return outcome.stop.exit_code
         results = outcome.results
     if results:
-        results_table(estimator.step, results).show(screen)
-        with estimator.averaged():
-            shown = {name: samples(estimator.decoder, one, EXAMPLES) for name, one in estimator.problems.items()}
+        results_table(trainer.step, results).show(screen)
+        with trainer.averaged():
+            shown = {name: samples(trainer.decoder, one, EXAMPLES) for name, one in trainer.problems.items()}
         for name, few in shown.items():
             for sample in few:
                 screen.print(f"\n{name} {sample.id}", markup=False, highlight=False)

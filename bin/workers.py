@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from types import FrameType
 
-from t2t_mm.train.members import VARIABLE
+from t2t_mm.train.distributed.cluster_spec import VARIABLE
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 PR_SET_PDEATHSIG = 1  # of prctl(2)

@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from t2t_mm.data.image import Image
-from t2t_mm.data.references import References
-from t2t_mm.data.sources.made import Made
+from t2t_mm.data.features.image import Image
+from t2t_mm.data.features.references import References
+from t2t_mm.data.sources.synthetic import SyntheticSource
 from t2t_mm.problem import Problem
 from t2t_mm.problems.shapes import COLOURS, GREYS, SHAPES, SIDE, coverage, noisy_png, over, tint
 from t2t_mm.registry import PROBLEMS
@@ -33,7 +33,7 @@ KINDS = tuple((colour, shape) for colour in COLOURS for shape in SHAPES)
 SAID_BACK = {"above": "below", "below": "above", "beside": "beside"}  # a relation, and the same seen from the other
 
 
-class Scenes(Made):
+class Scenes(SyntheticSource):
     """A picture of two shapes and both ways to say what it shows."""
 
     name = "scenes"

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from t2t_mm.data.image import Image
-from t2t_mm.data.label import Label
-from t2t_mm.data.sources.made import Made
+from t2t_mm.data.features.image import Image
+from t2t_mm.data.features.label import Label
+from t2t_mm.data.sources.synthetic import SyntheticSource
 from t2t_mm.problem import Problem
 from t2t_mm.problems.shapes import COLOURS, GREYS, SHAPES, SIDE, coverage, noisy_png, over, tint
 from t2t_mm.registry import PROBLEMS
@@ -26,7 +26,7 @@ RADIUS = (6.0, 11.0)  # of the shapes, in pixels
 CLASSES = tuple(sorted(f"{colour}_{shape}" for colour in COLOURS for shape in SHAPES))
 
 
-class Shapes(Made):
+class Shapes(SyntheticSource):
     """A picture of a shape and the name of what it shows."""
 
     name = "shapes"

@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from t2t_mm.data.brackets import Node
-from t2t_mm.data.sources.made import Made
-from t2t_mm.data.text import Text
-from t2t_mm.data.tree import Tree
+from t2t_mm.data.features.brackets import Node
+from t2t_mm.data.features.text import Text
+from t2t_mm.data.features.tree import Tree
+from t2t_mm.data.sources.synthetic import SyntheticSource
 from t2t_mm.problem import Problem
 from t2t_mm.registry import PROBLEMS
 
@@ -79,7 +79,7 @@ WORDS: dict[str, str] = {
 }
 
 
-class Grammar(Made):
+class Grammar(SyntheticSource):
     """A sentence, its words joined by blanks, and its tree on one line."""
 
     name = "grammar"

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from t2t_mm.data.asked_text import AskedText
-from t2t_mm.data.sources.made import Made
-from t2t_mm.data.span import Marked, Span
+from t2t_mm.data.features.question_text import QuestionText
+from t2t_mm.data.features.span import Marked, Span
+from t2t_mm.data.sources.synthetic import SyntheticSource
 from t2t_mm.problem import Problem
 from t2t_mm.registry import PROBLEMS
 
@@ -25,7 +25,7 @@ BEFORE = ("", "Upper ", "Lower ", "New ", "Old ", "Great Saint ")
 PLACES = "Ashford Brin Coldwater Dunmore Elmstead Farrow Greta Hollin Inver Kirk Lanting Marl".split()
 
 
-class Villages(Made):
+class Villages(SyntheticSource):
     """inputs are (question, text), targets a `Marked`."""
 
     name = "villages"
@@ -53,7 +53,7 @@ class QaVillages(Problem):
     """Made-up texts of who lives where, with a question to the words that answer it."""
 
     source = Villages()
-    inputs = AskedText()
+    inputs = QuestionText()
     targets = Span()
     command = "to-span"
     metrics = ("neg_log_perplexity", "accuracy", "accuracy_per_sequence")

@@ -21,11 +21,11 @@ from typing import Any
 
 import numpy as np
 
-from t2t_mm.data.audio import Audio
-from t2t_mm.data.chance import generator
-from t2t_mm.data.sound import RATE, Sound
-from t2t_mm.data.sources.made import Made
-from t2t_mm.data.text import Text
+from t2t_mm.data.features.audio import Audio
+from t2t_mm.data.features.audio_file import RATE, AudioClip
+from t2t_mm.data.features.text import Text
+from t2t_mm.data.keyed_rng import generator
+from t2t_mm.data.sources.synthetic import SyntheticSource
 from t2t_mm.problem import Problem
 from t2t_mm.registry import PROBLEMS
 
@@ -105,7 +105,7 @@ def said_when(line: str, speaker: Speaker, rng: np.random.Generator) -> list[Mom
     return moments
 
 
-def spoken(moments: Sequence[Moment], speaker: Speaker, rng: np.random.Generator) -> Sound:
+def spoken(moments: Sequence[Moment], speaker: Speaker, rng: np.random.Generator) -> AudioClip:
     """Phones in a speaker's voice, int16[N], and a short silence after them."""
     x_N = np.zeros(moments[-1].end + round(rng.uniform(0.02, 0.06) * RATE))
     _add_voice(x_N, moments, speaker, rng)
@@ -115,7 +115,7 @@ def spoken(moments: Sequence[Moment], speaker: Speaker, rng: np.random.Generator
     x_N /= np.abs(x_N).max()
     x_N += speaker.noise * rng.standard_normal(len(x_N))
     x_N *= speaker.loudness * 2**15
-    return Sound(np.clip(np.rint(x_N), -(2**15), 2**15 - 1).astype(np.int16), RATE)
+    return AudioClip(np.clip(np.rint(x_N), -(2**15), 2**15 - 1).astype(np.int16), RATE)
 
 
 def _add_voice(x_N: np.ndarray, moments: Sequence[Moment], speaker: Speaker, rng: np.random.Generator) -> None:
@@ -162,7 +162,7 @@ def _damped_sines(hertz_P: np.ndarray, width_P: np.ndarray, length: int) -> np.n
     return np.cumprod(np.repeat(turn_P[:, None], length, axis=1), axis=1).imag
 
 
-class Syllables(Made):
+class Syllables(SyntheticSource):
     """What is said is drawn first, and belongs to a split; then it is spoken."""
 
     name = "syllables"

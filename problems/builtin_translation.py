@@ -20,8 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from t2t_mm.data.sources.made import Made
-from t2t_mm.data.text import Text
+from t2t_mm.data.features.text import Text
+from t2t_mm.data.sources.synthetic import SyntheticSource
 from t2t_mm.problem import Problem
 from t2t_mm.registry import PROBLEMS
 
@@ -152,7 +152,7 @@ LANGUAGES: dict[str, Callable[[Clause], str]] = {"north": north, "south": south,
 
 
 @dataclass(frozen=True)
-class Languages(Made):
+class Languages(SyntheticSource):
     """The same meanings, index by index, said in two of the languages."""
 
     inputs: str

@@ -9,8 +9,8 @@ Licence: for research, not for profit.
 Quirks: pictures are read as squares. Some attributes are rare (2 % are bald) and some are matters of taste.
 """
 
-from t2t_mm.data.image import Image
-from t2t_mm.data.label import Label
+from t2t_mm.data.features.image import Image
+from t2t_mm.data.features.label import Label
 from t2t_mm.data.sources.tfds import Encoded, Tfds, Truth
 from t2t_mm.problem import Problem
 

@@ -11,8 +11,8 @@ Licence: none stated.
 Quirks: copies in JPEG have lost a little against the original, which TFDS has (as PNG).
 """
 
-from t2t_mm.data.image import Image
-from t2t_mm.data.label import Label
+from t2t_mm.data.features.image import Image
+from t2t_mm.data.features.label import Label
 from t2t_mm.data.sources.first_present import FirstPresent
 from t2t_mm.data.sources.image_folder import ImageFolder
 from t2t_mm.data.sources.tfds import ClassName, Encoded, Tfds

@@ -12,8 +12,8 @@ Quirks: articles have 760 words on average and up to 2,000; `qa_cnn_short` keeps
     numbers of their file; the authors draw others for every batch.
 """
 
-from t2t_mm.data.label import Label
-from t2t_mm.data.passage import Passage
+from t2t_mm.data.features.label import Label
+from t2t_mm.data.features.passage import Passage
 from t2t_mm.data.sources.question_files import QuestionFiles
 from t2t_mm.problem import Problem
 from t2t_mm.registry import PROBLEMS

@@ -14,8 +14,8 @@ Licence: captions CC BY 4.0; each picture has its own, named in the JSON.
 Quirks: some captions end with a line break or hold one; each is brought to one line. Some pictures are grey.
 """
 
-from t2t_mm.data.image import Image
-from t2t_mm.data.references import References
+from t2t_mm.data.features.image import Image
+from t2t_mm.data.features.references import References
 from t2t_mm.data.sources.coco_json import CocoJson
 from t2t_mm.data.sources.first_present import FirstPresent
 from t2t_mm.data.sources.tfds import Encoded, Lines, Tfds

@@ -14,8 +14,8 @@ Quirks: captions are tokenised, in part: a full stop or comma stands by itself (
     for a picture that is not there is refused.
 """
 
-from t2t_mm.data.image import Image
-from t2t_mm.data.references import References
+from t2t_mm.data.features.image import Image
+from t2t_mm.data.features.references import References
 from t2t_mm.data.sources.caption_table import CaptionTable
 from t2t_mm.data.sources.first_present import FirstPresent
 from t2t_mm.problem import Problem

@@ -11,10 +11,10 @@ Licence: CC BY-SA 4.0.
 Quirks: the speakers differ in accent, microphone and loudness; nobody else's digits are in it.
 """
 
-from t2t_mm.data.audio import Audio
+from t2t_mm.data.features.audio import Audio
+from t2t_mm.data.features.text import Text
 from t2t_mm.data.sources.joined_clips import JoinedClips
 from t2t_mm.data.sources.spoken_words import SpokenWords
-from t2t_mm.data.text import Text
 from t2t_mm.problem import Problem
 from t2t_mm.registry import PROBLEMS
 

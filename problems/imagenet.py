@@ -11,8 +11,8 @@ Licence: for research and education, not for commerce; the makers do not own the
 Quirks: a few files are PNG or CMYK under the name .JPEG; dog breeds are 118 of the classes.
 """
 
-from t2t_mm.data.image import Image
-from t2t_mm.data.label import Label
+from t2t_mm.data.features.image import Image
+from t2t_mm.data.features.label import Label
 from t2t_mm.data.sources.first_present import FirstPresent
 from t2t_mm.data.sources.image_folder import ImageFolder
 from t2t_mm.data.sources.tfds import ClassName, Encoded, Tfds

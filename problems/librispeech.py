@@ -13,11 +13,11 @@ Licence: CC BY 4.0.
 Quirks: numbers and abbreviations are spelt out; books are of before 1923, and so are their words.
 """
 
-from t2t_mm.data.audio import Audio
+from t2t_mm.data.features.audio import Audio
+from t2t_mm.data.features.text import Text
 from t2t_mm.data.sources.first_present import FirstPresent
 from t2t_mm.data.sources.libri_speech import LibriSpeech
 from t2t_mm.data.sources.tfds import Encoded, Line, Samples, Tfds
-from t2t_mm.data.text import Text
 from t2t_mm.problem import Problem
 from t2t_mm.registry import PROBLEMS
 

@@ -13,8 +13,8 @@ Quirks: the first rows are black in nearly every picture, so that nothing tells 
     pixels.
 """
 
-from t2t_mm.data.label import Label
-from t2t_mm.data.scan import Scan
+from t2t_mm.data.features.label import Label
+from t2t_mm.data.features.scan import Scan
 from t2t_mm.data.sources.digit_arrays import IdxFiles, KerasArchive
 from t2t_mm.data.sources.first_present import FirstPresent
 from t2t_mm.data.sources.tfds import ClassName, Encoded, Tfds

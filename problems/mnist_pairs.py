@@ -7,9 +7,9 @@ Quirks: pixels are read as a vector; every pair has an encoder of its own.
 
 from itertools import combinations
 
-from t2t_mm.data.label import Label
-from t2t_mm.data.pixels import Pixels
-from t2t_mm.data.sources.among import Among
+from t2t_mm.data.features.label import Label
+from t2t_mm.data.features.pixels import Pixels
+from t2t_mm.data.sources.class_subset import ClassSubset
 from t2t_mm.problem import Problem
 from t2t_mm.problems.mnist import Mnist
 
@@ -25,7 +25,7 @@ for pair in combinations("0123456789", 2):
     name = "mnist_pair_{}_{}".format(*pair)
     Pair.member(
         name,
-        source=Among(Mnist.source, pair),
+        source=ClassSubset(Mnist.source, pair),
         inputs=Pixels(name, 28, 28),
         targets=Label(classes=name, names=pair),
     )

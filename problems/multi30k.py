@@ -9,8 +9,8 @@ Licence: for research and education, not for commerce; derived from Flickr30K.
 Quirks: untokenised; quotation marks and dashes are not written alike throughout.
 """
 
+from t2t_mm.data.features.text import Text
 from t2t_mm.data.sources.parallel_text import ParallelText
-from t2t_mm.data.text import Text
 from t2t_mm.problem import DEV, TEST, TRAIN, Problem
 from t2t_mm.registry import PROBLEMS
 

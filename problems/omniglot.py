@@ -10,8 +10,8 @@ Licence: MIT.
 Quirks: the 20 drawings of a character are by the same 20 people in all of an alphabet.
 """
 
-from t2t_mm.data.image import Image
-from t2t_mm.data.label import Label
+from t2t_mm.data.features.image import Image
+from t2t_mm.data.features.label import Label
 from t2t_mm.data.sources.omniglot_alphabet import OmniglotAlphabet
 from t2t_mm.problem import Problem
 

@@ -12,7 +12,7 @@ Quirks: the sentences are those of the Treebank that `parsing_wsj` parses: no cl
     that read them.
 """
 
-from t2t_mm.data.characters import Characters
+from t2t_mm.data.features.characters import Characters
 from t2t_mm.data.sources.first_present import FirstPresent
 from t2t_mm.data.sources.running_text import LineFiles
 from t2t_mm.problem import Problem

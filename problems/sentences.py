@@ -12,9 +12,9 @@ Quirks: Multi30k's lines describe pictures that have nothing to do with each oth
     learnt there. The Treebank's articles run into one another.
 """
 
-from t2t_mm.data.label import Label
-from t2t_mm.data.masked_sentences import HiddenWords, MaskedSentences
-from t2t_mm.data.sentences import Sentences
+from t2t_mm.data.features.label import Label
+from t2t_mm.data.features.masked_sentences import MaskedSentences, MaskedWords
+from t2t_mm.data.features.sentences import Sentences
 from t2t_mm.data.sources.sentence_files import KEPT, SWAPPED, SentenceFiles, SwappedWords
 from t2t_mm.problem import DEV, TEST, TRAIN, Problem
 from t2t_mm.registry import PROBLEMS
@@ -29,7 +29,7 @@ class MaskedPairs(Problem):
     """Hidden words to fill in, and whether the second sentence is the next."""
 
     inputs = MaskedSentences()
-    targets = HiddenWords()
+    targets = MaskedWords()
     command = "to-words"
     metrics = ("neg_log_perplexity", "accuracy_of_rest", "accuracy_of_first")
 

@@ -11,9 +11,9 @@ Quirks: one voice, no noise: what is learnt from it says little about people. Tr
     Flickr8k is.
 """
 
-from t2t_mm.data.audio import Audio
-from t2t_mm.data.sources.transcribed_sounds import TranscribedSounds
-from t2t_mm.data.text import Text
+from t2t_mm.data.features.audio import Audio
+from t2t_mm.data.features.text import Text
+from t2t_mm.data.sources.transcribed_sounds import TranscribedAudio
 from t2t_mm.problem import Problem
 from t2t_mm.registry import PROBLEMS
 
@@ -22,7 +22,7 @@ from t2t_mm.registry import PROBLEMS
 class SpeechCaptions(Problem):
     """Captions of Flickr8k read aloud to their text."""
 
-    source = TranscribedSounds("spoken_captions", homepage="https://github.com/quantumnaan/sic_translator")
+    source = TranscribedAudio("spoken_captions", homepage="https://github.com/quantumnaan/sic_translator")
     inputs = Audio()
     targets = Text()
     command = "to-english"

@@ -9,9 +9,9 @@ Quirks: a paragraph that is longer than `max_length` ids, its question with it, 
     `window_stride` ids behind the one before; its question has one answer all the same.
 """
 
-from t2t_mm.data.asked_text import AskedText
+from t2t_mm.data.features.question_text import QuestionText
+from t2t_mm.data.features.span import Span
 from t2t_mm.data.sources.squad_json import SquadJson
-from t2t_mm.data.span import Span
 from t2t_mm.problem import Problem
 from t2t_mm.registry import PROBLEMS
 
@@ -21,7 +21,7 @@ class QaSquad(Problem):
     """Paragraphs of Wikipedia with a question to the words that answer it: SQuAD 1.1."""
 
     source = SquadJson("squad", homepage="https://rajpurkar.github.io/SQuAD-explorer")
-    inputs = AskedText()
+    inputs = QuestionText()
     targets = Span()
     command = "to-span"
     metrics = ("neg_log_perplexity", "accuracy", "accuracy_per_sequence")

@@ -8,7 +8,7 @@ Layout, below --tmp_dir: the file `text8`, or `text8.zip` as it is published, ei
 Licence: Wikipedia's, CC BY-SA and GFDL.
 """
 
-from t2t_mm.data.characters import Characters
+from t2t_mm.data.features.characters import Characters
 from t2t_mm.data.sources.running_text import OneFile
 from t2t_mm.problem import Problem
 from t2t_mm.registry import PROBLEMS

@@ -10,9 +10,9 @@ Quirks: numbers are standardised by the mean and deviation of the training rows,
     is a 1 among zeros. In uci_pima 0 stands for unknown in some columns. Two classes of uci_ecoli have two rows each.
 """
 
-from t2t_mm.data.label import Label
+from t2t_mm.data.features.label import Label
+from t2t_mm.data.features.vector import Vector
 from t2t_mm.data.sources.csv_table import CsvTable
-from t2t_mm.data.vector import Vector
 from t2t_mm.problem import Problem
 from t2t_mm.registry import PROBLEMS
 

@@ -14,10 +14,10 @@ Quirks: Common Crawl is noisy: wrong languages and pairs that are none. To prepa
     whole, which takes over 10 GB of memory; the plain files take none. Both directions of a pair read the same lines.
 """
 
+from t2t_mm.data.features.text import Text
 from t2t_mm.data.sources.first_present import FirstPresent
 from t2t_mm.data.sources.parallel_text import ParallelText, Stems
 from t2t_mm.data.sources.tfds import Line, Tfds
-from t2t_mm.data.text import Text
 from t2t_mm.problem import DEV, TEST, TRAIN, Problem
 from t2t_mm.registry import PROBLEMS
 

@@ -14,9 +14,9 @@ Quirks: no token carries its original spacing, so a sentence to parse must be to
     overlaps (the Treebank's language modelling text, for one) must stay out of training when parsing is evaluated.
 """
 
+from t2t_mm.data.features.text import Text
+from t2t_mm.data.features.tree import Tree
 from t2t_mm.data.sources.treebank import Treebank
-from t2t_mm.data.text import Text
-from t2t_mm.data.tree import Tree
 from t2t_mm.problem import Problem
 from t2t_mm.registry import PROBLEMS
 

@@ -15,9 +15,9 @@ Quirks: on the discs, sounds are compressed by shorten: sph2pipe or ffmpeg must 
     words; here there is none.
 """
 
-from t2t_mm.data.audio import Audio
+from t2t_mm.data.features.audio import Audio
+from t2t_mm.data.features.text import Text
 from t2t_mm.data.sources.wsj_speech import WsjSpeech
-from t2t_mm.data.text import Text
 from t2t_mm.problem import Problem
 from t2t_mm.registry import PROBLEMS
 

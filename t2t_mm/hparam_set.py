@@ -21,8 +21,8 @@ def check_bounds(record: Any, bounds: Mapping[str, tuple[float, float]]) -> None
             raise UserError(f"hparam {name} must be {limit}; received {value}.")
 
 
-CORRUPT_RECORD = ("stop", "skip")  # see data/corrupt.py
-SPEC_AUGMENT = ("none", "LB", "LD", "SM", "SS", "conformer")  # policies of data/spec_augment.py
+CORRUPT_RECORD = ("stop", "skip")  # see data/input/corrupt_records.py
+SPEC_AUGMENT = ("none", "LB", "LD", "SM", "SS", "conformer")  # policies of data/features/spec_augment.py
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,9 +57,9 @@ class DataHparams:
 
 
 ENDING = ("cosine", "linear", "exponential")  # schedules of the learning rate that end with the run
-SCHEDULES = ("noam", "rsqrt_decay", *ENDING, "constant")  # train/schedule.py
-OPTIMIZERS = ("adam", "adam_w", "adafactor", "momentum", "rmsprop", "muon")  # one rule each in train/optimisers
-NOT_FINITE = ("stop", "skip", "rollback")  # see train/policy.py
+SCHEDULES = ("noam", "rsqrt_decay", *ENDING, "constant")  # train/optim/learning_rate.py
+OPTIMIZERS = ("adam", "adam_w", "adafactor", "momentum", "rmsprop", "muon")  # one rule each in train/optimizers
+NOT_FINITE = ("stop", "skip", "rollback")  # see train/faults/policy.py
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +93,7 @@ class TrainingHparams:
     problem_temperature: float = 1.0  # proportional: rate ~ (training examples)^(1 / temperature)
     problem_floor: float = 0.25  # adaptive: no problem falls below this share of the uniform rate
     problem_rates: str = ""  # fixed, distributed: "problem:rate problem:rate ..."
-    problem_schedule: str = ""  # scheduled: "linear @0 problem:1 @10000 uniform"; see train/problem_schedule.py
+    problem_schedule: str = ""  # scheduled: "linear @0 problem:1 @10000 uniform"; see train/mixture/problem_schedule.py
     precision: str = "float32"  # of a training step's activations; bfloat16 is for accelerators
 
     def __post_init__(self) -> None:

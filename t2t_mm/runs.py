@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from t2t_mm import rundir
+from t2t_mm import run_directory
+from t2t_mm.atomic_file import whole_file
 from t2t_mm.cores import share_cores
-from t2t_mm.data.generate import generate
-from t2t_mm.data.preflight import check_briefly
-from t2t_mm.data.ready import ReadyProblem, fingerprints, open_problem, outline
-from t2t_mm.data.records import files_of
+from t2t_mm.data.datagen.generate import generate
+from t2t_mm.data.input.check_records import check_briefly
+from t2t_mm.data.input.generated_problem import GeneratedProblem, fingerprints, open_problem, outline
+from t2t_mm.data.input.records import files_of
 from t2t_mm.errors import UserError
 from t2t_mm.fingerprint import fingerprint
 from t2t_mm.gin_bindings import bindings, configurable
@@ -21,14 +22,13 @@ from t2t_mm.models.ports import addresses
 from t2t_mm.operative_config import OPERATIVE_CONFIG, operative_config
 from t2t_mm.plugins import Plugin, load, used
 from t2t_mm.registry import HPARAM_SETS, PROBLEMS
-from t2t_mm.train.cluster import ALONE, Cluster
-from t2t_mm.train.devices import use_all_devices
-from t2t_mm.train.estimator import Estimator, Habits
+from t2t_mm.train.distributed.cluster import ALONE, Cluster
+from t2t_mm.train.distributed.devices import use_all_devices
 from t2t_mm.train.preflight import Preflight, preflight
-from t2t_mm.train.step import check_alone
-from t2t_mm.train.trial import Trial
+from t2t_mm.train.step.steps import check_alone
+from t2t_mm.train.trainer import Habits, Trainer
+from t2t_mm.train.trial_step import TrialStep
 from t2t_mm.train.warm_start import begin_warm
-from t2t_mm.whole_file import whole_file
 
 TRAIN_STEPS = 250_000  # T2T's
 
@@ -44,8 +44,8 @@ def say(line: str) -> None:
 class Run:
     """A run that is ready to train, evaluate or predict."""
 
-    config: rundir.RunConfig
-    estimator: Estimator
+    config: run_directory.RunRecord
+    trainer: Trainer
 
 
 def run(
@@ -116,7 +116,7 @@ def run(
     train_steps = train_steps if train_steps is not None else (earlier and earlier.train_steps) or TRAIN_STEPS
     names = sorted({name for problem in ready.values() for name in files_of(problem.problem)})
     signatures = {name: problem.signature for name, problem in ready.items()}
-    config = rundir.RunConfig(
+    config = run_directory.RunRecord(
         hparams_set=hparams_set or (earlier.hparams_set if earlier else ""),
         hparams=settings,
         problems=signatures,
@@ -126,17 +126,17 @@ def run(
         left_out=earlier.left_out if earlier else tuple(left_out),
         files={name: fingerprint(data_dir / name) for name in names},
         records=fingerprints(ready),
-        versions=rundir.versions(),
+        versions=run_directory.versions(),
         train_steps=train_steps,
         began_from=str(Path(warm_start_from).absolute()) if warm_start_from else earlier.began_from if earlier else "",
         command_line=tuple(command_line),
     )
-    for difference in rundir.check_same(earlier, config, output_dir) if earlier else ():
+    for difference in run_directory.check_same(earlier, config, output_dir) if earlier else ():
         report(f"Going on with a difference: {difference}")
     if cluster.chief and write:
-        rundir.copy_files(data_dir, output_dir, config.files)
+        run_directory.copy_files(data_dir, output_dir, config.files)
     use_all_devices(cluster)
-    estimator = Estimator(
+    trainer = Trainer(
         ready,
         settings,
         output_dir,
@@ -158,8 +158,8 @@ def run(
         left_out=config.left_out,
         report=report,
     )
-    if config.began_from and (warm_start_from is not None or not estimator.began):
-        begin_warm(estimator, Path(config.began_from), config.files, report)
+    if config.began_from and (warm_start_from is not None or not trainer.began):
+        begin_warm(trainer, Path(config.began_from), config.files, report)
     asked = {
         "problems": problems,
         "hparams_set": config.hparams_set,
@@ -180,10 +180,10 @@ def run(
     places = [f"--data_dir={data_dir}", f"--tmp_dir={tmp_dir}"]
     places += [f"--t2t_usr_dir={plugin.origin}" for plugin in config.plugins if plugin.is_folder]
     if cluster.chief and write:
-        rundir.save(config, output_dir)
+        run_directory.save(config, output_dir)
         with whole_file(output_dir / OPERATIVE_CONFIG) as partial:
             partial.write_text(operative_config(asked, settings, places), encoding="utf-8")
-    return Run(config, estimator)
+    return Run(config, trainer)
 
 
 def check(
@@ -212,10 +212,10 @@ def check(
     )
     ready = make_data(names, data_dir, tmp_dir, generate_data, report)
     if earlier:
-        rundir.check_records(earlier, fingerprints(ready), output_dir)
+        run_directory.check_records(earlier, fingerprints(ready), output_dir)
     loaded = tuple(plugins or (earlier.plugins if earlier else ()))
     left_out = earlier.left_out if earlier else ()
-    trial = Trial(names, settings, data_dir, seed, partial(load, (), loaded), left_out)
+    trial = TrialStep(names, settings, data_dir, seed, partial(load, (), loaded), left_out)
     report("Looking at the data, then taking a step of each problem in a process of its own.")
     return preflight(ready, trial, checksums=checksums)
 
@@ -228,12 +228,12 @@ def asked_for(
     *,
     output_dir: Path,
     random_seed: int | None = None,
-) -> tuple[rundir.RunConfig | None, tuple[str, ...], HparamSet, int]:
+) -> tuple[run_directory.RunRecord | None, tuple[str, ...], HparamSet, int]:
     """The run in `output_dir`, if there is one, and the problems, hparams and seed of the one that is asked for.
 
     Makes and writes nothing. Raises UserError for names that say too little, and as `check_learnable`.
     """
-    earlier = rundir.load(output_dir) if (output_dir / rundir.CONFIG).is_file() else None
+    earlier = run_directory.load(output_dir) if (output_dir / run_directory.CONFIG).is_file() else None
     problems = tuple(problems) or tuple(earlier.problems if earlier else ())
     if earlier and set(problems) == set(earlier.problems):
         problems = tuple(earlier.problems)  # what a run does depends on their order
@@ -253,7 +253,7 @@ def check_learnable(problems: Sequence[str], hparams: HparamSet) -> None:
 
 def make_data(
     names: Sequence[str], data_dir: Path, tmp_dir: Path, generate_data: bool, report: Report = say
-) -> dict[str, ReadyProblem]:
+) -> dict[str, GeneratedProblem]:
     """The problems, generated below `data_dir` where they were not yet.
 
     What is made on the spot or found below `tmp_dir` is generated without asking; `generate_data` allows downloads.
@@ -266,7 +266,7 @@ def make_data(
     return {name: open_problem(name, problem, data_dir) for name, problem in problems.items()}
 
 
-def _settings(hparams_set: str | None, changes: str, earlier: rundir.RunConfig | None) -> HparamSet:
+def _settings(hparams_set: str | None, changes: str, earlier: run_directory.RunRecord | None) -> HparamSet:
     """The hparams asked for: those of the set (or of the earlier run), then gin's bindings, then `changes`."""
     if hparams_set is not None:
         settings = HPARAM_SETS[hparams_set]()

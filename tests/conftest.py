@@ -17,6 +17,8 @@ from t2t_mm.registry import REGISTRIES
 # for last digits; their machine code is not polished, which is most of the time of a test that decodes a little.
 os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_backend_optimization_level=0".strip()
 
+pytest_plugins = ["small_runs"]
+
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
@@ -94,9 +96,9 @@ def gradients() -> Callable[..., dict[str, np.ndarray]]:
 @pytest.fixture(scope="session")
 def untrained_run(tmp_path_factory: pytest.TempPathFactory, scrambled: Callable[..., Any]) -> Path:
     """A run directory as a trainer leaves it, of a very small net with random weights. Copy it to change it."""
-    from t2t_mm import rundir
-    from t2t_mm.data.ready import open_codecs, signature
-    from t2t_mm.data.tree import SYMBOLS
+    from t2t_mm import run_directory
+    from t2t_mm.data.features.tree import SYMBOLS
+    from t2t_mm.data.input.generated_problem import open_codecs, signature
     from t2t_mm.data.vocabulary import Vocabulary
     from t2t_mm.fingerprint import fingerprint
     from t2t_mm.hparam_set import DataHparams, HparamSet, TrainingHparams
@@ -116,7 +118,7 @@ def untrained_run(tmp_path_factory: pytest.TempPathFactory, scrambled: Callable[
     body = MultiModelHparams(
         hidden_size=16, encoder_blocks=1, mixer_blocks=1, decoder_blocks=1, experts=0, attention=False
     )
-    config = rundir.RunConfig(
+    config = run_directory.RunRecord(
         hparams_set="",
         hparams=HparamSet("multimodel", body, TrainingHparams(), DataHparams(image_size=16, max_length=60)),
         problems={name: signature(problem, open_codecs(problem, folder)) for name, problem in problems.items()},
@@ -126,7 +128,7 @@ def untrained_run(tmp_path_factory: pytest.TempPathFactory, scrambled: Callable[
     net = Net(config.problems, config.hparams)
     net.build()
     scrambled(net)
-    rundir.save(config, folder)
+    run_directory.save(config, folder)
     checkpoint.save(folder, 7, net.tensors(), {"step": 7}, keep=0)
     return folder
 

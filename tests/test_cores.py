@@ -11,7 +11,7 @@ from keras import ops
 from t2t_mm import cores, runs
 from t2t_mm.cores import THREADS, share_cores
 from t2t_mm.errors import UserError
-from t2t_mm.train.cluster import ALONE
+from t2t_mm.train.distributed.cluster import ALONE
 
 pytestmark = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="about TensorFlow's threads")
 

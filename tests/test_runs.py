@@ -8,11 +8,11 @@ import gin
 import numpy as np
 import pytest
 
-from t2t_mm import rundir, runs
+from t2t_mm import run_directory, runs
 from t2t_mm.bin import trainer
-from t2t_mm.data.label import Label
-from t2t_mm.data.ready import open_problem
-from t2t_mm.data.text import Text
+from t2t_mm.data.features.label import Label
+from t2t_mm.data.features.text import Text
+from t2t_mm.data.input.generated_problem import open_problem
 from t2t_mm.errors import UserError
 from t2t_mm.gin_bindings import bound_arguments, parse_gin
 from t2t_mm.problem import DEV, TRAIN, Example, Feature, Problem, Source
@@ -86,7 +86,7 @@ def run(tmp_path, forgetful_registries):
 
 def test_a_run_directory_holds_what_the_run_is(run, tmp_path):
     made = run(command_line=("t2t-mm-trainer", "--problems=name_ending"))
-    saved = rundir.load(tmp_path / "run")
+    saved = run_directory.load(tmp_path / "run")
     assert saved.hparams == made.config.hparams
     assert saved.hparams.body.hidden_size == 8
     assert list(saved.problems) == ["name_ending", "name_ending_too"]
@@ -105,7 +105,7 @@ def test_problems_and_hparams_may_be_left_to_the_run_that_is_there(run):
 
 def test_a_run_that_goes_on_keeps_its_order_of_problems(run):
     run()
-    assert list(run(problems=("name_ending_too", "name_ending")).estimator.problems) == [
+    assert list(run(problems=("name_ending_too", "name_ending")).trainer.problems) == [
         "name_ending",
         "name_ending_too",
     ]
@@ -131,24 +131,24 @@ def test_changed_rates_are_said_and_taken(run):
 
 def test_a_new_run_begins_with_what_fits_of_another_one_and_says_so(run, tmp_path):
     first = run(problems=("name_ending",))
-    first.estimator.save()
+    first.trainer.save()
     said = []
     other = run(output="other", random_seed=9, warm_start_from=tmp_path / "run", report=said.append)
-    for path, value in first.estimator.net.tensors().items():
-        np.testing.assert_array_equal(other.estimator.net.tensors()[path], value)
-    count = len(first.estimator.net.tensors())
+    for path, value in first.trainer.net.tensors().items():
+        np.testing.assert_array_equal(other.trainer.net.tensors()[path], value)
+    count = len(first.trainer.net.tensors())
     path = tmp_path / "run" / "model.ckpt-0.safetensors"
     assert [line for line in said if line.startswith(f"Weights from {path}: {count} of {count} taken")]
 
-    other.estimator.save()
+    other.trainer.save()
     again = run(output="other", random_seed=9, warm_start_from=tmp_path / "run", report=said.append)
-    assert again.estimator.began
+    assert again.trainer.began
     assert said[-1] == "The run goes on from its own checkpoint; --warm_start_from is for a new one."
 
 
 def test_nets_whose_vocabulary_is_another_file_begin_anew(run, tmp_path):
     first = run(problems=("name_ending",))
-    first.estimator.save()
+    first.trainer.save()
     config = tmp_path / "run" / "config.json"
     content = json.loads(config.read_text())
     content["files"]["vocab.endings.model"] = "0" * 64
@@ -156,7 +156,7 @@ def test_nets_whose_vocabulary_is_another_file_begin_anew(run, tmp_path):
     said = []
     other = run(output="other", random_seed=9, warm_start_from=tmp_path / "run", report=said.append)
     assert "  not taken, its vocabulary is another: text_endings/embed (1)" in "\n".join(said)
-    here, there = other.estimator.net.tensors(), first.estimator.net.tensors()
+    here, there = other.trainer.net.tensors(), first.trainer.net.tensors()
     same = {path.split("/")[1] for path in here if path in there and (here[path] == there[path]).all()}
     assert {"body", "label_endings"} <= same and "text_endings" not in same
 
@@ -199,7 +199,7 @@ def test_a_step_whose_loss_was_not_finite_is_taken_again_by_a_command(run, tmp_p
     diverges = "learning_rate=1e30,clip_grad_norm=0,learning_rate_schedule=constant,learning_rate_warmup_steps=0"
     ready = run(problems=("name_ending",), hparams=f"{TINY},{diverges}", train_steps=9)
     with pytest.raises(UserError, match="The run is saved as it stood before"):
-        ready.estimator.train()
+        ready.trainer.train()
     [path] = (tmp_path / "run" / "faults").iterdir()
     blame = json.loads(path.read_text())["blame"]
     capsys.readouterr()
@@ -288,7 +288,7 @@ def test_looking_at_a_run_leaves_what_it_says_of_itself(run, tmp_path):
     run(train_steps=7, command_line=("t2t-mm-trainer", "--train_steps=7"))
     before = {path: path.read_bytes() for path in (tmp_path / "run").iterdir() if path.is_file()}
     looked = run(train_steps=None, hparams=f"{TINY},batch_size=50", command_line=("other",), write=False)
-    assert looked.estimator.train_steps == 7 and looked.config.hparams.data.batch_size == 50
+    assert looked.trainer.train_steps == 7 and looked.config.hparams.data.batch_size == 50
     assert {path: path.read_bytes() for path in (tmp_path / "run").iterdir() if path.is_file()} == before
     run(train_steps=2, output="never", write=False)
     assert not (tmp_path / "never").exists()
@@ -315,7 +315,7 @@ def test_the_operative_config_of_a_run_repeats_it_to_the_last_bit(run, tmp_path)
     parse_gin([], ["MultiModelHparams.dropout = 0.3"])
     schedule = "problem_choice=scheduled,problem_schedule=linear @0 name_ending:1 @4 uniform"
     first = run(hparams=f"{TINY},learning_rate=0.7,{schedule}", random_seed=3, train_steps=4, eval_steps=1)
-    first.estimator.train()
+    first.trainer.train()
 
     parse_gin([str(tmp_path / "run" / "operative_config.gin")], [])
     bound = dict(bound_arguments(runs.run))
@@ -323,10 +323,10 @@ def test_the_operative_config_of_a_run_repeats_it_to_the_last_bit(run, tmp_path)
     again = run(**bound, hparams="", output="again")
     assert again.config.hparams == first.config.hparams
     assert again.config.hparams.body.dropout == 0.3 and again.config.hparams.training.learning_rate == 0.7
-    again.estimator.train()
-    assert again.estimator.step == 4
-    tensors = first.estimator.net.tensors() | first.estimator.optimiser.tensors()
-    repeated = again.estimator.net.tensors() | again.estimator.optimiser.tensors()
+    again.trainer.train()
+    assert again.trainer.step == 4
+    tensors = first.trainer.net.tensors() | first.trainer.optimizer.tensors()
+    repeated = again.trainer.net.tensors() | again.trainer.optimizer.tensors()
     assert repeated.keys() == tensors.keys()
     assert all(np.array_equal(repeated[name], tensor) for name, tensor in tensors.items())
 
@@ -339,8 +339,8 @@ def test_the_operative_config_of_a_run_that_does_without_parts_makes_a_net_witho
     assert tuple(bound["left_out"]) == ("body/decoder",)
     again = run(output="again", left_out=bound["left_out"])
     assert again.config.left_out == ("body/decoder",)
-    assert again.estimator.net.tensors().keys() == first.estimator.net.tensors().keys()
-    assert not [name for name in again.estimator.net.tensors() if name.startswith("net/body/decoder")]
+    assert again.trainer.net.tensors().keys() == first.trainer.net.tensors().keys()
+    assert not [name for name in again.trainer.net.tensors() if name.startswith("net/body/decoder")]
     assert run(left_out=()).config.left_out == ("body/decoder",)
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from t2t_mm.atomic_file import whole_file
 from t2t_mm.errors import UserError
-from t2t_mm.whole_file import whole_file
 
 PAD, EOS, UNK = 0, 1, 2
 SIZE = 8192  # pieces of a vocabulary, unless the text is too small for them

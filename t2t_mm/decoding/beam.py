@@ -9,8 +9,8 @@ from typing import Any
 from keras import ops
 
 from t2t_mm.data.vocabulary import EOS
-from t2t_mm.decoding.largest import largest
-from t2t_mm.decoding.one_path import log_probabilities
+from t2t_mm.decoding.autoregressive_loop import log_probabilities
+from t2t_mm.decoding.blockwise_top_k import largest
 
 NEVER = -float("inf")  # the log-probability and the score of a beam that does not exist
 

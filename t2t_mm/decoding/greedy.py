@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from t2t_mm.decoding.one_path import follow, likeliest
+from t2t_mm.decoding.autoregressive_loop import follow, likeliest
 
 
 def greedy(net: Any, problem: str, state: Any, x_B1D: Any, limits_B: Any, positions: int) -> tuple[Any, Any]:

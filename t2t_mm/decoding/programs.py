@@ -11,8 +11,8 @@ from keras import ops
 from t2t_mm.data.vocabulary import PAD
 from t2t_mm.decoding.answers import Sampling
 from t2t_mm.decoding.beam import beam_search, length_penalty
-from t2t_mm.decoding.begun import Begun
 from t2t_mm.decoding.compiled import for_all_shapes, for_each_shape
+from t2t_mm.decoding.forced_prefix import ForcedPrefix
 from t2t_mm.decoding.greedy import greedy
 from t2t_mm.decoding.sampling import sample
 from t2t_mm.hparam_set import DataHparams
@@ -112,7 +112,7 @@ class Programs:
             return memory.values_BLD, memory.real_BL
 
         def program(values_BLD: Any, real_BL: Any, x_B1D: Any, begun_BT: Any, *per_row: Any) -> Any:
-            net = self._net if reads else Begun(self._net, ops.repeat(begun_BT, each, axis=0))
+            net = self._net if reads else ForcedPrefix(self._net, ops.repeat(begun_BT, each, axis=0))
             memory = Seq(values_BLD, real_BL, self._grids[kind])
             return write(net, memory, ops.repeat(x_B1D, each, axis=0), *per_row)
 

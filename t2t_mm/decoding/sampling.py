@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from t2t_mm.data import chance
+from t2t_mm.data import keyed_rng
 from t2t_mm.decoding.answers import Sampling
-from t2t_mm.decoding.one_path import follow, likeliest
+from t2t_mm.decoding.autoregressive_loop import follow, likeliest
 from t2t_mm.layers.forward import mix, u32
 
 ROUNDING = 1e-6  # a set of ids reaches top_p, too, where its summed probability falls short of it by so little
@@ -34,7 +34,7 @@ def sample(
 def keys(seed: int, places: Sequence[int], samples: int) -> np.ndarray:
     """uint32[B, samples, 2]: the key of each sample of each input, by the input's place."""
     drawn = [
-        [chance.generator(seed, "sample", place, k).integers(2**32, size=2, dtype=np.uint32) for k in range(samples)]
+        [keyed_rng.generator(seed, "sample", place, k).integers(2**32, size=2, dtype=np.uint32) for k in range(samples)]
         for place in places
     ]
     return np.array(drawn, np.uint32).reshape(len(places), samples, 2)

@@ -9,18 +9,18 @@ from typing import Any
 import keras
 from keras import ops
 
+from t2t_mm.layers.activations import softmax
+from t2t_mm.layers.beam_index import visible
 from t2t_mm.layers.conv import ConvBlock, ConvStep
 from t2t_mm.layers.dropout import dropout
 from t2t_mm.layers.forward import Forward
+from t2t_mm.layers.layer import Layer
 from t2t_mm.layers.norm import LayerNorm
-from t2t_mm.layers.part import Part
-from t2t_mm.layers.paths import visible
+from t2t_mm.layers.positions import add_timing, timing_signal
 from t2t_mm.layers.sequence import FAR_BELOW, Seq
-from t2t_mm.layers.softmax import softmax
-from t2t_mm.layers.timing import add_timing, timing_signal
 
 
-class SelfAttention(Part):
+class SelfAttention(Layer):
     """Self-attention with one fused projection and an output projection, scores divided by sqrt(K)."""
 
     def __init__(self, *, heads: int, dropout: float, causal: bool = True, gain: float = 1.0, name: str) -> None:
@@ -56,8 +56,8 @@ class SelfAttention(Part):
     def step(self, cache: tuple[Any, Any], x_RD: Any, position: Any, paths: Any = None) -> tuple[Any, tuple[Any, Any]]:
         """One position of R = B * J rows: (float[R, D], the next cache).
 
-        `paths` (`layers/paths.py`) is needed for J > 1. A row then weighs what all rows of its example wrote, and sees
-        its own past alone: J times the products, but in matrices, and cheaper than moving keys and values.
+        `paths` (`layers/beam_index.py`) is needed for J > 1. A row then weighs what all rows of its example wrote, and
+        sees its own past alone: J times the products, but in matrices, and cheaper than moving keys and values.
         """
         beams = 1 if paths is None else paths.shape[2]
         q_BNJK, k_BNJK, v_BNJK = (
@@ -71,7 +71,7 @@ class SelfAttention(Part):
         return ops.matmul(ops.reshape(context_BJD, ops.shape(x_RD)), self.output_DD), (keys_BNKM, values_BNMK)
 
 
-class SourceAttention(Part):
+class SourceAttention(Layer):
     """Attention from the target to the source: keys and values by two separate pointwise convolutions of the source."""
 
     def __init__(self, *, heads: int, dropout: float, gain: float = 1.0, name: str) -> None:
@@ -101,7 +101,7 @@ class SourceAttention(Part):
         return ops.matmul(context_BLD, self.output_DD)
 
 
-class AttentionBlock(Part):
+class AttentionBlock(Layer):
     """Timing and two convolutions mix the target, which attends to itself, then to the source.
 
     m = mix(x + timing);  q = LN(m + SelfAttention(m));  c = LN(q + SourceAttention(q, source)).

@@ -9,14 +9,14 @@ from typing import Any
 from keras import ops
 
 from t2t_mm.layers.forward import Forward
-from t2t_mm.layers.part import Part
+from t2t_mm.layers.layer import Layer
 from t2t_mm.layers.replicas import ALONE, Replicas
 
 EPSILON = 1e-3
 SLOWEST = 0.01  # by which the running statistics at least follow a batch's
 
 
-class BatchNorm(Part):
+class BatchNorm(Layer):
     """(x - mean) / sqrt(variance + 1e-3) * scale + shift for each channel, in float32.
 
     Mean and variance are those of the batch's real positions in training and the running ones otherwise, which are kept
@@ -46,7 +46,7 @@ class BatchNorm(Part):
         return ops.cast(out_BLD, x_BLD.dtype)
 
 
-class Running(Part):
+class Running(Layer):
     """Running statistics of one problem."""
 
     def build(self, width: int) -> None:

@@ -8,18 +8,18 @@ from typing import Any
 import keras
 from keras import ops
 
+from t2t_mm.layers.beam_index import rows_at
 from t2t_mm.layers.depthwise import depthwise_conv1d
 from t2t_mm.layers.dropout import dropout
 from t2t_mm.layers.forward import Forward
+from t2t_mm.layers.layer import Layer
 from t2t_mm.layers.norm import LayerNorm
-from t2t_mm.layers.part import Part
-from t2t_mm.layers.paths import rows_at
 from t2t_mm.layers.sequence import zero_pads
 
 TAPS = ((3, 1), (3, 1), (15, 1), (15, 8))  # (taps, dilation) of the four steps of a ConvBlock
 
 
-class ConvStep(Part):
+class ConvStep(Layer):
     """LN(SepConv(ReLU(x))): ReLU before, depthwise then pointwise convolution, layer norm after.
 
     No biases: the norm's shift takes their place. Depthwise taps start uniform within sqrt(3 / K), so that a channel
@@ -62,7 +62,7 @@ class ConvStep(Part):
     def step(self, cache_ZKBD: Any, x_BD: Any, position: Any, paths: Any = None) -> tuple[Any, Any]:
         """Position `position` (int32[]) of a causal step: (float[B, F], the next cache).
 
-        `paths` (`layers/paths.py`): where the rows' inputs stand, if not each row's in that row.
+        `paths` (`layers/beam_index.py`): where the rows' inputs stand, if not each row's in that row.
         """
         phase, slot = position % self.dilation, position // self.dilation % self.taps
         cache_ZKBD = ops.slice_update(cache_ZKBD, (phase, slot, 0, 0), ops.relu(x_BD)[None, None])
@@ -77,7 +77,7 @@ class ConvStep(Part):
         return self.norm(ops.matmul(mixed_BD, self.pointwise_DF)), cache_ZKBD
 
 
-class ConvBlock(Part):
+class ConvBlock(Layer):
     """Four ConvSteps of one width with two skips, both from the block's input; dropout once, at the end.
 
     hidden2 = x + step2(step1(x));  hidden4 = x + step4(step3(hidden2));  Dropout(hidden4).

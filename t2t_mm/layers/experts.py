@@ -11,13 +11,13 @@ import numpy as np
 from keras import ops
 
 from t2t_mm.errors import UserError
+from t2t_mm.layers.activations import softmax
 from t2t_mm.layers.dispatch import Routes, from_experts, route, to_experts
 from t2t_mm.layers.dropout import dropout
 from t2t_mm.layers.forward import Forward
+from t2t_mm.layers.layer import Layer
 from t2t_mm.layers.norm import LayerNorm
-from t2t_mm.layers.part import Part
 from t2t_mm.layers.replicas import Replicas
-from t2t_mm.layers.softmax import softmax
 
 NOISE_FLOOR = 1e-2  # T2T adds it to the gate noise's scale
 WAVE = 2.0  # where shapes are static: slots an expert has at a time outside training, as a multiple of an equal share,
@@ -26,7 +26,7 @@ STRANDS = 8  # rows of a matrix that are added up at once where one token meets 
 LARGE = 2**18
 
 
-class Experts(Part):
+class Experts(Layer):
     """LN(x + MoE(x)): each position is sent to k of E feed-forward experts, weighed by a noisy gate.
 
     In training an expert holds `capacity` times an equal share of tokens; what finds no slot is left to the skip path

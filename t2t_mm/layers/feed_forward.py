@@ -7,10 +7,10 @@ from keras import ops
 
 from t2t_mm.layers.dropout import dropout
 from t2t_mm.layers.forward import Forward
-from t2t_mm.layers.part import Part
+from t2t_mm.layers.layer import Layer
 
 
-class FeedForward(Part):
+class FeedForward(Layer):
     """f(x W1 + b1) W2 + b2, the same at every position; dropout on what f, the activation, lets through.
 
     D channels in and out, F hidden. Glorot's uniform start, as in T2T; the paper names none.

@@ -6,10 +6,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from t2t_mm.layers.part import Part
+from t2t_mm.layers.layer import Layer
 
 
-class GridPositions(Part):
+class GridPositions(Layer):
     """One row of D channels for each of the L squares of a square grid, in raster order, N(0, 0.02^2).
 
     Positions are told apart by number alone: that they lie in a grid is to be learnt (arXiv 2010.11929, section 3.1;

@@ -12,14 +12,14 @@ import numpy as np
 from keras import ops
 
 from t2t_mm.layers.forward import Forward
-from t2t_mm.layers.part import Part
+from t2t_mm.layers.layer import Layer
 from t2t_mm.layers.recurrence import Normal, Norms, advance, recur, same
 from t2t_mm.layers.step_norm import StepNorm, shares
 
 Start = tuple[Any, Any, Any, Any]  # what the input brings to the gates, float32[L, B, G]; h_0; c_0; W_h
 
 
-class Lstm(Part):
+class Lstm(Layer):
     """A layer of H units from left to right.
 
         (g~, f~, i~, o~)_t = BN(W_h h_(t-1); gamma_h) + BN(W_x x_t; gamma_x) + b

@@ -5,12 +5,12 @@ from typing import Any
 import keras
 from keras import ops
 
-from t2t_mm.layers.part import Part
+from t2t_mm.layers.layer import Layer
 
 EPSILON = 1e-6  # T2T's
 
 
-class LayerNorm(Part):
+class LayerNorm(Layer):
     """(x - mean) / sqrt(variance + 1e-6) * scale + shift over the last axis, computed in float32."""
 
     def __init__(self, *, scale: float = 1.0, name: str) -> None:

@@ -7,15 +7,15 @@ from typing import Any
 
 from keras import ops
 
+from t2t_mm.layers.activations import softmax
 from t2t_mm.layers.dropout import dropout
 from t2t_mm.layers.forward import Forward
-from t2t_mm.layers.part import Part
+from t2t_mm.layers.layer import Layer
+from t2t_mm.layers.positions import timing_signal
 from t2t_mm.layers.sequence import FAR_BELOW
-from t2t_mm.layers.softmax import softmax
-from t2t_mm.layers.timing import timing_signal
 
 
-class RelativeSelfAttention(Part):
+class RelativeSelfAttention(Layer):
     """Every position looks at all real ones; the score of j for i is
 
         ((q_i + u) . k_j + (q_i + v) . (R_{i-j} W_R)) / sqrt(K)

@@ -4,11 +4,11 @@ from typing import Any
 
 from t2t_mm.layers.dropout import dropout
 from t2t_mm.layers.forward import Forward
+from t2t_mm.layers.layer import Layer
 from t2t_mm.layers.norm import LayerNorm
-from t2t_mm.layers.part import Part
 
 
-class Residual(Part):
+class Residual(Layer):
     """LN(x + Dropout(sublayer(x))), or with the norm first x + Dropout(sublayer(LN(x))).
 
     In two halves, so that a sublayer may be called as it likes, with a memory or a cache:

@@ -11,13 +11,13 @@ from keras import ops
 
 from t2t_mm.errors import UserError
 from t2t_mm.layers.forward import Forward
-from t2t_mm.layers.part import Part
+from t2t_mm.layers.layer import Layer
 
 EPSILON = 1e-5  # the authors'
 STILL = 1e-4 * EPSILON  # a variance that makes no difference to a batch: it is a hundredth of epsilon's deviation
 
 
-class Population(Part):
+class Population(Layer):
     """What one problem's batches had on average: a mean and a variance for each channel and each of T steps.
 
     With n real rows in a batch at a step, of mean m and variance v,
@@ -73,7 +73,7 @@ class Population(Part):
         return ops.pad(x, [[0, self.steps - ops.shape(x)[0]], *([0, 0] for _ in x.shape[1:])])
 
 
-class StepNorm(Part):
+class StepNorm(Layer):
     """BN(x; gamma, beta) = beta + gamma (x - E[x]) / sqrt(Var[x] + epsilon); gamma and beta are the same at all steps.
 
     In training E and Var are those of the batch at the step; otherwise those of the problem's population.

@@ -6,9 +6,9 @@ from typing import Any
 from keras import ops
 
 from t2t_mm.layers.forward import Forward
+from t2t_mm.layers.image_conv import ConvRes, Sides
+from t2t_mm.layers.layer import Layer
 from t2t_mm.layers.norm import LayerNorm
-from t2t_mm.layers.part import Part
-from t2t_mm.layers.picture import ConvRes, Sides
 from t2t_mm.layers.sequence import Seq, zero_pads
 from t2t_mm.modalities.base import Loss, Modality, Tensors, one_way
 
@@ -79,7 +79,7 @@ class Audio(Modality):
 
 
 class AudioSpectral(Audio):
-    """{"frames": float32[B, T, 80], "lengths": int32[B]}: log-mel spectra, as `data/log_mel.py` makes them."""
+    """{"frames": float32[B, T, 80], "lengths": int32[B]}: log-mel spectra, as `data/features/log_mel.py` makes them."""
 
     frequencies = 80
     window = (3, 3)
@@ -106,7 +106,7 @@ class AudioWaveform(Audio):
         return arrays["samples"][:, :, None, None]
 
 
-class Fold(Part):
+class Fold(Layer):
     """LN(x W): vectors of one width to vectors of another, without rectifying them."""
 
     def __init__(self, *, name: str) -> None:

@@ -9,7 +9,7 @@ from keras import ops
 
 from t2t_mm.errors import UserError
 from t2t_mm.hparam_set import HparamSet
-from t2t_mm.layers.part import Part
+from t2t_mm.layers.layer import Layer
 from t2t_mm.modalities.audio import AudioSpectral
 from t2t_mm.problem import Port
 
@@ -38,7 +38,7 @@ class AudioSubsampling(AudioSpectral):
         self.fold.build(width * frequencies, self.hidden_size)
 
 
-class HalvingConv(Part):
+class HalvingConv(Layer):
     """ReLU(Conv(x) + b), 3 x 3, stride 2, SAME: along time a window begins at every other moment."""
 
     def __init__(self, size: int, *, name: str) -> None:
@@ -55,7 +55,7 @@ class HalvingConv(Part):
         return ops.relu(ops.conv(x_BTFC, self.taps, strides=2, padding="same") + self.shift_C)
 
 
-class Linear(Part):
+class Linear(Layer):
     """x W + b."""
 
     def build(self, width: int, size: int) -> None:

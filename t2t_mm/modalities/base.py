@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from t2t_mm.hparam_set import HparamSet
 from t2t_mm.layers.forward import Forward
-from t2t_mm.layers.part import Part
+from t2t_mm.layers.layer import Layer
 from t2t_mm.layers.sequence import Seq
 from t2t_mm.problem import Port
 
@@ -22,7 +22,7 @@ class Loss:
     count: Any  # targets they are spread over
 
 
-class Modality(Part, abc.ABC):
+class Modality(Layer, abc.ABC):
     """One modality net, shared by the problems whose ports have equal (modality, key).
 
     Made from its port, the width D of the body and the hparam set. A net that only reads (a picture) or

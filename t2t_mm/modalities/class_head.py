@@ -10,7 +10,7 @@ from keras import ops
 
 from t2t_mm.layers.cross_entropy import cross_entropy
 from t2t_mm.layers.forward import Forward
-from t2t_mm.layers.part import Part
+from t2t_mm.layers.layer import Layer
 from t2t_mm.layers.sequence import Seq
 from t2t_mm.modalities.base import Loss, Modality, Tensors, one_way
 
@@ -51,7 +51,7 @@ class ClassHead(Modality, abc.ABC):
         return ops.maximum(class_B1, 0), class_B1 >= 0
 
 
-class BiasedRows(Part):
+class BiasedRows(Layer):
     """A row of weights and a bias for each of C classes, the bias 0 at the start."""
 
     def build(self, classes: int, size: int, initializer: str) -> None:

@@ -6,7 +6,7 @@ from keras import ops
 
 from t2t_mm.errors import UserError
 from t2t_mm.layers.forward import Forward
-from t2t_mm.layers.picture import ConvRes, PictureStep
+from t2t_mm.layers.image_conv import ConvRes, ImageConvStep
 from t2t_mm.layers.sequence import Seq
 from t2t_mm.modalities.base import Loss, Modality, Tensors, one_way
 
@@ -29,8 +29,8 @@ class Image(Modality):
             )
         d = self.hidden_size
         self.flow = [
-            PictureStep(32, 3, stride=2, separable=False, relu=False, name="step_1"),
-            PictureStep(64, 3, name="step_2"),
+            ImageConvStep(32, 3, stride=2, separable=False, relu=False, name="step_1"),
+            ImageConvStep(64, 3, name="step_2"),
             ConvRes(min(128, d), name="res_1"),
             ConvRes(min(256, d), name="res_2"),
             ConvRes(d, name="res_3"),

@@ -5,8 +5,8 @@ from typing import Any
 from keras import ops
 
 from t2t_mm.layers.conv import ConvStep
-from t2t_mm.layers.part import Part
-from t2t_mm.layers.picture import PictureStep, halve
+from t2t_mm.layers.image_conv import ImageConvStep, halve
+from t2t_mm.layers.layer import Layer
 from t2t_mm.layers.sequence import Seq, zero_pads
 from t2t_mm.modalities.class_head import ClassHead
 from t2t_mm.modalities.text import Table
@@ -15,13 +15,13 @@ STRIDE = 4  # along a sequence, as T2T
 MINUS_INFINITY = -1e9
 
 
-class ExitGrid(Part):
+class ExitGrid(Layer):
     """Over a picture's grid: skip and max-pool halve it, then widths 1.5 D and 2 D, as 1,536 and 2,048 at D = 1,024."""
 
     def build(self, width: int) -> None:
-        self.skip = PictureStep(width, 3, stride=2, name="skip")
+        self.skip = ImageConvStep(width, 3, stride=2, name="skip")
         self.steps = [
-            PictureStep(size, 3, name=f"step_{i}")
+            ImageConvStep(size, 3, name=f"step_{i}")
             for i, size in enumerate((width, width, width * 3 // 2, width * 2), start=1)
         ]
         self.skip.build(width)
@@ -37,7 +37,7 @@ class ExitGrid(Part):
         return ops.mean(ops.relu(four(three(x))), axis=(1, 2))
 
 
-class ExitLine(Part):
+class ExitLine(Layer):
     """Along a sequence: the same with five taps and stride 4, pads left out of every convolution and pool."""
 
     def build(self, width: int) -> None:

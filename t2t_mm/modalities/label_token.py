@@ -5,12 +5,12 @@ from typing import Any
 import keras
 from keras import ops
 
-from t2t_mm.layers.part import Part
+from t2t_mm.layers.layer import Layer
 from t2t_mm.layers.sequence import Seq
 from t2t_mm.modalities.class_head import ClassHead, with_one
 
 
-class Hidden(Part):
+class Hidden(Layer):
     """tanh(x W + b), of the width of the body: the hidden layer of the head that pre-trains."""
 
     def build(self, width: int) -> None:
@@ -21,7 +21,7 @@ class Hidden(Part):
         return ops.tanh(ops.matmul(x_BD, self.weight_DD) + self.shift_D)
 
 
-class Score(Part):
+class Score(Layer):
     """A row of D + 1 numbers for each class, weights and bias, zero at the start: no class is preferred, and what is
     below is left alone by the first step. Float32 in mixed precision too."""
 

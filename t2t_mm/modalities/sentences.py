@@ -8,11 +8,11 @@ from typing import Any
 import keras
 from keras import ops
 
+from t2t_mm.layers.activations import gelu
 from t2t_mm.layers.cross_entropy import cross_entropy
 from t2t_mm.layers.forward import Forward
-from t2t_mm.layers.gelu import gelu
+from t2t_mm.layers.layer import Layer
 from t2t_mm.layers.norm import LayerNorm
-from t2t_mm.layers.part import Part
 from t2t_mm.layers.sequence import FAR_BELOW, Seq, zero_pads
 from t2t_mm.modalities.base import Loss, Modality, Tensors, one_way
 from t2t_mm.modalities.text import Table
@@ -20,7 +20,7 @@ from t2t_mm.modalities.text import Table
 SEGMENTS, ANSWERS = 2, 2
 
 
-class Head(Part):
+class Head(Layer):
     """LN(gelu(x W + b)): what the words are told from."""
 
     def build(self, width: int) -> None:
@@ -33,7 +33,7 @@ class Head(Part):
         return self.norm(gelu(ops.matmul(x_ND, self.weight_DD) + self.shift_D))
 
 
-class Scores(Part):
+class Scores(Layer):
     """Numbers that start from zero, float32 in mixed precision too."""
 
     def build(self, shape: tuple[int, ...]) -> None:

@@ -7,12 +7,12 @@ from keras import ops
 
 from t2t_mm.layers.cross_entropy import cross_entropy
 from t2t_mm.layers.forward import Forward
-from t2t_mm.layers.part import Part
+from t2t_mm.layers.layer import Layer
 from t2t_mm.layers.sequence import Seq, zero_pads
 from t2t_mm.modalities.base import Loss, Modality, Tensors
 
 
-class Table(Part):
+class Table(Layer):
     """One row of D channels for each of V symbols, N(0, 1 / D).
 
     Float32 in mixed precision too: the gradient of a row adds up over all places where its symbol stands.

@@ -5,14 +5,14 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Never
 
 from t2t_mm.layers.forward import Forward
-from t2t_mm.layers.part import Part
+from t2t_mm.layers.layer import Layer
 from t2t_mm.layers.sequence import Seq
 from t2t_mm.problem import Signature
 
 State = Any  # a nest of tensors that `step` carries from position to position
 
 
-class Body(Part, abc.ABC):
+class Body(Layer, abc.ABC):
     """Turns a source into a memory, and a memory with a target so far into vectors that predict what comes next.
 
     A body is made from its hparams record, whose field `hidden_size` is D. `decode` is causal: output t sees targets

@@ -10,7 +10,7 @@ from keras import ops
 from t2t_mm.errors import UserError
 from t2t_mm.hparam_set import HparamSet
 from t2t_mm.layers.forward import Forward
-from t2t_mm.layers.part import Part, leaving_out
+from t2t_mm.layers.layer import Layer, leaving_out
 from t2t_mm.layers.sequence import Seq
 from t2t_mm.modalities.base import Loss, Modality, Tensors, Writer
 from t2t_mm.modalities.text import Table
@@ -25,7 +25,7 @@ Features = Mapping[str, Tensors]  # a batch: "inputs" and "targets"
 COMMANDS = "net/commands/rows"  # the path of the one weight whose rows have names
 
 
-class Net(Part):
+class Net(Layer):
     """Every problem's way through the body.
 
     A problem brings its Signature; nets are shared by equal ports, and a problem's command is a number that its batch
@@ -86,7 +86,7 @@ class Net(Part):
         Moments and averages of a weight are asked for by the weight's own path.
         """
         owner, _, name = path.rpartition("/")
-        layers = [layer for layer in self._flatten_layers() if layer.path == owner and isinstance(layer, Part)]
+        layers = [layer for layer in self._flatten_layers() if layer.path == owner and isinstance(layer, Layer)]
         return layers[0].adapted(name, value) if layers else None
 
     @property

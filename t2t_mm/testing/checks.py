@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from t2t_mm import rundir
-from t2t_mm.data.batch import Batch
+from t2t_mm import run_directory
+from t2t_mm.data.input.batch import Batch
 from t2t_mm.errors import UserError
 from t2t_mm.layers.forward import Forward, Noise
 from t2t_mm.layers.sequence import Seq
@@ -22,9 +22,9 @@ from t2t_mm.problem import Arrays, ArraySpec
 from t2t_mm.testing.examples import Features, lengths_of, padded, picked
 from t2t_mm.testing.promise import PromiseBroken, difference, same
 from t2t_mm.testing.subject import Subject, log_probabilities, net_of
-from t2t_mm.train.compiler import Lowered
-from t2t_mm.train.optimiser import Optimiser
-from t2t_mm.train.step import Steps
+from t2t_mm.train.optim.optimizer import Optimizer
+from t2t_mm.train.step.compiler import Lowered
+from t2t_mm.train.step.steps import Steps
 
 BEAMS = 3
 IN_BFLOAT16 = "precision=bfloat16,accumulate_batches=1,batches_at_once=1"  # a step of one batch
@@ -150,10 +150,10 @@ def round_trip(subject: Subject) -> None:
     """Written to a run directory and read again, the configuration is the same and makes the same net."""
     model = subject.hparams.model
     with tempfile.TemporaryDirectory() as folder:
-        written = rundir.RunConfig(hparams_set="", hparams=subject.hparams, problems=subject.signatures)
-        rundir.save(written, Path(folder))
+        written = run_directory.RunRecord(hparams_set="", hparams=subject.hparams, problems=subject.signatures)
+        run_directory.save(written, Path(folder))
         try:
-            again = rundir.load(Path(folder))
+            again = run_directory.load(Path(folder))
         except UserError as error:
             raise PromiseBroken(f"{model}: {error}") from error
     if again.hparams != subject.hparams or dict(again.problems) != dict(subject.signatures):
@@ -175,7 +175,7 @@ def bfloat16(subject: Subject) -> None:
         if not abs(found - right) <= NEAR * abs(right):
             raise PromiseBroken(f"{model} on {each}: in bfloat16 it loses {found:.6g} nats, in float32 {right:.6g}.")
     training, features = subject.hparams.override(IN_BFLOAT16).training, subject.batches[problem]
-    adam = Optimiser(net.trainable_variables, net.commands, training)
+    adam = Optimizer(net.trainable_variables, net.commands, training)
     steps = Steps(net, adam, {problem: specs_of(features)}, training, seed=0)
     before = net.tensors()
     batch = Batch(problem, 0, ("example",) * len(next(iter(features["targets"].values()))), dict(features))

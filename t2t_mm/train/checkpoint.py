@@ -15,9 +15,9 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from t2t_mm.atomic_file import sweep, whole_file
 from t2t_mm.errors import UserError
-from t2t_mm.train.optimisers.rule import AVERAGE
-from t2t_mm.whole_file import sweep, whole_file
+from t2t_mm.train.optim.update_rule import AVERAGE
 
 SUFFIX = ".safetensors"
 NAME = re.compile(r"model\.ckpt-(\d+)\.safetensors")

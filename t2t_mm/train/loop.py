@@ -7,26 +7,26 @@ from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from t2t_mm.data.part import WHOLE
+from t2t_mm.data.input.row_shard import WHOLE_BATCH
 from t2t_mm.errors import UserError
+from t2t_mm.evaluation.fixed_example import fixed_example
+from t2t_mm.evaluation.results import Result, write_results
 from t2t_mm.train import checkpoint
-from t2t_mm.train.alike import check_same
-from t2t_mm.train.cluster import WorkerLost
-from t2t_mm.train.exhibits.exhibit import exhibit
-from t2t_mm.train.exhibits.fixed_example import fixed_example
-from t2t_mm.train.faults import blamed, write_fault
-from t2t_mm.train.first_use import FirstUses, OutOfMemory
-from t2t_mm.train.lock import only_process
-from t2t_mm.train.log import NoLog, TrainingLog
-from t2t_mm.train.policy import ROLLBACK, SKIP, Policy
-from t2t_mm.train.profile import Profile
-from t2t_mm.train.report import Result, write_results
-from t2t_mm.train.schedule import learning_rate
-from t2t_mm.train.stepping import NotFinite
-from t2t_mm.train.stopping import Stop, Stopped, stoppable
+from t2t_mm.train.distributed.check_workers_agree import check_workers_agree
+from t2t_mm.train.distributed.cluster import WorkerLost
+from t2t_mm.train.faults.nonfinite import blamed, write_fault
+from t2t_mm.train.faults.policy import ROLLBACK, SKIP, Policy
+from t2t_mm.train.logs.profile import Profile
+from t2t_mm.train.logs.training_log import NoLog, TrainingLog
+from t2t_mm.train.memory.first_use import NewShapes, OutOfMemory
+from t2t_mm.train.optim.learning_rate import learning_rate
+from t2t_mm.train.run_lock import run_lock
+from t2t_mm.train.signals import Stop, Stopped, stoppable
+from t2t_mm.train.step.step_record import NotFinite
+from t2t_mm.train.summaries.problem_summary import exhibit
 
 if TYPE_CHECKING:
-    from t2t_mm.train.estimator import Estimator
+    from t2t_mm.train.trainer import Trainer
 
 
 @dataclass(frozen=True)
@@ -38,29 +38,35 @@ class Outcome:
 
 
 class Loop:
-    """Trains the run of an estimator up to step `until`, with evaluations on the way and at the end if `evaluating`."""
+    """Trains the run of an trainer up to step `until`, with evaluations on the way and at the end if `evaluating`."""
 
-    def __init__(self, estimator: "Estimator", until: int, *, evaluating: bool) -> None:
-        self.estimator, self.stepping, self.habits = estimator, estimator.stepping, estimator.habits
-        self.cluster = estimator.cluster
-        self.output_dir, self.until, self.evaluating = estimator.output_dir, until, evaluating
-        self.policy = Policy(estimator.hparams.training.not_finite)
-        hparams = estimator.hparams
-        self.rate = learning_rate(hparams.training, hparams.body.hidden_size, estimator.train_steps)
-        self.profile = Profile(self.output_dir, estimator.net.parts, wanted=self.habits.profile)
+    def __init__(self, trainer: "Trainer", until: int, *, evaluating: bool) -> None:
+        self.trainer, self.stepping, self.habits = trainer, trainer.stepping, trainer.habits
+        self.cluster = trainer.cluster
+        self.output_dir, self.until, self.evaluating = trainer.output_dir, until, evaluating
+        self.policy = Policy(trainer.hparams.training.not_finite)
+        hparams = trainer.hparams
+        self.rate = learning_rate(hparams.training, hparams.body.hidden_size, trainer.train_steps)
+        self.profile = Profile(self.output_dir, trainer.net.parts, wanted=self.habits.profile)
         self.stop = Stop()
         self.evaluated: int | None = None  # the step of the last evaluation on the way
         self.evaluated_at = time.monotonic()  # when it ended, or training began
 
     def run(self) -> Outcome:
-        """To the end, or to a signal. Raises UserError as `Estimator.train`."""
+        """To the end, or to a signal. Raises UserError as `Trainer.train`."""
         results: list[Result] = []
-        with only_process(self.output_dir) if self.cluster.chief else nullcontext():
-            check_same(self.estimator)
-            self.estimator.saved_at = self.evaluated_at = time.monotonic()
+        with run_lock(self.output_dir) if self.cluster.chief else nullcontext():
+            check_workers_agree(
+                self.cluster,
+                data=[(name, ready.manifest.splits) for name, ready in self.trainer.problems.items()],
+                settings=(self.trainer.hparams, self.trainer.seed, self.trainer.train_steps),
+                step=self.step,
+                tensors=self.trainer.net.tensors() | self.trainer.optimizer.tensors(),
+            )
+            self.trainer.saved_at = self.evaluated_at = time.monotonic()
             log = self._log()
             noted = self.output_dir if self.cluster.chief else None
-            self.stepping.uses = FirstUses(noted, self.estimator.hparams.data)
+            self.stepping.uses = NewShapes(noted, self.trainer.hparams.data)
             with log, stoppable() as stop:
                 self.stop = stop
                 if died := self.stepping.uses.left():
@@ -70,25 +76,25 @@ class Loop:
                     while not self._ends(stop, log):
                         self._go_on(log)
                 except WorkerLost:
-                    if self.cluster.chief and self.estimator.saved != self.step:
+                    if self.cluster.chief and self.trainer.saved != self.step:
                         self._save_if_possible(log)
                     raise
                 finally:
                     self.profile.close(log.say)
                     self.stepping.close()
-                if self.estimator.saved != self.step:
-                    self.estimator.save()
+                if self.trainer.saved != self.step:
+                    self.trainer.save()
                 self.cluster.meet()  # who leaves now leaves a run that is saved
                 if self.evaluating and not stop.asked and self.cluster.chief:
                     with suppress(Stopped):
-                        results = self.estimator.evaluate(stop=stop)
+                        results = self.trainer.evaluate(stop=stop)
                         self._tell(log, results)
         return Outcome(stop, results)
 
     def _log(self) -> TrainingLog:
         if not self.cluster.chief:
             return NoLog()
-        return TrainingLog(self.output_dir, list(self.estimator.problems), self.until, start=self.step)
+        return TrainingLog(self.output_dir, list(self.trainer.problems), self.until, start=self.step)
 
     @property
     def step(self) -> int:
@@ -96,21 +102,21 @@ class Loop:
 
     def _begin(self, log: TrainingLog) -> None:
         """What an earlier process left undone at this step."""
-        if self.estimator.saved is None and self.policy.name == ROLLBACK:
+        if self.trainer.saved is None and self.policy.name == ROLLBACK:
             self._save_if_possible(log)
         by_steps = _due(self.step, self.habits.eval_every)
         if not self.step or not self._evaluates or not (by_steps or self.habits.eval_seconds):
             return
         told = (self.output_dir / "eval" / f"results-{self.step}.json").is_file()
         # Another command that evaluates may have written the file, and it keeps no best checkpoint.
-        if told and not (by_steps and self.estimator.best):
+        if told and not (by_steps and self.trainer.best):
             self.evaluated = self.step
         elif by_steps:
             self._evaluate_on_the_way(log)
 
     def _ends(self, stop: Stop, log: TrainingLog) -> bool:
         """Whether training is over, all steps settled."""
-        waited = self.estimator.best.steps_since(self.step) if self.estimator.best is not None else 0
+        waited = self.trainer.best.steps_since(self.step) if self.trainer.best is not None else 0
         at_rest = self.evaluated == self.step and 0 < self.habits.patience <= waited
         asked, at_rest_together = self.cluster.any(stop.asked, at_rest)
         if asked and not stop.asked:
@@ -131,12 +137,12 @@ class Loop:
         try:
             with self.profile.step(self.step + 1):
                 self.stepping.take(self.rate, log)
-            self.profile.after_step(self.estimator.steps.compiling, self.stepping.settle, log.say)
+            self.profile.after_step(self.trainer.steps.compiling, self.stepping.settle, log.say)
             self._do_what_is_due(log)
         except NotFinite as fault:
             self._see_to(fault, log)
         except OutOfMemory as error:
-            saved = self.estimator.saved
+            saved = self.trainer.saved
             where = "from the beginning" if saved is None else f"from step {saved:,}"
             raise UserError(f"{error} What that step left is not saved: the same command goes on {where}.") from error
         except UserError as error:  # of data that can't be read
@@ -148,12 +154,12 @@ class Loop:
             self.stepping.settle()
         except NotFinite as fault:
             return self._see_to(fault, log)
-        saved = self.estimator.saved == self.step or self._save_if_possible(log)
+        saved = self.trainer.saved == self.step or self._save_if_possible(log)
         where = f" The run is saved after step {self.step:,}; the same command goes on from there." if saved else ""
         raise UserError(f"{error}{where}") from error
 
     def _do_what_is_due(self, log: TrainingLog) -> None:
-        if _due(self.step, self.habits.save_every) or _over(self.habits.save_seconds, self.estimator.saved_at):
+        if _due(self.step, self.habits.save_every) or _over(self.habits.save_seconds, self.trainer.saved_at):
             self.stepping.settle()
             self._save_if_possible(log)
         by_clock = _over(self.habits.eval_seconds, self.evaluated_at)
@@ -165,7 +171,7 @@ class Loop:
             except UserError:
                 raise
             except Exception:  # a fault of a metric, or of what is shown: what was learnt stays
-                if self.estimator.saved != self.step:
+                if self.trainer.saved != self.step:
                     self._save_if_possible(log)
                 raise
 
@@ -176,15 +182,15 @@ class Loop:
 
     def _see_to(self, fault: NotFinite, log: TrainingLog) -> None:
         """Follow the policy on a step whose loss or gradient is not finite. Raises UserError to stop."""
-        multiplier = self.estimator.problems[fault.taken.problem].problem.loss_multiplier
-        blame = blamed(self.estimator.steps, fault.taken, multiplier)
-        if self.cluster.part != WHOLE and not fault.taken.all_batches:
+        multiplier = self.trainer.problems[fault.taken.problem].problem.loss_multiplier
+        blame = blamed(self.trainer.steps, fault.taken, multiplier)
+        if self.cluster.part != WHOLE_BATCH and not fault.taken.all_batches:
             blame = f"Worker {self.cluster.index} has looked at its own rows. {blame}"
-        saved = int(self.cluster.from_chief(-1 if self.estimator.saved is None else self.estimator.saved))
+        saved = int(self.cluster.from_chief(-1 if self.trainer.saved is None else self.trainer.saved))
         action, why = self.policy.decide(fault.taken.step, None if saved < 0 else saved)
         said = f"{fault} {blame}"
-        estimator = self.estimator
-        run = {"seed": estimator.seed, "train_steps": estimator.train_steps, "hparams": estimator.hparams.flat()}
+        trainer = self.trainer
+        run = {"seed": trainer.seed, "train_steps": trainer.train_steps, "hparams": trainer.hparams.flat()}
         if self.cluster.chief:
             _if_possible(lambda: write_fault(self.output_dir, fault, blame, action, run), log)
         if action == SKIP:
@@ -193,11 +199,11 @@ class Loop:
             self._do_what_is_due(log)
         elif action == ROLLBACK:
             positions = self.stepping.positions | fault.taken.behind
-            self.estimator.restore(checkpoint.path_of(self.output_dir, saved))
+            self.trainer.restore(checkpoint.path_of(self.output_dir, saved))
             self.stepping.place(self.step, positions)
             log.say(f"{said} The run goes back to step {self.step}, and on with the data behind that batch.")
         else:
-            is_saved = self.estimator.saved == self.step or self._save_if_possible(log)
+            is_saved = self.trainer.saved == self.step or self._save_if_possible(log)
             self.cluster.meet()
             again = "The run is saved as it stood before, so that the same command takes that step again. "
             raise UserError(
@@ -206,12 +212,12 @@ class Loop:
             )
 
     def _evaluate_on_the_way(self, log: TrainingLog) -> None:
-        compiled = self.estimator.steps.compiling
+        compiled = self.trainer.steps.compiling
         try:
-            results = self.estimator.results(list(self.estimator.problems), permuted=False, stop=self.stop)
+            results = self.trainer.results(list(self.trainer.problems), permuted=False, stop=self.stop)
         except Stopped:
             return
-        self._tell(log, results, self.estimator.steps.compiling - compiled)
+        self._tell(log, results, self.trainer.steps.compiling - compiled)
         self.evaluated, self.evaluated_at = self.step, time.monotonic()
 
     def _tell(self, log: TrainingLog, results: Sequence[Result], compiling: float = 0.0) -> None:
@@ -225,23 +231,23 @@ class Loop:
         self._keep_if_best(log, results)
         _if_possible(lambda: write_results(self.output_dir, self.step, results), log)
         if self.habits.exhibit:
-            with self.estimator.averaged():
-                for name, ready in self.estimator.problems.items():
+            with self.trainer.averaged():
+                for name, ready in self.trainer.problems.items():
                     if self.stop.asked:
                         break
-                    log.exhibit(self.step, name, exhibit(self.estimator.looker, ready, fixed_example(ready)))
+                    log.exhibit(self.step, name, exhibit(self.trainer.looker, ready, fixed_example(ready)))
 
     def _keep_if_best(self, log: TrainingLog, results: Sequence[Result]) -> None:
-        best = self.estimator.best
+        best = self.trainer.best
         if best is None or not best.is_better(score := best.aim.score(results)):
             return
-        saved = self.estimator.saved == self.step or self._save_if_possible(log)
+        saved = self.trainer.saved == self.step or self._save_if_possible(log)
         path = checkpoint.path_of(self.output_dir, self.step)
         if saved and _if_possible(lambda: best.keep(path, self.step, score), log):
             log.say(f"The best so far: {self.habits.best_metric} is {score:.4g}; kept in {best.folder}.")
 
     def _save_if_possible(self, log: TrainingLog) -> bool:
-        return _if_possible(self.estimator.save, log)
+        return _if_possible(self.trainer.save, log)
 
 
 def _if_possible(write: Callable[[], object], log: TrainingLog) -> bool:

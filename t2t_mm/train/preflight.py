@@ -4,13 +4,13 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from t2t_mm.data.preflight import THOROUGHLY, Looked, look
-from t2t_mm.data.ready import ReadyProblem
-from t2t_mm.data.records import verify
+from t2t_mm.data.input.check_records import THOROUGHLY, Looked, look
+from t2t_mm.data.input.generated_problem import GeneratedProblem
+from t2t_mm.data.input.records import verify
 from t2t_mm.errors import UserError
-from t2t_mm.train.table import Table
-from t2t_mm.train.trial import Trial, Tried, try_out
-from t2t_mm.train.watched import available
+from t2t_mm.evaluation.table import Table
+from t2t_mm.train.memory.memory_limit import available
+from t2t_mm.train.trial_step import TrialResult, TrialStep, try_out
 
 MUCH = 0.1  # of the examples: dropping more than this is worth a note
 NONE = "-"
@@ -21,7 +21,7 @@ class Preflight:
     """What was found. A run may begin if there are no faults."""
 
     looked: tuple[Looked, ...]  # by problem and split
-    tried: tuple[Tried, ...]  # by problem; empty where the data has faults
+    tried: tuple[TrialResult, ...]  # by problem; empty where the data has faults
     limit: int | None  # bytes of memory that a step might take; None where the system does not tell
     faults: tuple[str, ...]  # sentences
 
@@ -30,7 +30,7 @@ class Preflight:
         return [_data_table(self.looked), *([_step_table(self.tried, self.limit)] if self.tried else [])]
 
 
-def preflight(ready: Mapping[str, ReadyProblem], trial: Trial, *, checksums: bool = False) -> Preflight:
+def preflight(ready: Mapping[str, GeneratedProblem], trial: TrialStep, *, checksums: bool = False) -> Preflight:
     """Look at the data of a run's problems and, if it is sound, take a step of each on its largest batch.
 
     With `checksums`, every file is compared with its checksum and every record is read, not a part of them.
@@ -55,7 +55,7 @@ def preflight(ready: Mapping[str, ReadyProblem], trial: Trial, *, checksums: boo
     return Preflight(tuple(looked), tuple(tried), limit, tuple(faults))
 
 
-def _faults_of_steps(tried: Sequence[Tried], limit: int | None) -> list[str]:
+def _faults_of_steps(tried: Sequence[TrialResult], limit: int | None) -> list[str]:
     unfit = [one for one in tried if not one.fits]
     faults = [
         f"A step of {one.problem} on its largest batch does not fit into memory{_left(limit)} with "
@@ -111,19 +111,19 @@ def _data_table(looked: Sequence[Looked]) -> Table:
     )
 
 
-def _step_table(tried: Sequence[Tried], limit: int | None) -> Table:
+def _step_table(tried: Sequence[TrialResult], limit: int | None) -> Table:
     return Table(
         title="One step on the largest batch of each problem",
         columns=("problem", "batch", "peak memory", "seconds", "nats a target", "fits"),
         rows=[_step_cells(one) for one in tried],
         notes=[
-            f"peak memory: of the whole process (VmHWM), weights and optimiser included{_left(limit)}.",
+            f"peak memory: of the whole process (VmHWM), weights and optimizer included{_left(limit)}.",
             "seconds: the first step of a kind is compiled in them.",
         ],
     )
 
 
-def _step_cells(one: Tried) -> tuple[str, ...]:
+def _step_cells(one: TrialResult) -> tuple[str, ...]:
     fit = one.at_most
     if fit is None:
         return one.problem, NONE, NONE, NONE, NONE, "no"

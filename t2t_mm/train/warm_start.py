@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from t2t_mm import rundir
+from t2t_mm import run_directory
 from t2t_mm.errors import UserError
 from t2t_mm.models.net import Net
 from t2t_mm.train import checkpoint
-from t2t_mm.train.optimiser import Optimiser, unit_of
+from t2t_mm.train.optim.optimizer import Optimizer, unit_of
 
 if TYPE_CHECKING:
-    from t2t_mm.train.estimator import Estimator
+    from t2t_mm.train.trainer import Trainer
 
 NAMED = 8  # weights of a kind that are named
 
@@ -53,33 +53,33 @@ class WarmStart:
         return [*self.misshapen, *self.other_vocabulary, *self.absent]
 
 
-def begin_warm(estimator: "Estimator", source: Path, files: Mapping[str, str], report: Callable[[str], None]) -> None:
+def begin_warm(trainer: "Trainer", source: Path, files: Mapping[str, str], report: Callable[[str], None]) -> None:
     """Give a run that has no checkpoint yet the weights that fit of another one; `report` is told which.
 
     Nets of words or classes whose file is another one there than in `files` (fingerprints) begin anew. Raises UserError
     when `source` holds no checkpoint, or nothing of it fits.
     """
-    if estimator.began:
+    if trainer.began:
         report("The run goes on from its own checkpoint; --warm_start_from is for a new one.")
         return
     path, tensors = read(source)
     there: Mapping[str, str] = {}
-    if (path.parent / rundir.CONFIG).is_file():
-        there = rundir.read_files(path.parent)
+    if (path.parent / run_directory.CONFIG).is_file():
+        there = run_directory.read_files(path.parent)
     else:
-        report(f"There is no {rundir.CONFIG} beside {path}: whether its vocabularies are these is not checked.")
+        report(f"There is no {run_directory.CONFIG} beside {path}: whether its vocabularies are these is not checked.")
     others = {
         problem.codecs[name].port.key
-        for problem in estimator.problems.values()
+        for problem in trainer.problems.values()
         for name, feature in problem.problem.features().items()
         if any(file in there and there[file] != files.get(file) for file in feature.files())
     }
-    for line in warm_start(estimator.net, estimator.optimiser, tensors, others).lines(path):
+    for line in warm_start(trainer.net, trainer.optimizer, tensors, others).lines(path):
         report(line)
 
 
 def warm_start(
-    net: Net, optimiser: Optimiser, tensors: Mapping[str, np.ndarray], other_nets: Iterable[str] = ()
+    net: Net, optimizer: Optimizer, tensors: Mapping[str, np.ndarray], other_nets: Iterable[str] = ()
 ) -> WarmStart:
     """Give `net` those weights of a checkpoint that it has in the same shape, or can adapt; slots begin anew.
 
@@ -107,7 +107,7 @@ def warm_start(
     if not taken:
         raise UserError("None of the weights there has the name and shape of one here; is it a run of another model?")
     net.restore(here | taken)
-    optimiser.restore({})
+    optimizer.restore({})
     return WarmStart(
         taken=[path for path in taken if path not in resized],
         resized=resized,

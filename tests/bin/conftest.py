@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from t2t_mm.opened_run import open_run
+from t2t_mm.run_tools.trained_run import open_run
 
 
 @pytest.fixture(scope="module")

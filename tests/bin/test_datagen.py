@@ -12,7 +12,7 @@ PLUGIN = '''
 """A corpus of two columns."""
 
 from t2t_mm.data.sources.parallel_text import ParallelText
-from t2t_mm.data.text import Text
+from t2t_mm.data.features.text import Text
 from t2t_mm.problem import DEV, TRAIN, Problem
 from t2t_mm.registry import PROBLEMS
 

@@ -20,7 +20,7 @@ PLUGIN = '''
 import time
 
 from t2t_mm.data.sources.parallel_text import ParallelText
-from t2t_mm.data.text import Text
+from t2t_mm.data.features.text import Text
 from t2t_mm.problem import Problem
 from t2t_mm.registry import PROBLEMS
 

@@ -6,9 +6,9 @@ import sys
 import pytest
 
 from t2t_mm.bin.decoder import main
-from t2t_mm.data.brackets import read_tree
+from t2t_mm.data.features.brackets import read_tree
 from t2t_mm.decoding.answers import DecodeOptions
-from t2t_mm.opened_run import open_run
+from t2t_mm.run_tools.trained_run import open_run
 
 
 def test_lines_that_name_pictures_are_answered_in_order_and_bad_ones_leave_an_empty_line(
@@ -124,11 +124,11 @@ def test_a_slip_is_one_sentence_and_writes_nothing(untrained_run, tmp_path, caps
 def test_a_run_of_one_problem_needs_no_problem_named(untrained_run, pictures, answers, tmp_path, capsys):
     from dataclasses import replace
 
-    from t2t_mm import rundir
+    from t2t_mm import run_directory
 
     run = shutil.copytree(untrained_run, tmp_path / "run")
-    config = rundir.load(run)
-    rundir.save(replace(config, problems={"image_shapes": config.problems["image_shapes"]}), run)
+    config = run_directory.load(run)
+    run_directory.save(replace(config, problems={"image_shapes": config.problems["image_shapes"]}), run)
     (pictures / "one.txt").write_text("3.png\n")
     assert main([f"--output_dir={run}", f"--decode_from_file={pictures / 'one.txt'}"]) == 0
     assert capsys.readouterr().out == f"{answers['3.png'][0].text}\n"

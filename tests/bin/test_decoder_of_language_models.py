@@ -22,7 +22,7 @@ def run(tmp_path_factory):
     (folder / "text8").write_text(ROUND * 1000)
     places = {"data_dir": folder / "data", "tmp_dir": folder, "output_dir": folder / "run"}
     started = runs.run(["lm_text8"], "bn_lstm_tiny", HPARAMS, **places, train_steps=60, report=lambda line: None)
-    started.estimator.train()
+    started.trainer.train()
     return folder
 
 

@@ -7,11 +7,11 @@ import pytest
 from PIL import Image as Pillow
 
 from t2t_mm.bin.decoder_requests import KIND_OF, MOST_BYTES, Reader, fingerprint, from_json, lines_of
-from t2t_mm.data import sound
-from t2t_mm.data.audio import Audio
-from t2t_mm.data.image import Image
-from t2t_mm.data.label import LabelCodec
-from t2t_mm.data.text import TextCodec
+from t2t_mm.data.features import audio_file
+from t2t_mm.data.features.audio import Audio
+from t2t_mm.data.features.image import Image
+from t2t_mm.data.features.label import LabelCodec
+from t2t_mm.data.features.text import TextCodec
 from t2t_mm.data.vocabulary import Vocabulary
 from t2t_mm.decoding.answers import Failure
 from t2t_mm.decoding.decoder import Decoder
@@ -29,7 +29,7 @@ def text(tmp_path_factory):
 def folder(tmp_path):
     """A folder of a picture and a sound, one of them with a capital suffix."""
     Pillow.new("RGB", (4, 4)).save(tmp_path / "blue.png")
-    (tmp_path / "HALLO.WAV").write_bytes(sound.as_wav(np.arange(800, dtype=np.int16)))
+    (tmp_path / "HALLO.WAV").write_bytes(audio_file.as_wav(np.arange(800, dtype=np.int16)))
     return tmp_path
 
 
@@ -160,4 +160,4 @@ def test_a_fingerprint_is_of_all_that_is_asked_and_of_the_files_it_names(reader,
 
 
 def test_every_suffix_of_a_sound_is_known():
-    assert all(KIND_OF[suffix] == "audio" for suffix in sound.SUFFIXES)
+    assert all(KIND_OF[suffix] == "audio" for suffix in audio_file.SUFFIXES)

@@ -9,28 +9,28 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from t2t_mm import rundir
+from t2t_mm import run_directory
 from t2t_mm.bin.evaluator import file_name, labels, main, named
-from t2t_mm.data.generate import generate
-from t2t_mm.data.label import Label
-from t2t_mm.data.ready import open_codecs, open_problem
-from t2t_mm.data.records import SplitReader
-from t2t_mm.data.references import References
-from t2t_mm.data.text import Text
-from t2t_mm.data.tree import Tree
+from t2t_mm.data.datagen.generate import generate
+from t2t_mm.data.features.label import Label
+from t2t_mm.data.features.references import References
+from t2t_mm.data.features.text import Text
+from t2t_mm.data.features.tree import Tree
+from t2t_mm.data.input.generated_problem import open_codecs, open_problem
+from t2t_mm.data.input.records import SplitReader
 from t2t_mm.decoding.answers import DecodeOptions
 from t2t_mm.errors import UnknownName
+from t2t_mm.evaluation.batch_evaluator import BatchEvaluator
+from t2t_mm.evaluation.score import score
 from t2t_mm.fingerprint import fingerprint
 from t2t_mm.hparam_set import DataHparams, HparamSet, TrainingHparams
 from t2t_mm.metrics.on_text.base import SHARE, Case, Counted, TextMetric, ratio, shares
 from t2t_mm.models.multimodel.hparams import MultiModelHparams
 from t2t_mm.models.net import Net
-from t2t_mm.opened_run import open_run
 from t2t_mm.problem import DEV, TEST, TRAIN, Example, Problem, Source
 from t2t_mm.registry import DECODED_METRICS, PROBLEMS, REGISTRIES
+from t2t_mm.run_tools.trained_run import open_run
 from t2t_mm.train import checkpoint
-from t2t_mm.train.judge import Judge
-from t2t_mm.train.score import score
 
 pytestmark = pytest.mark.slow
 
@@ -125,7 +125,7 @@ def make_run(data, tmp_path_factory, scrambled):
         body = MultiModelHparams(
             hidden_size=8, encoder_blocks=1, mixer_blocks=0, decoder_blocks=1, experts=0, attention=False
         )
-        config = rundir.RunConfig(
+        config = run_directory.RunConfig(
             hparams_set="",
             hparams=HparamSet("multimodel", body, TrainingHparams(), DataHparams(max_length=40, batch_size=200)),
             problems={name: one.signature for name, one in ready.items()},
@@ -135,7 +135,7 @@ def make_run(data, tmp_path_factory, scrambled):
         net = Net(config.problems, config.hparams)
         net.build()
         scrambled(net, seed)
-        rundir.save(config, folder)
+        run_directory.save(config, folder)
         checkpoint.save(folder, 7, net.tensors(), {"step": 7}, keep=0)
         return folder
 
@@ -211,7 +211,7 @@ def test_one_table_has_every_problem_and_its_figures_are_those_of_what_is_decode
 
 def test_what_was_counted_stands_in_the_order_of_the_split(joint, data):
     decoder, ready = decoder_of(joint), open_problem("shouted", Shouted, data)
-    judge_of = Judge(decoder.net, decoder.codecs, decoder.hparams)
+    judge_of = BatchEvaluator(decoder.net, decoder.codecs, decoder.hparams)
     scores = score(decoder, judge_of, ready, DEV, GREEDY)
     targets_N = SplitReader(ready.folder, ready.manifest.splits[DEV]).lengths_NF[:, 1]
     assert scores.ids == tuple(f"dev/{number}" for number in range(11))
@@ -260,9 +260,9 @@ def test_what_the_decoder_refuses_counts_as_empty_output(joint, data, capsys, tm
     lengths = [codec.length(codec.store(example.values["inputs"])) for example in First.source.examples(DEV, data)]
     most, long = max(lengths) - 1, lengths.count(max(lengths))
     run = shutil.copytree(joint, tmp_path / "short")
-    config = rundir.load(run)
+    config = run_directory.load(run)
     few = replace(config.hparams, data=replace(config.hparams.data, max_length=most))
-    rundir.save(replace(config, hparams=few), run)
+    run_directory.save(replace(config, hparams=few), run)
     assert judge(capsys, data, f"--output_dir={run}", "--problems=first")[0] == 0
     written = run / "eval" / "decoded-dev-7-beam1-first.json"
     found = json.loads(written.read_text())["problems"]["first"]
@@ -292,8 +292,8 @@ def test_what_the_decoder_refuses_counts_as_empty_output(joint, data, capsys, tm
 def test_a_slip_is_one_sentence(flags, said, joint, alone, make_run, data, tmp_path, capsys):
     places = {"joint": joint, "alone": alone, "nowhere": tmp_path / "nowhere", "grown": tmp_path / "grown"}
     if "{grown}" in flags:
-        config = rundir.load(joint)
-        rundir.save(replace(config, problems={"grown": config.problems["grown"]}), tmp_path / "grown")
+        config = run_directory.load(joint)
+        run_directory.save(replace(config, problems={"grown": config.problems["grown"]}), tmp_path / "grown")
     code, out, err = judge(capsys, data, *(flag.format(**places) for flag in flags))
     assert code == 1 and out == ""
     assert said in err.splitlines()[-1]

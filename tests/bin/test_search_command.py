@@ -15,8 +15,8 @@ from t2t_mm.bin import options
 from t2t_mm.bin.flags import trainer_parser
 from t2t_mm.bin.search import flags_of, followed, last_line, table_of
 from t2t_mm.errors import UnknownName, UserError
-from t2t_mm.search import FAILED, PRUNED, TRAINED, Tried
-from t2t_mm.train.best import Aim
+from t2t_mm.run_tools.hparam_search import FAILED, PRUNED, TRAINED, Tried
+from t2t_mm.train.best_checkpoint import Aim
 
 AIM = Aim((("shapes", "accuracy", 1.0),))
 ASKED = (

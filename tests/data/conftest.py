@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from t2t_mm.data.generate import generate
-from t2t_mm.data.ready import ReadyProblem, open_problem
-from t2t_mm.data.text import Text
+from t2t_mm.data.datagen.generate import generate
+from t2t_mm.data.features.text import Text
+from t2t_mm.data.input.generated_problem import GeneratedProblem, open_problem
 from t2t_mm.problem import Example, Problem, Source
 
 Rows = Mapping[str, Sequence[tuple[Any, Any]]]  # (inputs, targets) by split
 MakeProblem = Callable[..., type[Problem]]
-MakeReady = Callable[..., ReadyProblem]
+MakeReady = Callable[..., GeneratedProblem]
 
 
 class Given(Source):
@@ -55,7 +55,7 @@ def make_problem() -> MakeProblem:
 def make_ready(tmp_path: Path, make_problem: MakeProblem) -> MakeReady:
     """The same, generated in tmp_path/data and opened."""
 
-    def make(rows: Rows, name: str = "made", **features: Any) -> ReadyProblem:
+    def make(rows: Rows, name: str = "made", **features: Any) -> GeneratedProblem:
         problem = make_problem(rows, **features)
         generate({name: problem}, tmp_path / "data", tmp_path, report=lambda line: None)
         return open_problem(name, problem, tmp_path / "data")

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from t2t_mm.data.label import LabelCodec
+from t2t_mm.data.features.label import LabelCodec
 from t2t_mm.errors import UserError
 from t2t_mm.layers.sequence import Seq
 from t2t_mm.problem import ArraySpec, Codec, Port, Signature

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from keras import ops
 
-from t2t_mm.data.audio import Audio
-from t2t_mm.data.sound import Sound
+from t2t_mm.data.features.audio import Audio
+from t2t_mm.data.features.audio_file import AudioClip
 from t2t_mm.decoding.answers import Sampling
 from t2t_mm.decoding.compiled import for_all_shapes
 from t2t_mm.decoding.decoder import Decoded, DecodeOptions, Decoder, Failure
@@ -72,9 +72,9 @@ def test_a_bad_value_fails_alone_with_its_reason(decoder):
 def test_a_sound_that_is_too_long_is_told_in_seconds(decoder, letters, tmp_path):
     spoken = {"inputs": Audio().open(tmp_path), "targets": letters["spell"]["targets"]}
     hearing = Decoder(decoder.net, {"hear": spoken}, DataHparams(audio_seconds=2.5), {"hear": 1.0})
-    assert hearing.item("hear", Sound(np.zeros(20_000), 8000), 0).length == 250
+    assert hearing.item("hear", AudioClip(np.zeros(20_000), 8000), 0).length == 250
     with pytest.raises(UserError, match=r"Its length is 2\.51 seconds; .* up to 2\.50 seconds\. Cut it"):
-        hearing.item("hear", Sound(np.zeros(20_080), 8000), 0)
+        hearing.item("hear", AudioClip(np.zeros(20_080), 8000), 0)
 
 
 def test_nothing_to_decode_is_no_fault(decoder):

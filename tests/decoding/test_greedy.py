@@ -3,9 +3,9 @@ import numpy as np
 import pytest
 from keras import ops
 
+from t2t_mm.decoding.autoregressive_loop import log_probabilities
 from t2t_mm.decoding.compiled import for_each_shape
 from t2t_mm.decoding.greedy import greedy
-from t2t_mm.decoding.one_path import log_probabilities
 
 A, B, C = 2, 3, 4
 STAYS_AND_LEAVES = (

@@ -5,18 +5,18 @@ import json
 import pytest
 from keras import ops
 
-from t2t_mm.data.generate import generate
-from t2t_mm.data.ready import open_problem
-from t2t_mm.data.span import LONGEST
+from t2t_mm.data.datagen.generate import generate
+from t2t_mm.data.features.span import LONGEST
+from t2t_mm.data.input.generated_problem import open_problem
 from t2t_mm.decoding.answers import Decoded, DecodeOptions, Failure
 from t2t_mm.decoding.decoder import Decoder
+from t2t_mm.evaluation.score import score
 from t2t_mm.hparam_set import DataHparams
 from t2t_mm.layers.forward import Forward
 from t2t_mm.models.net import Net
 from t2t_mm.registry import HPARAM_SETS, PROBLEMS
-from t2t_mm.train.optimiser import Optimiser
-from t2t_mm.train.score import score
-from t2t_mm.train.step import Steps
+from t2t_mm.train.optim.optimizer import Optimizer
+from t2t_mm.train.step.steps import Steps
 
 LONG = " ".join(f"House {n} is in village {n % 9}." for n in range(20)) + " The stone is in Brin."
 QUESTION, SHORT = "Where is the stone?", "The stone is in Kirk."
@@ -93,7 +93,7 @@ def test_a_window_longer_than_the_model_fails_alone(net, ready):
 def test_figures_count_questions_not_windows(decoder, ready, hparams, net):
     steps = Steps(
         net,
-        Optimiser(net.trainable_variables, net.commands, hparams.training),
+        Optimizer(net.trainable_variables, net.commands, hparams.training),
         {"qa_squad": {name: codec.spec(hparams.data) for name, codec in ready.codecs.items()}},
         hparams.training,
         seed=0,

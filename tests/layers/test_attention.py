@@ -6,8 +6,8 @@ from keras import ops
 
 from t2t_mm.layers.attention import AttentionBlock, SelfAttention, SourceAttention
 from t2t_mm.layers.forward import Forward, Noise, Watched
+from t2t_mm.layers.positions import add_timing
 from t2t_mm.layers.sequence import Seq
-from t2t_mm.layers.timing import add_timing
 
 MIXING = pytest.mark.parametrize("mixing", ["steps", "blocks"])
 

@@ -3,7 +3,7 @@
 import numpy as np
 from keras import ops
 
-from t2t_mm.layers.timing import add_timing, timing_signal
+from t2t_mm.layers.positions import add_timing, timing_signal
 
 
 def test_sines_and_cosines_alternate_over_the_full_depth():

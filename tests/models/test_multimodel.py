@@ -9,8 +9,8 @@ from keras import ops
 
 from t2t_mm.layers.conv import ConvBlock
 from t2t_mm.layers.forward import Forward, Noise
+from t2t_mm.layers.positions import add_timing
 from t2t_mm.layers.sequence import Seq
-from t2t_mm.layers.timing import add_timing
 from t2t_mm.models.multimodel.body import MultiModel
 from t2t_mm.models.multimodel.hparams import MultiModelHparams
 

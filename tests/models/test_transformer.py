@@ -9,8 +9,8 @@ from keras import ops
 
 from t2t_mm.errors import UserError
 from t2t_mm.layers.forward import Forward, Noise, Watched
+from t2t_mm.layers.positions import timing_signal
 from t2t_mm.layers.sequence import Seq
-from t2t_mm.layers.timing import timing_signal
 from t2t_mm.models.transformer.body import Transformer
 from t2t_mm.models.transformer.hparams import TransformerHparams
 

@@ -9,8 +9,8 @@ import pytest
 from keras import ops
 
 from t2t_mm.errors import UserError
+from t2t_mm.layers.activations import gelu
 from t2t_mm.layers.forward import Forward, Noise
-from t2t_mm.layers.gelu import gelu
 from t2t_mm.layers.sequence import Seq
 from t2t_mm.models.vit.body import Vit
 from t2t_mm.models.vit.hparams import VitHparams

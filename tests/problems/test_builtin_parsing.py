@@ -5,8 +5,8 @@ from functools import cache
 
 import pytest
 
-from t2t_mm.data.brackets import Node, read_tree
-from t2t_mm.data.tree import CONSTITUENTS, TAGS, linearise
+from t2t_mm.data.features.brackets import Node, read_tree
+from t2t_mm.data.features.tree import CONSTITUENTS, TAGS, linearise
 from t2t_mm.problem import DEV, TRAIN
 from t2t_mm.problems.builtin_parsing import GRAMMAR, LONGEST, WORDS, Grammar
 

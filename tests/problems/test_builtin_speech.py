@@ -7,9 +7,9 @@ from collections import Counter, defaultdict
 import numpy as np
 import pytest
 
-from t2t_mm.data.chance import generator
-from t2t_mm.data.log_mel import STEP, log_mel
-from t2t_mm.data.sound import RATE, decoded
+from t2t_mm.data.features.audio_file import RATE, decoded
+from t2t_mm.data.features.log_mel import STEP, log_mel
+from t2t_mm.data.keyed_rng import generator
 from t2t_mm.problem import DEV, TRAIN
 from t2t_mm.problems.builtin_speech import (
     CONSONANTS,

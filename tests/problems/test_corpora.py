@@ -10,8 +10,8 @@ import pytest
 import soundfile
 from PIL import Image
 
-from t2t_mm.data.generate import generate, inspect
-from t2t_mm.data.ready import open_problem
+from t2t_mm.data.datagen.generate import generate, inspect
+from t2t_mm.data.input.generated_problem import open_problem
 from t2t_mm.errors import UserError
 from t2t_mm.problem import DEV, TEST, TRAIN
 from t2t_mm.registry import PROBLEMS

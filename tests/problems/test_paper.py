@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from t2t_mm.bin.problem_names import RUNS
-from t2t_mm.data.generate import inspect
-from t2t_mm.data.ready import open_problem
+from t2t_mm.data.datagen.generate import inspect
+from t2t_mm.data.input.generated_problem import open_problem
 from t2t_mm.errors import UserError
 from t2t_mm.registry import PROBLEMS
 

@@ -5,10 +5,10 @@ import gzip
 import numpy as np
 import pytest
 
-from t2t_mm.data.batches import Batches
-from t2t_mm.data.generate import generate
-from t2t_mm.data.ready import open_problem
-from t2t_mm.data.scan import permutation
+from t2t_mm.data.datagen.generate import generate
+from t2t_mm.data.features.scan import permutation
+from t2t_mm.data.input.batches import Batches
+from t2t_mm.data.input.generated_problem import open_problem
 from t2t_mm.hparam_set import DataHparams
 from t2t_mm.problem import DEV, TEST, Port
 from t2t_mm.registry import PROBLEMS

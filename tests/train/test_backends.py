@@ -1,7 +1,7 @@
 """Twenty steps on TensorFlow and the same on JAX, in a process of its own that has no TensorFlow.
 
 Run as a script this file takes the steps on whatever backend Keras has and writes down what it saw. What test_step.py,
-test_step_options.py and test_optimiser.py ask of TensorFlow they ask of JAX too.
+test_step_options.py and test_optimizer.py ask of TensorFlow they ask of JAX too.
 """
 
 import os
@@ -15,14 +15,14 @@ import numpy as np
 import pytest
 from keras import ops
 
-from t2t_mm.data.batch import Batch
+from t2t_mm.data.input.batch import Batch
 from t2t_mm.layers.experts import Experts
 from t2t_mm.layers.forward import Noise
 from t2t_mm.models.net import Net
 from t2t_mm.problem import ArraySpec, Port, Signature
 from t2t_mm.registry import HPARAM_SETS
-from t2t_mm.train.optimiser import Optimiser
-from t2t_mm.train.step import Steps
+from t2t_mm.train.optim.optimizer import Optimizer
+from t2t_mm.train.step.steps import Steps
 
 pytestmark = pytest.mark.slow  # XLA compiles
 
@@ -83,7 +83,7 @@ def twenty_steps(patch: pytest.MonkeyPatch) -> dict[str, np.ndarray]:
     for weight in sorted(net.trainable_variables, key=lambda weight: weight.path):
         about = 1.0 if weight.name == "scale" else 0.0
         weight.assign(about + rng.normal(0, 0.3, weight.shape))
-    adam = Optimiser(net.trainable_variables, net.commands, HPARAMS.training)
+    adam = Optimizer(net.trainable_variables, net.commands, HPARAMS.training)
     steps = Steps(net, adam, SPECS, HPARAMS.training, seed=0)
     saw = {f"before/{path}": tensor for path, tensor in (net.tensors() | adam.tensors()).items()}
     for step in range(1, STEPS + 1):
@@ -172,7 +172,7 @@ def test_a_kind_is_traced_once(saw):
 
 
 def test_what_holds_of_steps_and_updates_on_tensorflow_holds_on_jax():
-    files = [Path(__file__).with_name(name) for name in ("test_step.py", "test_step_options.py", "test_optimiser.py")]
+    files = [Path(__file__).with_name(name) for name in ("test_step.py", "test_step_options.py", "test_optimizer.py")]
     held_on_jax(*files)
 
 

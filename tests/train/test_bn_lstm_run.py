@@ -12,7 +12,7 @@ from t2t_mm.registry import HPARAM_SETS
 if keras.backend.backend() != "tensorflow":
     pytest.skip("TensorFlow trains", allow_module_level=True)
 from t2t_mm.train import checkpoint
-from t2t_mm.train.estimator import Estimator, Habits
+from t2t_mm.train.trainer import Habits, Trainer
 
 pytestmark = pytest.mark.slow
 
@@ -22,20 +22,20 @@ HPARAMS = HPARAM_SETS["bn_lstm_tiny"]().override(
 KEPT = ("mean", "variance", "weight")
 
 
-def estimator(letters, folder, problems=("capitals", "first"), steps=40):
+def trainer(letters, folder, problems=("capitals", "first"), steps=40):
     habits = Habits(save_seconds=0, eval_every=0, exhibit=False)
-    return Estimator({name: letters[name] for name in problems}, HPARAMS, folder, train_steps=steps, habits=habits)
+    return Trainer({name: letters[name] for name in problems}, HPARAMS, folder, train_steps=steps, habits=habits)
 
 
 @pytest.fixture(scope="module")
 def trained(letters, tmp_path_factory):
-    run = estimator(letters, tmp_path_factory.mktemp("whole"))
+    run = trainer(letters, tmp_path_factory.mktemp("whole"))
     run.train()
     return run
 
 
 def tensors(run):
-    return run.net.tensors() | run.optimiser.tensors()
+    return run.net.tensors() | run.optimizer.tensors()
 
 
 def is_statistic(path):
@@ -43,8 +43,8 @@ def is_statistic(path):
 
 
 def test_a_resumed_run_repeats_the_one_that_was_not_stopped_to_the_last_bit(trained, letters, tmp_path):
-    estimator(letters, tmp_path).train(until=17)
-    resumed = estimator(letters, tmp_path)
+    trainer(letters, tmp_path).train(until=17)
+    resumed = trainer(letters, tmp_path)
     assert resumed.step == 17
     resumed.train()
     right, found = tensors(trained), tensors(resumed)
@@ -59,7 +59,7 @@ def test_statistics_move_side_by_side_as_one_batch_after_the_other_would(letters
         hparams = HPARAMS.override(f"accumulate_batches=2,batches_at_once={at_once}")
         habits = Habits(save_seconds=0, eval_every=0, exhibit=False)
         one = {"first": letters["first"]}
-        runs[at_once] = Estimator(one, hparams, tmp_path / str(at_once), train_steps=3, habits=habits)
+        runs[at_once] = Trainer(one, hparams, tmp_path / str(at_once), train_steps=3, habits=habits)
         runs[at_once].train()
     right, found = tensors(runs[1]), tensors(runs[2])
     statistics = [path for path in right if is_statistic(path)]
@@ -85,7 +85,7 @@ def test_a_step_on_one_problem_leaves_the_statistics_of_the_other_alone(trained)
     moved = {path for path in before if is_statistic(path) and (before[path] != after[path]).any()}
     assert moved and all("/encoder/" in path and "/first/" in path for path in moved)
     trained.net.restore(before)
-    trained.optimiser.restore(before)
+    trained.optimizer.restore(before)
 
 
 def test_evaluation_moves_nothing(trained):

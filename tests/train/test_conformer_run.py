@@ -4,10 +4,10 @@ import keras
 import numpy as np
 import pytest
 
-from t2t_mm.data.audio import SpectralCodec
-from t2t_mm.data.batch import Batch
-from t2t_mm.data.sound import Sound
-from t2t_mm.data.text import TextCodec
+from t2t_mm.data.features.audio import SpectralCodec
+from t2t_mm.data.features.audio_file import AudioClip
+from t2t_mm.data.features.text import TextCodec
+from t2t_mm.data.input.batch import Batch
 from t2t_mm.data.vocabulary import Vocabulary
 from t2t_mm.decoding.answers import DecodeOptions, Sampling
 from t2t_mm.decoding.decoder import Decoder
@@ -15,8 +15,8 @@ from t2t_mm.layers.forward import Forward
 from t2t_mm.models.net import Net
 from t2t_mm.problem import Signature
 from t2t_mm.registry import HPARAM_SETS
-from t2t_mm.train.optimiser import Optimiser
-from t2t_mm.train.step import Steps
+from t2t_mm.train.optim.optimizer import Optimizer
+from t2t_mm.train.step.steps import Steps
 
 HPARAMS = HPARAM_SETS["conformer_tiny"]().override(
     "hidden_size=32,encoder_layers=1,filter_size=64,attention_heads=4,kernel_size=5,decoder_size=32,dropout=0,"
@@ -34,7 +34,7 @@ def tones(line):
         t_N = np.arange(2400) / 16000
         parts += [9000 * np.sin(2 * np.pi * PITCHES[word] * t_N), np.zeros(800)]
     noise_N = np.random.default_rng(len(line)).normal(0, 30, sum(map(len, parts)))
-    return Sound((np.concatenate(parts) + noise_N).astype(np.int16), 16000)
+    return AudioClip((np.concatenate(parts) + noise_N).astype(np.int16), 16000)
 
 
 @pytest.fixture(scope="module")
@@ -60,8 +60,8 @@ def made(codecs, changes, problems=("tones",)):
     net = Net(dict.fromkeys(problems, signature), hparams)
     net.build()
     specs = {name: codec.spec(hparams.data) for name, codec in codecs.items()}
-    optimiser = Optimiser(net.trainable_variables, net.commands, hparams.training)
-    return net, Steps(net, optimiser, dict.fromkeys(problems, specs), hparams.training, 0)
+    optimizer = Optimizer(net.trainable_variables, net.commands, hparams.training)
+    return net, Steps(net, optimizer, dict.fromkeys(problems, specs), hparams.training, 0)
 
 
 @pytest.mark.slow

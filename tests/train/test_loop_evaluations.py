@@ -11,7 +11,7 @@ from t2t_mm.train import checkpoint, loop
 
 if keras.backend.backend() != "tensorflow":
     pytest.skip("XLA would compile for an hour", allow_module_level=True)
-from t2t_mm.train.report import write_results
+from t2t_mm.evaluation.results import write_results
 
 pytestmark = pytest.mark.usefixtures("eager")
 
@@ -22,36 +22,36 @@ def evaluations(folder):
     return [line["step"] for line in told if line["kind"] == "evaluation"]
 
 
-def test_a_best_checkpoint_is_not_lost_to_the_end_of_a_process_behind_its_evaluation(estimator, tmp_path, monkeypatch):
+def test_a_best_checkpoint_is_not_lost_to_the_end_of_a_process_behind_its_evaluation(trainer, tmp_path, monkeypatch):
     def told(run):  # as by --schedule=evaluate, which keeps nothing
         write_results(tmp_path, run.step, run.results(list(run.problems), permuted=False, stop=None))
 
     habits = {"eval_every": 2, "save_every": 1, "best_metric": "first/accuracy"}
-    first = estimator(tmp_path, train_steps=2, **habits)
+    first = trainer(tmp_path, train_steps=2, **habits)
     first.train()
     told(first)
     assert not (tmp_path / "best").exists()
-    run = estimator(tmp_path, train_steps=3, **habits)
+    run = trainer(tmp_path, train_steps=3, **habits)
     monkeypatch.setattr(type(run.best.aim), "score", lambda self, results: 0.5)
     run.train_and_evaluate()
     assert checkpoint.steps(tmp_path / "best") == [2]
 
 
-def test_a_fault_of_what_an_evaluation_shows_leaves_a_saved_run(estimator, tmp_path, monkeypatch):
+def test_a_fault_of_what_an_evaluation_shows_leaves_a_saved_run(trainer, tmp_path, monkeypatch):
     def fails(*given):
         raise ValueError("nothing to draw")
 
     monkeypatch.setattr(loop, "exhibit", fails)
-    run = estimator(tmp_path, train_steps=4, eval_every=3, exhibit=True)
+    run = trainer(tmp_path, train_steps=4, eval_every=3, exhibit=True)
     with pytest.raises(ValueError, match="nothing to draw"):
         run.train_and_evaluate()
     assert checkpoint.steps(tmp_path) == [3]
 
 
-def test_the_best_checkpoint_is_kept_and_a_run_that_gets_no_better_ends(estimator, tmp_path, monkeypatch):
+def test_the_best_checkpoint_is_kept_and_a_run_that_gets_no_better_ends(trainer, tmp_path, monkeypatch):
     scores = iter([0.1, 0.5, 0.4, 0.45, 0.9])
     habits = {"eval_every": 2, "save_every": 100, "keep": 1, "best_metric": "first/accuracy", "patience": 4}
-    run = estimator(tmp_path, train_steps=20, **habits)
+    run = trainer(tmp_path, train_steps=20, **habits)
     monkeypatch.setattr(type(run.best.aim), "score", lambda self, results: next(scores))
     outcome = run.train_and_evaluate()
     assert run.step == 8 and not outcome.stop.asked
@@ -62,16 +62,16 @@ def test_the_best_checkpoint_is_kept_and_a_run_that_gets_no_better_ends(estimato
     assert evaluations(tmp_path) == [2, 4, 6, 8, 8]
 
 
-def test_an_evaluation_that_an_earlier_process_did_not_get_to_is_made_up_for(estimator, tmp_path):
-    run = estimator(tmp_path, train_steps=2, save_every=2)
+def test_an_evaluation_that_an_earlier_process_did_not_get_to_is_made_up_for(trainer, tmp_path):
+    run = trainer(tmp_path, train_steps=2, save_every=2)
     run.train()
-    later = estimator(tmp_path, train_steps=4, eval_every=2)
+    later = trainer(tmp_path, train_steps=4, eval_every=2)
     later.train_and_evaluate()
     assert sorted(path.name for path in (tmp_path / "eval").iterdir()) == ["results-2.json", "results-4.json"]
 
 
-def test_who_is_asked_to_stop_leaves_an_evaluation_and_makes_up_for_it(estimator, tmp_path, monkeypatch):
-    run = estimator(tmp_path, train_steps=4, eval_every=2)
+def test_who_is_asked_to_stop_leaves_an_evaluation_and_makes_up_for_it(trainer, tmp_path, monkeypatch):
+    run = trainer(tmp_path, train_steps=4, eval_every=2)
     judge, judged = run.steps.judge, []
 
     def judge_and_be_asked_to_stop(batch, metrics):
@@ -84,17 +84,17 @@ def test_who_is_asked_to_stop_leaves_an_evaluation_and_makes_up_for_it(estimator
     outcome = run.train_and_evaluate()
     assert (outcome.stop.exit_code, run.step, len(judged)) == (143, 2, 1)
     assert checkpoint.steps(tmp_path) == [2] and evaluations(tmp_path) == []
-    later = estimator(tmp_path, train_steps=4, eval_every=2)
+    later = trainer(tmp_path, train_steps=4, eval_every=2)
     later.train_and_evaluate()
     assert evaluations(tmp_path) == [2, 4]
 
 
-def test_evaluations_come_by_steps_or_by_the_clock_whichever_is_first(estimator, tmp_path, monkeypatch):
+def test_evaluations_come_by_steps_or_by_the_clock_whichever_is_first(trainer, tmp_path, monkeypatch):
     now = [0.0]
     monkeypatch.setattr("t2t_mm.train.loop.time", types.SimpleNamespace(monotonic=lambda: now[0]))
     evaluated = {}
     for name, habits in (("both", {"eval_every": 4, "eval_seconds": 30}), ("clock", {"eval_seconds": 30})):
-        run = estimator(tmp_path / name, train_steps=10, **habits)
+        run = trainer(tmp_path / name, train_steps=10, **habits)
         train, results = run.steps.train, run.results
 
         def step_of_ten_seconds(*args, train=train):
@@ -112,17 +112,17 @@ def test_evaluations_come_by_steps_or_by_the_clock_whichever_is_first(estimator,
     assert evaluated == {"both": [3, 4, 7, 8, 10], "clock": [3, 6, 9, 10]}
 
 
-def test_a_run_that_ended_at_an_evaluation_by_the_clock_is_still_at_its_end(estimator, tmp_path, monkeypatch):
+def test_a_run_that_ended_at_an_evaluation_by_the_clock_is_still_at_its_end(trainer, tmp_path, monkeypatch):
     now = iter(range(0, 100_000, 10))  # ten seconds from each look to the next
     monkeypatch.setattr("t2t_mm.train.loop.time", types.SimpleNamespace(monotonic=lambda: next(now)))
     habits = {"eval_seconds": 30, "best_metric": "first/accuracy", "best_delta": 1.0, "patience": 3}
-    run = estimator(tmp_path, train_steps=100, **habits)
+    run = trainer(tmp_path, train_steps=100, **habits)
     run.train_and_evaluate()
     ended = run.step
     assert 3 < ended < 100
-    again = estimator(tmp_path, train_steps=100, **habits)
+    again = trainer(tmp_path, train_steps=100, **habits)
     again.train_and_evaluate()
     assert again.step == ended
-    went_on = estimator(tmp_path, train_steps=ended + 1)
+    went_on = trainer(tmp_path, train_steps=ended + 1)
     went_on.train_and_evaluate()
     assert went_on.step == ended + 1

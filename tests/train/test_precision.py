@@ -4,15 +4,15 @@ import keras
 import numpy as np
 import pytest
 
-from t2t_mm.data.batch import Batch
+from t2t_mm.data.input.batch import Batch
 from t2t_mm.errors import UserError
 from t2t_mm.layers.forward import Forward, Noise
 from t2t_mm.models.net import Net
 from t2t_mm.problem import ArraySpec, Port, Signature
 from t2t_mm.registry import HPARAM_SETS
-from t2t_mm.train.compiler import Lowered
-from t2t_mm.train.optimiser import Optimiser
-from t2t_mm.train.step import Steps
+from t2t_mm.train.optim.optimizer import Optimizer
+from t2t_mm.train.step.compiler import Lowered
+from t2t_mm.train.step.steps import Steps
 
 WORDS, SIZE = Port("text", "text_words", 9), Port("label", "label_size", 3)
 PICTURE, SOUND = Port("image", "image", 0), Port("audio_spectral", "audio_spectral", 0)
@@ -92,7 +92,7 @@ def test_a_step_in_bfloat16_is_nearly_that_in_float32():
     for precision in ("float32", "bfloat16"):
         hparams = HPARAMS.override(f"precision={precision}").training
         net = made({"size": PROBLEMS["size"]})
-        adam = Optimiser(net.trainable_variables, net.commands, hparams)
+        adam = Optimizer(net.trainable_variables, net.commands, hparams)
         steps = Steps(net, adam, {"size": SPEC}, hparams, seed=0)
         losses.append([float(steps.train(given, step, 0.01, 1.0).nats) for step in range(1, 16)])
         tensors = net.tensors() | adam.tensors()

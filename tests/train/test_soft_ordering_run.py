@@ -4,21 +4,21 @@ import keras
 import numpy as np
 import pytest
 
-from t2t_mm.data.generate import generate
-from t2t_mm.data.label import Label
-from t2t_mm.data.ready import open_problem
+from t2t_mm.data.datagen.generate import generate
+from t2t_mm.data.features.label import Label
+from t2t_mm.data.features.vector import Vector
+from t2t_mm.data.input.generated_problem import open_problem
 from t2t_mm.data.sources.csv_table import CsvTable
-from t2t_mm.data.vector import Vector
 from t2t_mm.decoding.answers import Decoded
 from t2t_mm.problem import Problem
 from t2t_mm.registry import HPARAM_SETS
 
 if keras.backend.backend() != "tensorflow":
     pytest.skip("TensorFlow trains", allow_module_level=True)
-from t2t_mm.train.estimator import Estimator, Habits
-from t2t_mm.train.exhibits.exhibit import exhibit
-from t2t_mm.train.exhibits.fixed_example import fixed_example
-from t2t_mm.train.exhibits.look import Looker
+from t2t_mm.evaluation.fixed_example import fixed_example
+from t2t_mm.train.summaries.activations import ActivationReader
+from t2t_mm.train.summaries.problem_summary import exhibit
+from t2t_mm.train.trainer import Habits, Trainer
 
 pytestmark = pytest.mark.slow
 
@@ -52,15 +52,15 @@ def tables(tmp_path_factory):
     return {name: open_problem(name, problem, folder / "data") for name, problem in problems.items()}
 
 
-def estimator(tables, folder, steps=300):
-    return Estimator(
+def trainer(tables, folder, steps=300):
+    return Trainer(
         tables, HPARAMS, folder, train_steps=steps, habits=Habits(save_seconds=0, eval_every=0, exhibit=False)
     )
 
 
 @pytest.fixture(scope="module")
 def trained(tables, tmp_path_factory):
-    run = estimator(tables, tmp_path_factory.mktemp("run"))
+    run = trainer(tables, tmp_path_factory.mktemp("run"))
     run.train()
     return run
 
@@ -93,6 +93,6 @@ def test_a_row_is_answered_with_its_class(trained):
 
 def test_the_picture_of_the_ordering_is_shown(trained, tables):
     ready = tables["sign"]
-    shown = exhibit(Looker(trained.net, HPARAMS.data), ready, fixed_example(ready))
+    shown = exhibit(ActivationReader(trained.net, HPARAMS.data), ready, fixed_example(ready))
     assert "ordering-sign/scalings" in shown.pictures
     assert "a=" in dict(shown.texts["examples-sign/card"])["input"]

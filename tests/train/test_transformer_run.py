@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from t2t_mm.data.batch import Batch
+from t2t_mm.data.input.batch import Batch
 from t2t_mm.decoding.answers import Decoded, DecodeOptions, Failure
 from t2t_mm.errors import UserError
 from t2t_mm.models.net import Net
@@ -13,9 +13,9 @@ from t2t_mm.registry import HPARAM_SETS
 
 if keras.backend.backend() != "tensorflow":
     pytest.skip("TensorFlow trains", allow_module_level=True)
-from t2t_mm.train.estimator import Estimator, Habits
-from t2t_mm.train.optimiser import Optimiser
-from t2t_mm.train.step import Steps
+from t2t_mm.train.optim.optimizer import Optimizer
+from t2t_mm.train.step.steps import Steps
+from t2t_mm.train.trainer import Habits, Trainer
 
 pytestmark = pytest.mark.slow
 
@@ -26,15 +26,15 @@ HPARAMS = HPARAM_SETS["transformer_tiny"]().override(
 LEARNED = "positions=learned,max_positions=9,norm=pre"
 
 
-def estimator(letters, folder, problems, hparams=HPARAMS, steps=500):
+def trainer(letters, folder, problems, hparams=HPARAMS, steps=500):
     habits = Habits(save_seconds=0, eval_every=0, exhibit=False)
-    return Estimator({name: letters[name] for name in problems}, hparams, folder, train_steps=steps, habits=habits)
+    return Trainer({name: letters[name] for name in problems}, hparams, folder, train_steps=steps, habits=habits)
 
 
 @pytest.fixture(scope="module", params=["", LEARNED])
 def run(request, letters, tmp_path_factory):
     hparams = HPARAMS.override(request.param)
-    trained = estimator(letters, tmp_path_factory.mktemp("transformer"), ["capitals", "first"], hparams)
+    trained = trainer(letters, tmp_path_factory.mktemp("transformer"), ["capitals", "first"], hparams)
     return trained, trained.train_and_evaluate().results
 
 
@@ -66,7 +66,7 @@ def test_where_positions_end_long_inputs_fail_alone_and_outputs_are_cut(run):
 def test_too_few_positions_for_the_data_are_refused_before_the_first_step(letters, tmp_path):
     hparams = HPARAMS.override("positions=learned,max_positions=6")
     with pytest.raises(UserError, match="the model has 6. Raise max_positions with --hparams"):
-        estimator(letters, tmp_path, ["capitals"], hparams)
+        trainer(letters, tmp_path, ["capitals"], hparams)
 
 
 def test_a_joint_step_on_text_and_on_pictures_moves_what_each_uses():
@@ -90,7 +90,7 @@ def test_a_joint_step_on_text_and_on_pictures_moves_what_each_uses():
     keras.utils.set_random_seed(0)
     net = Net(problems, HPARAMS.override("image_size=32"))
     net.build()
-    steps = Steps(net, Optimiser(net.trainable_variables, net.commands, HPARAMS.training), specs, HPARAMS.training, 0)
+    steps = Steps(net, Optimizer(net.trainable_variables, net.commands, HPARAMS.training), specs, HPARAMS.training, 0)
     moved = {}
     for name in problems:
         before = net.tensors()

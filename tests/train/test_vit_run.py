@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from t2t_mm.data.generate import generate
-from t2t_mm.data.image import Image
-from t2t_mm.data.label import Label
-from t2t_mm.data.ready import open_problem
+from t2t_mm.data.datagen.generate import generate
+from t2t_mm.data.features.image import Image
+from t2t_mm.data.features.label import Label
+from t2t_mm.data.input.generated_problem import open_problem
 from t2t_mm.decoding.answers import Decoded, DecodeOptions, Failure
 from t2t_mm.errors import UserError
 from t2t_mm.layers.forward import Forward
@@ -19,7 +19,7 @@ from t2t_mm.registry import HPARAM_SETS
 
 if keras.backend.backend() != "tensorflow":
     pytest.skip("TensorFlow trains", allow_module_level=True)
-from t2t_mm.train.estimator import Estimator, Habits
+from t2t_mm.train.trainer import Habits, Trainer
 from t2t_mm.train.warm_start import read, warm_start
 
 pytestmark = pytest.mark.slow
@@ -80,14 +80,14 @@ def squares(tmp_path_factory):
     return {name: open_problem(name, problem, folder) for name, problem in problems.items()}
 
 
-def estimator(squares, folder, hparams=HPARAMS, steps=80):
+def trainer(squares, folder, hparams=HPARAMS, steps=80):
     habits = Habits(save_seconds=0, eval_every=0, exhibit=False)
-    return Estimator(squares, hparams, folder, train_steps=steps, habits=habits)
+    return Trainer(squares, hparams, folder, train_steps=steps, habits=habits)
 
 
 @pytest.fixture(scope="module")
 def run(squares, tmp_path_factory):
-    trained = estimator(squares, tmp_path_factory.mktemp("vit"))
+    trained = trainer(squares, tmp_path_factory.mktemp("vit"))
     return trained, trained.train_and_evaluate().results
 
 
@@ -110,8 +110,8 @@ def test_what_it_learnt_it_answers_and_what_is_no_picture_fails_alone(run):
 
 
 def test_it_goes_on_at_a_higher_resolution_from_interpolated_positions(run, squares, tmp_path):
-    larger = estimator(squares, tmp_path, HPARAMS.override("image_size=24"), steps=1)
-    started = warm_start(larger.net, larger.optimiser, read(run[0].output_dir)[1])
+    larger = trainer(squares, tmp_path, HPARAMS.override("image_size=24"), steps=1)
+    started = warm_start(larger.net, larger.optimizer, read(run[0].output_dir)[1])
     assert started.resized == ["net/image/positions/rows"] and not started.fresh and not started.left
     pixels = np.zeros((1, 24, 24, 3), "uint8")
     assert larger.net.encode("where", {"pixels": pixels}, Forward()).values_BLD.shape == (1, 1 + 36, 32)
@@ -119,8 +119,8 @@ def test_it_goes_on_at_a_higher_resolution_from_interpolated_positions(run, squa
 
 
 def test_a_head_of_the_other_kind_starts_from_zero(run, squares, tmp_path):
-    other = estimator(squares, tmp_path, HPARAMS.override("label_head=mlp"), steps=1)
-    started = warm_start(other.net, other.optimiser, read(run[0].output_dir)[1])
+    other = trainer(squares, tmp_path, HPARAMS.override("label_head=mlp"), steps=1)
+    started = warm_start(other.net, other.optimizer, read(run[0].output_dir)[1])
     heads = [f"net/label_{classes}/{rest}" for classes in ("corners", "shades") for rest in ("linear/rows", "mlp/rows")]
     assert [path for path in heads if path in started.left] == heads[::2]
     assert [path for path in heads if path in started.absent] == heads[1::2]
@@ -129,4 +129,4 @@ def test_a_head_of_the_other_kind_starts_from_zero(run, squares, tmp_path):
 
 def test_a_picture_that_patches_do_not_divide_is_refused(squares, tmp_path):
     with pytest.raises(UserError, match="Patches of 4 x 4 pixels do not divide pictures of 18 x 18"):
-        estimator(squares, tmp_path, HPARAMS.override("image_size=18"))
+        trainer(squares, tmp_path, HPARAMS.override("image_size=18"))

@@ -10,7 +10,7 @@ from t2t_mm.models.net import Net
 from t2t_mm.problem import Port, Signature
 from t2t_mm.registry import HPARAM_SETS
 from t2t_mm.train import checkpoint
-from t2t_mm.train.optimiser import Optimiser
+from t2t_mm.train.optim.optimizer import Optimizer
 from t2t_mm.train.warm_start import read, warm_start
 
 WORDS, SIZE, COLOUR = Port("text", "text_words", 9), Port("label", "label_size", 3), Port("label", "label_colour", 4)
@@ -22,30 +22,30 @@ HPARAMS = HPARAM_SETS["multimodel_demo"]().override(
 def made(**problems):
     net = Net(problems, HPARAMS)
     net.build()
-    return net, Optimiser(net.trainable_variables, net.commands, HPARAMS.override("ema_decay=0.9").training)
+    return net, Optimizer(net.trainable_variables, net.commands, HPARAMS.override("ema_decay=0.9").training)
 
 
 @pytest.fixture(scope="module")
 def trained():
     """The tensors of a net that tells sizes and translates, all ones, averaged to twos; moments of nines."""
-    net, optimiser = made(size=Signature(WORDS, SIZE, "to-label"), german=Signature(WORDS, WORDS, "to-german"))
+    net, optimizer = made(size=Signature(WORDS, SIZE, "to-label"), german=Signature(WORDS, WORDS, "to-german"))
     slots = {
-        name: np.full_like(value, 2 if name.endswith("average") else 9) for name, value in optimiser.tensors().items()
+        name: np.full_like(value, 2 if name.endswith("average") else 9) for name, value in optimizer.tensors().items()
     }
     return {name: np.ones_like(value) for name, value in net.tensors().items()} | slots
 
 
 def test_what_fits_is_taken_and_new_heads_begin_anew(trained):
-    net, optimiser = made(colour=Signature(WORDS, COLOUR, "to-colour"), german=Signature(WORDS, WORDS, "to-german"))
+    net, optimizer = made(colour=Signature(WORDS, COLOUR, "to-colour"), german=Signature(WORDS, WORDS, "to-german"))
     before = net.tensors()
-    warm = warm_start(net, optimiser, trained)
+    warm = warm_start(net, optimizer, trained)
     after = net.tensors()
     fresh = {path for path in before if "colour" in path}
     assert set(warm.absent) == fresh == set(warm.fresh) and fresh
     assert "net/commands/to-german" in warm.taken and "net/commands/to-colour" in warm.absent
     for path, value in after.items():
         np.testing.assert_array_equal(value, before[path] if path in fresh else np.full_like(value, 2))
-    for name, value in optimiser.tensors().items():
+    for name, value in optimizer.tensors().items():
         right = after[name.removesuffix("/average")] if name.endswith("/average") else np.zeros_like(value)
         np.testing.assert_array_equal(value, right)
     assert {path.split("/")[1] for path in warm.left} == {"label_size", "commands"}
@@ -58,9 +58,9 @@ def test_shapes_that_differ_and_other_vocabularies_are_named(trained):
     there[path] = np.ones((5, 8), "float32")
     for slot in ("m", "v", "average"):
         there.pop(f"{path}/{slot}")
-    net, optimiser = made(size=Signature(WORDS, SIZE, "to-label"), german=Signature(WORDS, WORDS, "to-german"))
+    net, optimizer = made(size=Signature(WORDS, SIZE, "to-label"), german=Signature(WORDS, WORDS, "to-german"))
     before = net.tensors()
-    warm = warm_start(net, optimiser, there, ["text_words"])
+    warm = warm_start(net, optimizer, there, ["text_words"])
     assert warm.misshapen == {path: f"((5, 8) there, {before[path].shape} here)"}
     assert {one.split("/")[1] for one in warm.other_vocabulary} == {"text_words"}
     lines = "\n".join(warm.lines(Path("old/model.ckpt-9.safetensors")))
@@ -71,9 +71,9 @@ def test_shapes_that_differ_and_other_vocabularies_are_named(trained):
 
 
 def test_a_checkpoint_of_which_nothing_fits_is_refused(trained):
-    net, optimiser = made(size=Signature(WORDS, SIZE, "to-label"))
+    net, optimizer = made(size=Signature(WORDS, SIZE, "to-label"))
     with pytest.raises(UserError, match="None of the weights there has the name"):
-        warm_start(net, optimiser, {"other/kernel": np.ones(3)})
+        warm_start(net, optimizer, {"other/kernel": np.ones(3)})
 
 
 def test_a_run_means_its_newest_checkpoint_and_a_file_may_lack_its_suffix(tmp_path):

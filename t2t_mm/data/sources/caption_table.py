@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePath
 
-from t2t_mm.data.named_file import read_named
+from t2t_mm.data.features.input_file import read_named
 from t2t_mm.data.sources.hash_split import by_hash
 from t2t_mm.data.sources.image_folder import SUFFIXES
-from t2t_mm.data.sources.late import Late
+from t2t_mm.data.sources.lazy_values import LazyValues
 from t2t_mm.data.sources.unpaired import refuse_unpaired
 from t2t_mm.errors import UserError
 from t2t_mm.problem import Example, Source
@@ -47,7 +47,7 @@ class CaptionTable(Source):
         for example_id in by_hash(by_id, root, "pictures")[split]:
             name, captions = by_id[example_id]
             picture = partial(read_named, name, folder, "picture")
-            yield Example(example_id, Late(inputs=picture, targets=captions))
+            yield Example(example_id, LazyValues(inputs=picture, targets=captions))
 
     def _by_id(self, root: Path) -> dict[str, tuple[str, tuple[str, ...]]]:
         """File name and captions of every picture. Raises UserError for anything that lacks its other half."""

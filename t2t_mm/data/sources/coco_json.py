@@ -7,9 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from t2t_mm.data.named_file import read_named
+from t2t_mm.data.features.input_file import read_named
 from t2t_mm.data.sources.json_file import read_json, refuse_half_characters
-from t2t_mm.data.sources.late import Late
+from t2t_mm.data.sources.lazy_values import LazyValues
 from t2t_mm.data.sources.unpaired import refuse_unpaired
 from t2t_mm.errors import UserError
 from t2t_mm.problem import DEV, TRAIN, Example, Source
@@ -46,7 +46,7 @@ class CocoJson(Source):
         root, part = tmp_dir / self.folder, f"{PARTS[split]}{self._year(tmp_dir)}"
         for name, captions in _captions(root, part).items():
             picture = partial(read_named, name, root / part, "picture")
-            yield Example(f"{part}/{name}", Late(inputs=picture, targets=captions))
+            yield Example(f"{part}/{name}", LazyValues(inputs=picture, targets=captions))
 
     def _year(self, tmp_dir: Path) -> int:
         root = tmp_dir / self.folder

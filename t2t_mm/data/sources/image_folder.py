@@ -9,10 +9,10 @@ from functools import lru_cache, partial
 from itertools import islice, pairwise
 from pathlib import Path
 
-from t2t_mm.data.named_file import read_named
+from t2t_mm.data.features.input_file import read_named
 from t2t_mm.data.sources.archives import readable
 from t2t_mm.data.sources.hash_split import check_held_out, in_dev
-from t2t_mm.data.sources.late import Late
+from t2t_mm.data.sources.lazy_values import LazyValues
 from t2t_mm.errors import UserError
 from t2t_mm.problem import DEV, TEST, TRAIN, Example, Source
 
@@ -58,7 +58,7 @@ class ImageFolder(Source):
         names = islice(self._names(split, tmp_dir), start, None)
         if root.is_dir():
             for name in names:
-                yield Example(name, Late(inputs=partial(read_named, name, root, "picture"), targets=_class(name)))
+                yield Example(name, LazyValues(inputs=partial(read_named, name, root, "picture"), targets=_class(name)))
             return
         archive = _opened(root)
         for name in names:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from t2t_mm.data.chance import generator
-from t2t_mm.data.sound import MOST_SECONDS, Sound
-from t2t_mm.data.sources.late import Late
+from t2t_mm.data.features.audio_file import MOST_SECONDS, AudioClip
+from t2t_mm.data.keyed_rng import generator
+from t2t_mm.data.sources.lazy_values import LazyValues
 from t2t_mm.data.sources.spoken_words import Clip, SpokenWords
 from t2t_mm.errors import UserError
 from t2t_mm.problem import DEV, TEST, TRAIN, Example, Source
@@ -23,8 +23,8 @@ class JoinedClips(Source):
     """Strings of words said by one speaker, from clips of `corpus` of the same split.
 
     An example is a function of (name, split, index) and the corpus: a speaker, a number of clips and the clips
-    themselves are drawn, each as likely as any other, and so are the pauses, which are silent. inputs are a `Sound` at
-    the clips' own rate, targets the words joined by blanks. Named by split and index, as in `train/17`.
+    themselves are drawn, each as likely as any other, and so are the pauses, which are silent. inputs are an
+    `AudioClip` at the clips' own rate, targets the words joined by blanks. Named by split and index, as in `train/17`.
     """
 
     corpus: SpokenWords
@@ -60,10 +60,12 @@ class JoinedClips(Source):
             drawn = [own[i] for i in rng.integers(len(own), size=count)]
             pauses_ms = rng.uniform(*self.pauses_ms, size=count - 1).tolist()
             words = " ".join(self.corpus.words[clip.number] for clip in drawn)
-            yield Example(f"{split}/{index}", Late(inputs=partial(_joined, drawn, pauses_ms, read), targets=words))
+            yield Example(
+                f"{split}/{index}", LazyValues(inputs=partial(_joined, drawn, pauses_ms, read), targets=words)
+            )
 
 
-def _joined(clips: Sequence[Clip], pauses_ms: Sequence[float], read: Reader) -> Sound:
+def _joined(clips: Sequence[Clip], pauses_ms: Sequence[float], read: Reader) -> AudioClip:
     _, rate = read(clips[0].path)
     parts = []
     for clip, pause_ms in zip(clips, [*pauses_ms, 0.0], strict=True):
@@ -74,7 +76,7 @@ def _joined(clips: Sequence[Clip], pauses_ms: Sequence[float], read: Reader) -> 
                 f"joined as they are. Resample either."
             )
         parts += [samples_N, np.zeros(round(rate * pause_ms / 1000), np.float32)]
-    return Sound(np.concatenate(parts), rate)
+    return AudioClip(np.concatenate(parts), rate)
 
 
 def _samples(path: Path) -> tuple[np.ndarray, int]:

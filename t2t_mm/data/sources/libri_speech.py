@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from t2t_mm.data.named_file import read_named
-from t2t_mm.data.sources.late import Late
+from t2t_mm.data.features.input_file import read_named
+from t2t_mm.data.sources.lazy_values import LazyValues
 from t2t_mm.data.sources.unpaired import refuse_unpaired
 from t2t_mm.errors import UserError
 from t2t_mm.problem import DEV, TEST, TRAIN, Example, Source
@@ -92,4 +92,4 @@ def _utterances(chapter: Path) -> Iterator[Example]:
     )
     for utterance, said in words.items():
         sound = partial(read_named, f"{utterance}.flac", chapter, "sound")
-        yield Example(utterance, Late(inputs=sound, targets=said))
+        yield Example(utterance, LazyValues(inputs=sound, targets=said))

@@ -7,10 +7,10 @@ from functools import lru_cache, partial
 from itertools import islice
 from pathlib import Path
 
-from t2t_mm.data.named_file import read_named
+from t2t_mm.data.features.input_file import read_named
 from t2t_mm.data.sources.archives import readable
 from t2t_mm.data.sources.hash_split import in_part
-from t2t_mm.data.sources.late import Late
+from t2t_mm.data.sources.lazy_values import LazyValues
 from t2t_mm.errors import UserError
 from t2t_mm.problem import DEV, TRAIN, Example, Source
 
@@ -55,7 +55,9 @@ class OmniglotAlphabet(Source):
         names = islice(self._names(split, tmp_dir), start, None)
         if home.is_dir():
             for name in names:
-                yield Example(name, Late(inputs=partial(read_named, name, home, "picture"), targets=name.split("/")[1]))
+                yield Example(
+                    name, LazyValues(inputs=partial(read_named, name, home, "picture"), targets=name.split("/")[1])
+                )
             return
         with zipfile.ZipFile(home) as archive:
             for name in names:

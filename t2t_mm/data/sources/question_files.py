@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from t2t_mm.data.passage import Asked, read_question
+from t2t_mm.data.features.passage import PassageQuestion, read_question
 from t2t_mm.errors import UserError
 from t2t_mm.problem import DEV, TEST, TRAIN, Example, Source
 
@@ -17,7 +17,7 @@ PLACEHOLDER = "@placeholder"
 class QuestionFiles(Source):
     """`{training,validation,test}/*.question` in `folder`, in the order of their names; the test folder may be missing.
 
-    inputs are an `Asked`, targets the answer, such as `@entity12`. An example is named by split and file:
+    inputs are a `PassageQuestion`, targets the answer, such as `@entity12`. An example is named by split and file:
     `train/0a1b2c`. With `sentences`, that many sentences are kept of a text: those that share the most words with the
     question, in the order of the text.
     """
@@ -57,7 +57,7 @@ class QuestionFiles(Source):
         return sorted(folder.glob("*.question")) if folder.is_dir() else []
 
 
-def nearest(asked: Asked, count: int) -> str:
+def nearest(asked: PassageQuestion, count: int) -> str:
     """The `count` sentences of the text with the most words of the question, in their order; of equals the first."""
     wanted = set(asked.question.split()) - PUNCTUATION - {PLACEHOLDER}
     sentences: list[list[str]] = [[]]

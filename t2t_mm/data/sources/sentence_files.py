@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from t2t_mm.data.chance import generator
-from t2t_mm.data.masked_sentences import Pair
+from t2t_mm.data.features.masked_sentences import Pair
+from t2t_mm.data.keyed_rng import generator
 from t2t_mm.data.sources.archives import readable
 from t2t_mm.errors import UserError
 from t2t_mm.problem import DEV, TEST, TRAIN, Example, Source

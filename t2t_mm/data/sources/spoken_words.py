@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from t2t_mm.data.named_file import read_named
-from t2t_mm.data.sources.late import Late
+from t2t_mm.data.features.input_file import read_named
+from t2t_mm.data.sources.lazy_values import LazyValues
 from t2t_mm.errors import UserError
 from t2t_mm.problem import DEV, TEST, TRAIN, Example, Source
 
@@ -52,7 +52,7 @@ class SpokenWords(Source):
     def examples(self, split: str, tmp_dir: Path) -> Iterator[Example]:
         for clip in self.clips(tmp_dir)[split]:
             sound = partial(read_named, clip.path.name, clip.path.parent, "sound")
-            yield Example(clip.id, Late(inputs=sound, targets=self.words[clip.number]))
+            yield Example(clip.id, LazyValues(inputs=sound, targets=self.words[clip.number]))
 
     def clips(self, tmp_dir: Path) -> dict[str, list[Clip]]:
         """The clips of each split, in order. Raises as `splits`."""

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from t2t_mm.data.features.span import Marked
 from t2t_mm.data.sources.json_file import read_json, refuse_half_characters
-from t2t_mm.data.span import Marked
 from t2t_mm.errors import UserError
 from t2t_mm.problem import DEV, TRAIN, Example, Source
 

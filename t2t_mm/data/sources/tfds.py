@@ -11,8 +11,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from t2t_mm.data.beam import of_tfds
-from t2t_mm.data.sound import RATE, Sound
+from t2t_mm.data.beam_runner import of_tfds
+from t2t_mm.data.features.audio_file import RATE, AudioClip
 from t2t_mm.errors import UserError
 from t2t_mm.problem import DEV, TEST, TRAIN, Example, Source
 
@@ -67,8 +67,8 @@ class Line(Field):
 class Samples(Field):
     """A sound that the builder keeps as 16-bit samples."""
 
-    def read(self, value: Any, feature: Any) -> Sound:
-        return Sound(np.asarray(value).astype(np.int16), feature.sample_rate or RATE)
+    def read(self, value: Any, feature: Any) -> AudioClip:
+        return AudioClip(np.asarray(value).astype(np.int16), feature.sample_rate or RATE)
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from t2t_mm.data.named_file import read_named
-from t2t_mm.data.sound import SUFFIXES
+from t2t_mm.data.features.audio_file import SUFFIXES
+from t2t_mm.data.features.input_file import read_named
 from t2t_mm.data.sources.hash_split import by_hash
-from t2t_mm.data.sources.late import Late
+from t2t_mm.data.sources.lazy_values import LazyValues
 from t2t_mm.data.sources.unpaired import refuse_unpaired
 from t2t_mm.errors import UserError
 from t2t_mm.problem import Example, Source
@@ -18,7 +18,7 @@ FOLDER = "audio"
 
 
 @dataclass(frozen=True)
-class TranscribedSounds(Source):
+class TranscribedAudio(Source):
     """`transcripts.tsv` and `audio/<id>.<suffix>` below `folder`; suffixes .wav, .flac, .ogg and .mp3 in any case.
 
     The table has no header; a line is an id, a tab and a transcript. inputs are the bytes of the sound's file, targets
@@ -42,7 +42,7 @@ class TranscribedSounds(Source):
         for example_id in by_hash(by_id, root, "sounds")[split]:
             name, transcript = by_id[example_id]
             sound = partial(read_named, name, root / FOLDER, "sound")
-            yield Example(example_id, Late(inputs=sound, targets=transcript))
+            yield Example(example_id, LazyValues(inputs=sound, targets=transcript))
 
     def _by_id(self, root: Path) -> dict[str, tuple[str, str]]:
         """File name and transcript by id. Raises UserError for anything that lacks its other half."""

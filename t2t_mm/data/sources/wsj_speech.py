@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from t2t_mm.data.named_file import read_named
-from t2t_mm.data.sources.late import Late
+from t2t_mm.data.features.input_file import read_named
+from t2t_mm.data.sources.lazy_values import LazyValues
 from t2t_mm.data.sources.wsj_transcripts import by_utterance, normalised, prompted
 from t2t_mm.errors import UserError
 from t2t_mm.problem import DEV, TEST, TRAIN, Example, Source
@@ -73,7 +73,7 @@ class WsjSpeech(Source):
                 dot, ptx = (dict(by_utterance(tree.transcripts(session, suffix))) for suffix in (".dot", ".ptx"))
             words = normalised(dot[utterance]) if utterance in dot else prompted(ptx.get(utterance, ""))
             sound = partial(read_named, path.name, path.parent, "sound")
-            yield Example(utterance, Late(inputs=sound, targets=words))
+            yield Example(utterance, LazyValues(inputs=sound, targets=words))
 
     def _layout(self) -> str:
         source = f" To be had from {self.homepage}." if self.homepage else ""

@@ -7,13 +7,13 @@ from typing import Any
 
 from keras import ops
 
+from t2t_mm.layers.activations import gelu
 from t2t_mm.layers.attention import SelfAttention
 from t2t_mm.layers.dropout import dropout
 from t2t_mm.layers.feed_forward import FeedForward
 from t2t_mm.layers.forward import Forward
-from t2t_mm.layers.gelu import gelu
+from t2t_mm.layers.layer import Layer
 from t2t_mm.layers.norm import LayerNorm
-from t2t_mm.layers.part import Part
 from t2t_mm.layers.positions import LearnedPositions
 from t2t_mm.layers.residual import Residual
 from t2t_mm.layers.sequence import Seq
@@ -23,7 +23,7 @@ from t2t_mm.models.body import Reader
 GAIN = 0.5**0.5  # of the attention projections' start, as the Transformer's
 
 
-class EncoderLayer(Part):
+class EncoderLayer(Layer):
     """x' = LN(x + MSA(x));  x = LN(x' + FFN(x')), GELU between the FFN's layers."""
 
     def __init__(self, hparams: BertHparams, *, name: str) -> None:
@@ -45,7 +45,7 @@ class EncoderLayer(Part):
         return self.around_feed_forward.leave(x_BLD, self.feed_forward(x_BLD, forward), forward)
 
 
-class Pooler(Part):
+class Pooler(Layer):
     """tanh(x W + b): what has become of [CLS], for heads that judge the whole."""
 
     def build(self, width: int) -> None:

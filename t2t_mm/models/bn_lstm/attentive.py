@@ -9,8 +9,8 @@ from typing import Any
 from keras import ops
 
 from t2t_mm.layers.forward import Forward
+from t2t_mm.layers.layer import Layer
 from t2t_mm.layers.lstm import Lstm, last_real, reversed_real
-from t2t_mm.layers.part import Part
 from t2t_mm.layers.sequence import Seq
 from t2t_mm.layers.step_norm import StepNorm
 from t2t_mm.models.bn_lstm.hparams import BnLstmHparams
@@ -19,7 +19,7 @@ NEVER = -1e9  # the score of a pad
 TERMS = ("document", "question", "found", "asked")  # that go into the tanh of m(t), and of g
 
 
-class Reading(Part):
+class Reading(Layer):
     """An LSTM from left to right and, with `bidirectional`, another from right to left over what is real."""
 
     def __init__(self, hparams: BnLstmHparams, *, name: str) -> None:
@@ -43,7 +43,7 @@ class Reading(Part):
         return both_BLW, ops.concatenate([end_BD, last_real(back_BLD, x.real_BL)], axis=-1)
 
 
-class AttentiveReader(Part):
+class AttentiveReader(Layer):
     """m(t) = tanh(W_ym y_d(t) + W_um u),  s = softmax(w_ms m),  r = sum s(t) y_d(t),  g = tanh(W_rg r + W_ug u).
 
     y_d reads the text and u is the question when read. With `attention_norm` each of the four terms is normalised:

@@ -10,8 +10,8 @@ from keras import ops
 
 from t2t_mm.errors import UserError
 from t2t_mm.layers.forward import Forward
+from t2t_mm.layers.layer import Layer
 from t2t_mm.layers.lstm import last_real
-from t2t_mm.layers.part import Part
 from t2t_mm.layers.sequence import Seq, zero_pads
 from t2t_mm.models.bn_lstm.attentive import AttentiveReader, make_lstm
 from t2t_mm.models.bn_lstm.hparams import BnLstmHparams
@@ -24,7 +24,7 @@ NO_DECODER = "Text is written by a decoder, and this one has no layers: set deco
 WRITTEN = ("text",)  # modalities of targets that are decoded position by position
 
 
-class Stack(Part):
+class Stack(Layer):
     """LSTM layers, each reading what the one below made."""
 
     def __init__(self, layers: int, hparams: BnLstmHparams, *, name: str) -> None:

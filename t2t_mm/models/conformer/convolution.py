@@ -9,11 +9,11 @@ from keras import ops
 from t2t_mm.layers.batch_norm import BatchNorm
 from t2t_mm.layers.depthwise import depthwise_conv1d
 from t2t_mm.layers.forward import Forward
-from t2t_mm.layers.part import Part
+from t2t_mm.layers.layer import Layer
 from t2t_mm.layers.sequence import zero_pads
 
 
-class ConvolutionModule(Part):
+class ConvolutionModule(Layer):
     """Pointwise to 2 D, GLU, depthwise, batch norm, swish, pointwise; the norm before it is the block's.
 
     GLU(a, b) = a sigmoid(b). An even number of taps reaches one position further ahead than back: 32 taps see 15

@@ -10,14 +10,14 @@ from keras import ops
 from t2t_mm.layers.attention import SourceAttention
 from t2t_mm.layers.dropout import dropout
 from t2t_mm.layers.forward import Forward
+from t2t_mm.layers.layer import Layer
 from t2t_mm.layers.lstm import Lstm
 from t2t_mm.layers.norm import LayerNorm
-from t2t_mm.layers.part import Part
 from t2t_mm.layers.sequence import Seq
 from t2t_mm.models.conformer.hparams import ConformerHparams
 
 
-class Decoder(Part):
+class Decoder(Layer):
     """h = LSTM(x);  q = LN(h W);  LN(q + SourceAttention(q, memory)): float[B, L, D] to float[B, L, D]."""
 
     def __init__(self, hparams: ConformerHparams, *, name: str) -> None:

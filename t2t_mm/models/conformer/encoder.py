@@ -8,8 +8,8 @@ from keras import ops
 from t2t_mm.layers.dropout import dropout
 from t2t_mm.layers.feed_forward import FeedForward
 from t2t_mm.layers.forward import Forward
+from t2t_mm.layers.layer import Layer
 from t2t_mm.layers.norm import LayerNorm
-from t2t_mm.layers.part import Part
 from t2t_mm.layers.relative_attention import RelativeSelfAttention
 from t2t_mm.layers.sequence import Seq
 from t2t_mm.models.conformer.convolution import ConvolutionModule
@@ -19,7 +19,7 @@ MODULES = ("feed_forward_1", "attention", "convolution", "feed_forward_2")
 HALF = 0.5  # a feed-forward module's share of the sum
 
 
-class Block(Part):
+class Block(Layer):
     """Two halves of feed-forward around attention and convolution; each module reads a norm, and a norm closes.
 
     x1 = x + FFN(LN(x)) / 2;  x2 = x1 + MHSA(LN(x1));  x3 = x2 + Conv(LN(x2));  LN(x3 + FFN(LN(x3)) / 2).
@@ -58,7 +58,7 @@ class Block(Part):
         return dropout(x_BLD, self.dropout, forward, f"{self.path}/{module}/out")
 
 
-class Encoder(Part):
+class Encoder(Layer):
     """Dropout on what comes in, then blocks."""
 
     def __init__(self, hparams: ConformerHparams, *, name: str) -> None:

@@ -4,9 +4,9 @@ from typing import Any
 
 from keras import ops
 
+from t2t_mm.layers.beam_index import straight_paths, switch_paths
 from t2t_mm.layers.dropout import dropout
 from t2t_mm.layers.forward import Forward
-from t2t_mm.layers.paths import straight_paths, switch_paths
 from t2t_mm.layers.sequence import Seq
 from t2t_mm.models.body import Body, State
 from t2t_mm.models.multimodel.decoder import Decoder

@@ -5,14 +5,14 @@ from typing import Any
 from keras import ops
 
 from t2t_mm.layers.forward import Forward
+from t2t_mm.layers.layer import Layer
 from t2t_mm.layers.norm import LayerNorm
-from t2t_mm.layers.part import Part
 from t2t_mm.layers.sequence import Seq
 from t2t_mm.models.multimodel.hparams import MultiModelHparams
 from t2t_mm.models.multimodel.parts import make_attention, make_blocks, make_experts
 
 
-class Decoder(Part):
+class Decoder(Layer):
     """Causal. Each of its blocks: x = ConvBlock(x), then x = x + AttentionBlock(x, source); one closing norm."""
 
     def __init__(self, hparams: MultiModelHparams, *, name: str) -> None:

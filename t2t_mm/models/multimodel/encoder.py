@@ -3,14 +3,14 @@
 from typing import Any
 
 from t2t_mm.layers.forward import Forward
+from t2t_mm.layers.layer import Layer
 from t2t_mm.layers.norm import LayerNorm
-from t2t_mm.layers.part import Part
-from t2t_mm.layers.timing import add_timing
+from t2t_mm.layers.positions import add_timing
 from t2t_mm.models.multimodel.hparams import MultiModelHparams
 from t2t_mm.models.multimodel.parts import make_blocks, make_experts
 
 
-class Encoder(Part):
+class Encoder(Layer):
     """Source positions to memory: timing, ConvBlocks (SAME) around an expert layer, one closing norm."""
 
     def __init__(self, hparams: MultiModelHparams, *, name: str) -> None:

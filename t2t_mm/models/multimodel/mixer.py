@@ -5,13 +5,13 @@ from typing import Any
 from keras import ops
 
 from t2t_mm.layers.forward import Forward
-from t2t_mm.layers.part import Part
+from t2t_mm.layers.layer import Layer
 from t2t_mm.layers.sequence import Seq, zero_pads
 from t2t_mm.models.multimodel.hparams import MultiModelHparams
 from t2t_mm.models.multimodel.parts import make_attention, make_blocks
 
 
-class Mixer(Part):
+class Mixer(Layer):
     """x + what the attention block reads from the source, then causal ConvBlocks.
 
     Without attention (the paper's ablation) the source is added position by position, as in ByteNet, with its mean,

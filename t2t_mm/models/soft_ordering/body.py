@@ -10,17 +10,17 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from t2t_mm.layers.activations import softmax
 from t2t_mm.layers.dropout import dropout
 from t2t_mm.layers.forward import Forward
-from t2t_mm.layers.part import Part
+from t2t_mm.layers.layer import Layer
 from t2t_mm.layers.sequence import Seq
-from t2t_mm.layers.softmax import softmax
 from t2t_mm.models.body import Reader
 from t2t_mm.models.soft_ordering.core import Core
 from t2t_mm.models.soft_ordering.hparams import SoftOrderingHparams
 
 
-class Scalings(Part):
+class Scalings(Layer):
     """How much of each layer a task takes at each depth: softmax over layers, all equal at the start."""
 
     def build(self, count: int) -> None:

@@ -7,10 +7,10 @@ from typing import Any
 
 from keras import ops
 
-from t2t_mm.layers.part import Part
+from t2t_mm.layers.layer import Layer
 
 
-class Dense(Part):
+class Dense(Layer):
     """ReLU(x W + b)."""
 
     def build(self, width: int) -> None:
@@ -22,7 +22,7 @@ class Dense(Part):
         return ops.relu(ops.matmul(x_BLD, self.weight_DD) + self.shift_D)
 
 
-class Conv(Part):
+class Conv(Layer):
     """A convolution of 3 x 3 with zeros around the edges, ReLU, and the maximum of every 2 x 2.
 
     A last row or column without a partner is dropped, as Keras' MaxPooling2D does.
@@ -41,7 +41,7 @@ class Conv(Part):
 LAYERS: dict[str, type[Dense] | type[Conv]] = {"dense": Dense, "conv": Conv}
 
 
-class Core(Part):
+class Core(Layer):
     """`count` layers of a kind."""
 
     def __init__(self, kind: str, count: int, *, name: str) -> None:

@@ -9,13 +9,13 @@ from keras import ops
 
 from t2t_mm.layers.attention import SelfAttention, SourceAttention
 from t2t_mm.layers.forward import Forward
-from t2t_mm.layers.part import Part
+from t2t_mm.layers.layer import Layer
 from t2t_mm.layers.sequence import Seq
 from t2t_mm.models.transformer.hparams import TransformerHparams
 from t2t_mm.models.transformer.parts import GAIN, Placed, make_closing_norm, make_feed_forward, make_residual
 
 
-class DecoderLayer(Part):
+class DecoderLayer(Layer):
     """Causal self-attention, attention to the memory, then the feed-forward network, each with its residual."""
 
     def __init__(self, hparams: TransformerHparams, *, name: str) -> None:
@@ -62,7 +62,7 @@ class DecoderLayer(Part):
         return self.around_feed_forward.leave(x_BLD, y_BLD, forward)
 
 
-class Decoder(Part):
+class Decoder(Layer):
     """Previous outputs to vectors that predict the next: positions, then layers; with pre-norms one closing norm."""
 
     def __init__(self, hparams: TransformerHparams, *, name: str) -> None:

@@ -4,13 +4,13 @@ from typing import Any
 
 from t2t_mm.layers.attention import SelfAttention
 from t2t_mm.layers.forward import Forward
-from t2t_mm.layers.part import Part
+from t2t_mm.layers.layer import Layer
 from t2t_mm.layers.sequence import Seq
 from t2t_mm.models.transformer.hparams import TransformerHparams
 from t2t_mm.models.transformer.parts import GAIN, Placed, make_closing_norm, make_feed_forward, make_residual
 
 
-class EncoderLayer(Part):
+class EncoderLayer(Layer):
     """Self-attention, then the feed-forward network, each with its residual."""
 
     def __init__(self, hparams: TransformerHparams, *, name: str) -> None:
@@ -33,7 +33,7 @@ class EncoderLayer(Part):
         return self.around_feed_forward.leave(x_BLD, y_BLD, forward)
 
 
-class Encoder(Part):
+class Encoder(Layer):
     """Source positions to memory: positions, then layers; with pre-norms one closing norm."""
 
     def __init__(self, hparams: TransformerHparams, *, name: str) -> None:

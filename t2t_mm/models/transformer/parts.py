@@ -10,17 +10,16 @@ from keras import ops
 from t2t_mm.layers.dropout import dropout
 from t2t_mm.layers.feed_forward import FeedForward
 from t2t_mm.layers.forward import Forward
+from t2t_mm.layers.layer import Layer
 from t2t_mm.layers.norm import LayerNorm
-from t2t_mm.layers.part import Part
-from t2t_mm.layers.positions import LearnedPositions
+from t2t_mm.layers.positions import LearnedPositions, timing_signal
 from t2t_mm.layers.residual import Residual
-from t2t_mm.layers.timing import timing_signal
 from t2t_mm.models.transformer.hparams import TransformerHparams
 
 GAIN = 0.5**0.5  # of the attention projections' start: docs/transformer.md says what 1 cost
 
 
-class Placed(Part):
+class Placed(Layer):
     """What a stack begins with: Dropout(x + position), the position as sines or as a learned row.
 
     Learned rows are scaled by sqrt(D), as words are.

@@ -8,20 +8,20 @@ from typing import Any
 import keras
 from keras import ops
 
+from t2t_mm.layers.activations import gelu
 from t2t_mm.layers.attention import SelfAttention
 from t2t_mm.layers.dropout import dropout
 from t2t_mm.layers.feed_forward import FeedForward
 from t2t_mm.layers.forward import Forward
-from t2t_mm.layers.gelu import gelu
+from t2t_mm.layers.layer import Layer
 from t2t_mm.layers.norm import LayerNorm
-from t2t_mm.layers.part import Part
 from t2t_mm.layers.residual import Residual
 from t2t_mm.layers.sequence import Seq
 from t2t_mm.models.body import Reader
 from t2t_mm.models.vit.hparams import VitHparams
 
 
-class EncoderLayer(Part):
+class EncoderLayer(Layer):
     """z' = MSA(LN(z)) + z;  z = MLP(LN(z')) + z' (equations 2 and 3)."""
 
     def __init__(self, hparams: VitHparams, *, name: str) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from t2t_mm.data.sound import decoded
+from t2t_mm.data.features.audio_file import decoded
 from t2t_mm.data.sources.libri_speech import LibriSpeech
 from t2t_mm.errors import UserError
 from t2t_mm.problem import DEV, TEST, TRAIN

@@ -2,7 +2,7 @@
 
 import pytest
 
-from t2t_mm.data.passage import Asked
+from t2t_mm.data.features.passage import PassageQuestion
 from t2t_mm.data.sources.question_files import QuestionFiles, nearest
 from t2t_mm.errors import UserError
 from t2t_mm.problem import DEV, TEST, TRAIN
@@ -22,7 +22,10 @@ def test_each_folder_is_a_split_in_the_order_of_names(tmp_path):
     assert SOURCE.present(tmp_path) and SOURCE.splits(tmp_path) == (TRAIN, DEV)
     found = list(SOURCE.examples(TRAIN, tmp_path))
     assert [example.id for example in found] == ["train/a1", "train/b2"] and SOURCE.count(TRAIN, tmp_path) == 2
-    assert found[0].values == {"inputs": Asked("@entity1 slept .", "@placeholder slept"), "targets": "@entity1"}
+    assert found[0].values == {
+        "inputs": PassageQuestion("@entity1 slept .", "@placeholder slept"),
+        "targets": "@entity1",
+    }
     assert [example.id for example in SOURCE.examples_from(TRAIN, tmp_path, 1)] == ["train/b2"]
     write(tmp_path, "test", "d4")
     assert SOURCE.splits(tmp_path) == (TRAIN, DEV, TEST)
@@ -30,7 +33,7 @@ def test_each_folder_is_a_split_in_the_order_of_names(tmp_path):
 
 def test_the_sentences_nearest_to_the_question_are_kept_in_their_order():
     document = "a cat sat . the dog of @entity1 ran . it rained . @entity2 saw the dog"
-    asked = Asked(document, "@placeholder saw the dog , .")
+    asked = PassageQuestion(document, "@placeholder saw the dog , .")
     assert nearest(asked, 2) == "the dog of @entity1 ran . @entity2 saw the dog"
     assert nearest(asked, 3) == "a cat sat . the dog of @entity1 ran . @entity2 saw the dog"  # of equals the first
     assert nearest(asked, 9) == document

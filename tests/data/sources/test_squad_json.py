@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from t2t_mm.data.span import Marked
+from t2t_mm.data.features.span import Marked
 from t2t_mm.errors import UserError
 from t2t_mm.problem import DEV, TRAIN
 from t2t_mm.registry import PROBLEMS

@@ -4,7 +4,7 @@ import importlib.util
 
 import pytest
 
-from t2t_mm.data.beam import Beam, of_tfds, preparing_on
+from t2t_mm.data.beam_runner import Beam, of_tfds, preparing_on
 from t2t_mm.data.sources.tfds import Line, Tfds
 from t2t_mm.problem import DEV, TRAIN
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from t2t_mm.data.sound import decoded
+from t2t_mm.data.features.audio_file import decoded
 from t2t_mm.errors import UserError
 from t2t_mm.problem import DEV, TEST, TRAIN
 from t2t_mm.registry import PROBLEMS

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from t2t_mm.data.sources.hash_split import in_dev
-from t2t_mm.data.sources.transcribed_sounds import TranscribedSounds
+from t2t_mm.data.sources.transcribed_sounds import TranscribedAudio
 from t2t_mm.errors import UserError
 from t2t_mm.problem import DEV, TRAIN
 
-SOURCE = TranscribedSounds("spoken", homepage="example.org/spoken")
+SOURCE = TranscribedAudio("spoken", homepage="example.org/spoken")
 IDS = [f"10{number}_{number:x}" for number in range(40)]
 SUFFIXES = (".ogg", ".wav", ".FLAC", ".mp3")
 FILES = [f"{id}{SUFFIXES[number % 4]}" for number, id in enumerate(IDS)]

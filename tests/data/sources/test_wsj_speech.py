@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from t2t_mm.data.sound import decoded
+from t2t_mm.data.features.audio_file import decoded
 from t2t_mm.data.sources.wsj_speech import WsjSpeech
 from t2t_mm.data.sources.wsj_transcripts import by_utterance, normalised, prompted
 from t2t_mm.errors import UserError

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from t2t_mm.data.sources.made import Made
-from t2t_mm.data.text import Text
+from t2t_mm.data.features.text import Text
+from t2t_mm.data.sources.synthetic import SyntheticSource
 from t2t_mm.problem import Problem
 from t2t_mm.registry import PROBLEMS
 
@@ -15,7 +15,7 @@ from .series import Series
 WORDS = ("low", "middle", "high")
 
 
-class Gauge(Made):
+class Gauge(SyntheticSource):
     """Three to eight readings between 0 and 1, and the word for each."""
 
     name = "gauge"

@@ -1,0 +1,58 @@
+"""Examples made on the spot from a seed: no file is needed, and every machine makes the same ones."""
+
+import abc
+import zlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from t2t_mm.data.keyed_rng import generator
+from t2t_mm.problem import DEV, TRAIN, Example, Source
+
+
+class SyntheticSource(Source):
+    """`train` and `dev` examples, each a function of (name, split, index) alone.
+
+    A subclass says how one is made. Where examples are few enough to come up twice, `key` names what must not be in
+    both splits: by its hash, a key belongs to train or to dev, so that dev asks for what was never seen.
+    """
+
+    made_on_the_spot: ClassVar[bool] = True
+    name: ClassVar[str]  # the seed of all its examples
+    train: ClassVar[int] = 5000  # examples
+    dev: ClassVar[int] = 400
+
+    @abc.abstractmethod
+    def make(self, rng: np.random.Generator) -> Mapping[str, Any]:
+        """One example's values, by feature name."""
+
+    @abc.abstractmethod
+    def key(self, values: Mapping[str, Any]) -> str | None:
+        """What of an example is not to be in both splits; None where examples do not come up twice."""
+
+    def present(self, tmp_dir: Path) -> bool:
+        return True
+
+    def splits(self, tmp_dir: Path) -> tuple[str, ...]:
+        return (TRAIN, DEV)
+
+    def count(self, split: str, tmp_dir: Path) -> int:
+        return {TRAIN: self.train, DEV: self.dev}[split]
+
+    def examples(self, split: str, tmp_dir: Path) -> Iterator[Example]:
+        return self.examples_from(split, tmp_dir, 0)
+
+    def examples_from(self, split: str, tmp_dir: Path, start: int) -> Iterator[Example]:
+        for index in range(start, self.count(split, tmp_dir)):
+            yield Example(f"{split}/{index}", self.example(split, index))
+
+    def example(self, split: str, index: int) -> Mapping[str, Any]:
+        """The values of one example: drawn anew, from its own stream, until they belong to its split."""
+        rng = generator(self.name, split, index)
+        while True:
+            values = self.make(rng)
+            key = self.key(values)
+            if key is None or (zlib.crc32(key.encode()) % 10 == 0) == (split == DEV):
+                return values

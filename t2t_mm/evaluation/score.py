@@ -1,0 +1,157 @@
+"""One problem of a trained net on a whole split: teacher-forced figures beside those of what it decodes.
+
+N examples, K sums.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from t2t_mm.data.input.batches import Batches
+from t2t_mm.data.input.generated_problem import GeneratedProblem
+from t2t_mm.data.input.records import SplitReader
+from t2t_mm.decoding.answers import Decoded, DecodeOptions, Failure, Result
+from t2t_mm.decoding.decoder import Decoder
+from t2t_mm.errors import UnknownName
+from t2t_mm.evaluation.batch_evaluator import EvaluatesBatches
+from t2t_mm.evaluation.fixed_example import right_answers
+from t2t_mm.evaluation.results import LOSS
+from t2t_mm.evaluation.teacher_forced import sums_by_example
+from t2t_mm.metrics.on_logits import METRICS
+from t2t_mm.metrics.on_text.base import PLAIN, SHARE, Case, Style
+from t2t_mm.problem import Codec
+from t2t_mm.registry import DECODED_METRICS
+
+WINDOW = 256  # examples decoded together, at least: their records are in memory
+BITS = "bits_per_character"  # a teacher-forced metric that a problem may name
+CLASSES = 5  # of an answer that are kept
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One metric of one problem: what it summed up for each example, and what that comes to."""
+
+    name: str
+    head: str  # of its column
+    style: Style
+    higher_is_better: bool
+    sums_NK: np.ndarray  # float64, in the order of the split
+    finish: Callable[[np.ndarray], float]
+    how: str = ""  # it was counted, for a reader; empty for a teacher-forced one
+
+    @property
+    def value(self) -> float:
+        """NaN where nothing was counted."""
+        return self.finish(self.sums_NK.sum(axis=0))
+
+
+@dataclass(frozen=True)
+class Scores:
+    """How one problem stands."""
+
+    problem: str
+    ids: tuple[str, ...]  # of the examples that were judged
+    forced: tuple[Figure, ...]  # the right past given
+    decoded: tuple[Figure, ...]
+    unanswered: int = 0  # examples that the decoder refused: they count as empty output
+    refusal: str = ""  # why it refused the first of them
+
+    @property
+    def figures(self) -> tuple[Figure, ...]:
+        """All of them, teacher-forced ones first."""
+        return self.forced + self.decoded
+
+
+def score(
+    decoder: Decoder,
+    judge: EvaluatesBatches,
+    ready: GeneratedProblem,
+    split: str,
+    options: DecodeOptions,
+    *,
+    examples: int = -1,
+    report: Callable[[int, int], None] = lambda done, of: None,
+) -> Scores:
+    """Judge a problem on `split`.
+
+    Args:
+        decoder: of the net; its codecs stand on the same files as the records of `ready`.
+        judge: of the same net.
+        options: how to decode.
+        examples: how many to take, spread evenly over the split; -1 takes all.
+        report: called with the number of examples that are decoded, and of all.
+
+    Raises:
+        UserError: there is no such split, its files are damaged, or a metric that the problem names is unknown.
+    """
+    if split not in ready.manifest.splits:
+        raise UnknownName(f"split of {ready.name}", split, ready.manifest.splits)
+    metrics = {name: DECODED_METRICS[name]() for name in ready.problem.judged_by()}
+    count = ready.manifest.splits[split].examples
+    most = count if examples < 0 else min(examples, count)
+    places = np.unique(np.linspace(0, count - 1, most).astype(int))
+    forced = _forced(decoder, judge, ready, split, places)
+    reader = SplitReader(ready.folder, ready.manifest.splits[split])
+    if "inputs" not in ready.codecs or not metrics:
+        ids = [record["id"] for window in _windows(places, WINDOW) for record in reader.read(window)]
+        return Scores(ready.name, tuple(ids), forced, ())
+
+    ids, cases, refusals = [], [], []
+    for window in _windows(places, max(WINDOW, 8 * options.batch_size)):
+        records = reader.read(window)
+        values = [ready.codecs["inputs"].value(record["inputs"]) for record in records]
+        results = decoder.decode(ready.name, values, options)
+        ids += [record["id"] for record in records]
+        cases += [
+            _case(ready.codecs["targets"], record, value, result)
+            for record, value, result in zip(records, values, results, strict=True)
+        ]
+        refusals += [result.reason for result in results if isinstance(result, Failure)]
+        report(len(cases), len(places))
+    decoded = []
+    for name, metric in metrics.items():
+        counted = metric.count(cases)
+        decoded.append(
+            Figure(
+                name, metric.head, metric.style, metric.higher_is_better, counted.sums_NK, metric.finish, counted.how
+            )
+        )
+    return Scores(ready.name, tuple(ids), forced, tuple(decoded), len(refusals), refusals[0] if refusals else "")
+
+
+def _forced(
+    decoder: Decoder, judge: EvaluatesBatches, ready: GeneratedProblem, split: str, places: np.ndarray
+) -> tuple[Figure, ...]:
+    """Log-perplexity and, of what is generated, token accuracy, as arXiv 1706.05137 counts them (table 2).
+
+    Beside them bits per character, of problems that name that metric.
+    """
+    batches = Batches(ready, split, decoder.hparams, seed=0, training=False, only=places.tolist())
+    sums = sums_by_example(judge, batches, [LOSS, "accuracy"])
+    order = np.argsort(np.concatenate([batches.plan.batch(position)[2] for position in range(len(batches))]))
+    forced = [Figure("log_perplexity", "log perplexity", PLAIN, False, sums[LOSS][order], _nats)]
+    if BITS in ready.problem.metrics:
+        forced.append(Figure(BITS, "bits per character", PLAIN, False, sums[LOSS][order], METRICS[BITS].finish))
+    right = METRICS["accuracy"].finish
+    if decoder.net.generates(ready.name):
+        forced.append(Figure("token_accuracy", "token accuracy", SHARE, True, sums["accuracy"][order], right))
+    return tuple(forced)
+
+
+def _nats(sums_K: np.ndarray) -> float:
+    return -METRICS[LOSS].finish(sums_K)
+
+
+def _case(target: Codec, record: Mapping[str, Any], value: Any, result: Result) -> Case:
+    references = tuple(right_answers(target, record["targets"], value))
+    if not isinstance(result, Decoded):
+        return Case((), references, well_formed=False)
+    best = result.answers[:CLASSES]
+    return Case(tuple(answer.text for answer in best), references, best[0].well_formed)
+
+
+def _windows(places: np.ndarray, size: int) -> Iterator[Sequence[int]]:
+    for begin in range(0, len(places), size):
+        yield places[begin : begin + size].tolist()

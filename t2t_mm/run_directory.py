@@ -1,0 +1,268 @@
+"""What a run directory says of itself, so that resuming and decoding need nothing but `--output_dir`.
+
+`config.json` holds the hparams, the problems with what a model must know of them, plugins, seed, versions, the
+fingerprints of the vocabularies and class lists copied beside it, and the command line.
+"""
+
+import dataclasses
+import importlib
+import importlib.metadata
+import json
+import platform
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import t2t_mm
+from t2t_mm import cores, plugins
+from t2t_mm.atomic_file import whole_file
+from t2t_mm.errors import UserError
+from t2t_mm.fingerprint import fingerprint
+from t2t_mm.hparam_set import ENDING, DataHparams, HparamSet, TrainingHparams
+from t2t_mm.plugins import Plugin
+from t2t_mm.problem import Port, Signature
+
+CONFIG = "config.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRecord:
+    """One training run."""
+
+    hparams_set: str  # the name asked for; "" for a set made in Python
+    hparams: HparamSet  # as trained, changes applied
+    problems: Mapping[str, Signature]
+    target_ratios: Mapping[str, float] = dataclasses.field(default_factory=dict)  # ReadyProblem.target_ratio by problem
+    left_out: tuple[str, ...] = ()  # parts of the net that no problem reads and that surgery took away
+    plugins: tuple[Plugin, ...] = ()
+    seed: int = 0
+    files: Mapping[str, str] = dataclasses.field(default_factory=dict)  # copied beside: name to sha256
+    records: Mapping[str, str] = dataclasses.field(default_factory=dict)  # "problem split" to Split.fingerprint
+    versions: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    train_steps: int = 0  # that it is to take; 0: unknown
+    began_from: str = ""  # the run or checkpoint whose weights it began with
+    command_line: tuple[str, ...] = ()
+
+
+def save(config: RunRecord, output_dir: Path) -> Path:
+    """Write `config` into `output_dir`, whole or not at all; returns the file. Raises UserError when it cannot be."""
+    hparams = config.hparams
+    record = type(hparams.body)
+    content = {
+        "hparams_set": config.hparams_set,
+        "model": hparams.model,
+        "body_record": f"{record.__module__}:{record.__qualname__}",
+        "body": asdict(hparams.body),
+        "training": asdict(hparams.training),
+        "data": asdict(hparams.data),
+        "problems": {name: asdict(signature) for name, signature in config.problems.items()},
+        "target_ratios": dict(config.target_ratios),
+        "left_out": list(config.left_out),
+        "plugins": [asdict(plugin) for plugin in config.plugins],
+        "seed": config.seed,
+        "files": dict(config.files),
+        "records": dict(config.records),
+        "versions": dict(config.versions),
+        "train_steps": config.train_steps,
+        "began_from": config.began_from,
+        "command_line": list(config.command_line),
+    }
+    path = output_dir / CONFIG
+    with whole_file(path) as partial:
+        partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    return path
+
+
+def load(output_dir: Path) -> RunRecord:
+    """Read what `save` wrote, after loading the run's plugins.
+
+    Raises UserError when there is no run in `output_dir`, or when its config.json or a plugin is missing or broken.
+    """
+    content = _read(output_dir)
+    path = output_dir / CONFIG
+    recorded = read_plugins(output_dir)
+    plugins.load(recorded=recorded)
+    try:
+        return RunRecord(
+            hparams_set=content["hparams_set"],
+            hparams=HparamSet(
+                model=content["model"],
+                body=_record(_class(content["body_record"]), content["body"]),
+                training=_record(TrainingHparams, content["training"]),
+                data=_record(DataHparams, content["data"]),
+            ),
+            problems={name: _signature(signature) for name, signature in content["problems"].items()},
+            target_ratios=content["target_ratios"],
+            left_out=tuple(content.get("left_out", ())),
+            plugins=tuple(recorded),
+            seed=content["seed"],
+            files=content["files"],
+            records=content.get("records", {}),
+            versions=content["versions"],
+            train_steps=content.get("train_steps", 0),
+            began_from=content.get("began_from", ""),
+            command_line=tuple(content["command_line"]),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError, ImportError) as error:
+        raise UserError(f"{path} cannot be read as a run of this version: {_said(error)}.") from error
+
+
+def read_plugins(output_dir: Path) -> list[Plugin]:
+    """The plugins of the run in `output_dir`, not loaded. Raises UserError as `load`."""
+    try:
+        return [Plugin(**plugin) for plugin in _read(output_dir)["plugins"]]
+    except (KeyError, TypeError) as error:
+        raise UserError(f"{output_dir / CONFIG} cannot be read as a run of this version: {_said(error)}.") from error
+
+
+def read_files(output_dir: Path) -> dict[str, str]:
+    """The fingerprints of the vocabularies and class lists of the run in `output_dir`. Raises UserError as `load`."""
+    return dict(_read(output_dir).get("files", {}))
+
+
+def check_same(saved: RunRecord, wanted: RunRecord, output_dir: Path) -> list[str]:
+    """Whether `wanted` may go on where the run `saved` in `output_dir` stopped.
+
+    Returns:
+        What differs but is no obstacle (training and data hparams, versions), one sentence each, to be said.
+
+    Raises:
+        UserError: another model, body, problems, vocabularies or seed, which names every key that differs; other data.
+    """
+    obstacles = [
+        *_differing("", {"model": saved.hparams.model}, {"model": wanted.hparams.model}),
+        *_differing("hparam ", asdict(saved.hparams.body), asdict(wanted.hparams.body)),
+        *_differing("problem ", dict.fromkeys(saved.problems), dict.fromkeys(wanted.problems)),
+        *_differing("problem ", _ports(saved.problems, wanted.problems), _ports(wanted.problems, saved.problems)),
+        *_differing("", saved.files, wanted.files),
+        *_differing("", {"seed": saved.seed}, {"seed": wanted.seed}),
+    ]
+    if obstacles:
+        raise UserError(
+            f"{output_dir} holds another run: {'; '.join(obstacles)}. "
+            f"Choose another --output_dir, or ask for what that run was started with."
+        )
+    check_records(saved, wanted.records, output_dir)
+    return [
+        f"{difference}."
+        for difference in (
+            *_differing("hparam ", asdict(saved.hparams.training), asdict(wanted.hparams.training)),
+            *_differing("hparam ", asdict(saved.hparams.data), asdict(wanted.hparams.data)),
+            *_differing("", *_ends(saved, wanted)),
+            *_differing("version of ", saved.versions, wanted.versions),
+        )
+    ]
+
+
+def _ends(saved: RunRecord, wanted: RunRecord) -> tuple[dict[str, int], dict[str, int]]:
+    """The last step of each, where the rate of every step depends on it."""
+    if not saved.train_steps or wanted.hparams.training.learning_rate_schedule not in ENDING:
+        return {}, {}
+    return {"train_steps": saved.train_steps}, {"train_steps": wanted.train_steps}
+
+
+def check_records(saved: RunRecord, now: Mapping[str, str], output_dir: Path) -> None:
+    """Raise UserError when the run `saved` in `output_dir` began with other data than that of `now` (see `records`)."""
+    changed = [
+        f"the files of {name} had the fingerprint {then[:12]} in its manifest, and have {now[name][:12]} now"
+        for name, then in saved.records.items()
+        if now.get(name, then) != then
+    ]
+    if changed:
+        raise UserError(
+            f"The data has changed since the run in {output_dir} began: {'; '.join(changed)}. Bring it back, or begin "
+            f"another run on the new data with --warm_start_from={output_dir}."
+        )
+
+
+def copy_files(data_dir: Path, output_dir: Path, fingerprints: Mapping[str, str]) -> None:
+    """Copy the vocabularies and class lists that `fingerprints` names into the run directory, unless they are there.
+
+    Raises UserError when one is missing in `data_dir`, cannot be written, or is there with other content: the run's
+    weights stand on the one that it has.
+    """
+    for name, sha256 in fingerprints.items():
+        source, target = data_dir / name, output_dir / name
+        if not source.is_file():
+            raise UserError(f"{source} is missing; t2t-mm-datagen makes it.")
+        if not target.exists():
+            with whole_file(target) as partial:
+                shutil.copyfile(source, partial)
+        elif fingerprint(target) != sha256:
+            raise UserError(
+                f"{target} and {source} differ: the run was trained with another one. "
+                f"Pass the --data_dir that it was trained on, or choose another --output_dir."
+            )
+
+
+def versions() -> dict[str, str]:
+    """What decides, beside seed and hparams, whether a run can be repeated bit for bit."""
+    import keras
+
+    packages = {name: importlib.metadata.version(name) for name in ("keras", keras.backend.backend(), "numpy")}
+    own = {"t2t_mm": t2t_mm.__version__, "python": platform.python_version()}
+    return {**own, **packages, "threads": cores.threads()}
+
+
+def _read(output_dir: Path) -> dict[str, Any]:
+    path = output_dir / CONFIG
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{output_dir} holds no run: there is no {CONFIG}. t2t-mm-trainer writes one.") from None
+    except (ValueError, NotADirectoryError, IsADirectoryError) as error:
+        raise UserError(f"{path} is broken: {_said(error)}.") from None
+    if not isinstance(content, dict):
+        raise UserError(f"{path} is broken: it holds a {type(content).__name__}, not what a trainer writes.")
+    return content
+
+
+def _class(address: str) -> type:
+    module, _, name = address.partition(":")
+    found = getattr(importlib.import_module(module), name)
+    if not (isinstance(found, type) and dataclasses.is_dataclass(found)):
+        raise TypeError(f"{address} is no hparams record")
+    return found
+
+
+def _record(kind: type, values: Mapping[str, Any]) -> Any:
+    types = {field.name: getattr(field.type, "__name__", field.type) for field in fields(kind)}
+    for name, value in values.items():
+        if name not in types:
+            raise ValueError(f"there is no hparam {name!r}")
+        if type(value).__name__ != types[name] and not (types[name] == "float" and type(value) is int):
+            raise ValueError(f"hparam {name} is {value!r}, not a value of type {types[name]}")
+    return kind(**values)
+
+
+def _signature(values: Mapping[str, Any]) -> Signature:
+    inputs = values["inputs"]
+    return Signature(None if inputs is None else Port(**inputs), Port(**values["targets"]), values["command"])
+
+
+def _ports(problems: Mapping[str, Signature], others: Mapping[str, Signature]) -> dict[str, Any]:
+    """What a model must know of those of `problems` that are in `others` too, under names to be read."""
+    flat = {}
+    for name in [name for name in problems if name in others]:
+        for key, value in asdict(problems[name]).items():
+            inner = value if isinstance(value, dict) else {"": value}
+            flat.update({f"{name} {key} {field}".rstrip(): one for field, one in inner.items()})
+    return flat
+
+
+def _differing(kind: str, there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
+    found = []
+    for name in dict.fromkeys([*there, *here]):
+        if name not in here:
+            found.append(f"{kind}{name} is part of it and was not asked for")
+        elif name not in there:
+            found.append(f"{kind}{name} is no part of it")
+        elif there[name] != here[name]:
+            found.append(f"{kind}{name} is {there[name]} there and {here[name]} here")
+    return found
+
+
+def _said(error: Exception) -> str:
+    return f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error).rstrip(".")

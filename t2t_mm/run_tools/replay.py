@@ -1,0 +1,193 @@
+"""A step whose loss or gradient was not finite, taken again from what the run directory holds; nothing is written."""
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from t2t_mm import run_directory
+from t2t_mm.data.input.batch import Batch
+from t2t_mm.data.input.generated_problem import fingerprints, open_problem
+from t2t_mm.errors import UserError
+from t2t_mm.registry import PROBLEMS
+from t2t_mm.train import checkpoint
+from t2t_mm.train.faults.nonfinite import blamed
+from t2t_mm.train.faults.policy import SKIP
+from t2t_mm.train.logs.training_log import TrainingLog
+from t2t_mm.train.optim.learning_rate import learning_rate
+from t2t_mm.train.step.step_record import NotFinite, StepRecord
+from t2t_mm.train.step.steps import StepResult
+from t2t_mm.train.trainer import Trainer
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What `write_fault` wrote of a step."""
+
+    path: Path
+    step: int
+    problem: str
+    positions: tuple[int, ...]  # of its batches, in the problem's data
+    examples: tuple[tuple[str, ...], ...]  # of each batch
+    seed: int
+    train_steps: int
+    hparams: dict[str, Any]  # all, by name
+    worker: int = 0  # whose part in the step it is,
+    workers: int = 1  # of how many that took a problem each
+
+    @classmethod
+    def read(cls, path: Path) -> "Fault":
+        """Raises UserError for a file that is missing or something else."""
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            return cls(
+                path,
+                content["step"],
+                content["problem"],
+                tuple(batch["position"] for batch in content["batches"]),
+                tuple(tuple(batch["examples"]) for batch in content["batches"]),
+                content["seed"],
+                content["train_steps"],
+                content["hparams"],
+                content.get("worker", 0),
+                content.get("workers", 1),
+            )
+        except OSError as error:
+            raise UserError(f"{path} can't be read: {error.strerror}. Faults lie in <output_dir>/faults.") from None
+        except (ValueError, KeyError, TypeError) as error:
+            raise UserError(f"{path} is no fault that this version wrote ({error!r}).") from None
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """What came of it."""
+
+    step: int
+    problem: str
+    saved: int  # the step of the checkpoint from which it was taken again
+    nats: float
+    gradient_norm: float
+    blame: str  # a sentence
+
+    @property
+    def finite(self) -> bool:
+        return math.isfinite(self.nats) and math.isfinite(self.gradient_norm)
+
+    def __str__(self) -> str:
+        said = f"its loss is {self.nats} and its gradient's norm {self.gradient_norm}."
+        return f"Step {self.step:,}, of {self.problem}, taken again from model.ckpt-{self.saved}: {said} {self.blame}"
+
+
+def replay(
+    fault: Path, hparams: str = "", *, output_dir: Path, data_dir: Path, report: Callable[[str], None]
+) -> Replayed:
+    """Take a step of the run in `output_dir` again whose loss or gradient was not finite; nothing is written there.
+
+    Args:
+        fault: what the run wrote of it, `<output_dir>/faults/step-<step>.json`.
+        hparams: changes to those that the step was taken with, to see what becomes of it.
+        data_dir: the records that the run reads.
+
+    Raises UserError for a fault, a run, data or a checkpoint that is missing or another one.
+    """
+    asked, run = Fault.read(fault), run_directory.load(output_dir)
+    settings = run.hparams.with_values(asked.hparams).override(hparams)
+    ready = {name: open_problem(name, PROBLEMS[name], data_dir) for name in run.problems}
+    run_directory.check_records(run, fingerprints(ready), output_dir)
+    with TemporaryDirectory() as nowhere:
+        trainer = Trainer(
+            ready,
+            settings,
+            Path(nowhere),
+            seed=asked.seed,
+            train_steps=asked.train_steps,
+            workers=asked.workers,
+            left_out=run.left_out,
+        )
+        return take_again(trainer, asked, output_dir, report)
+
+
+def take_again(trainer: Trainer, fault: Fault, output_dir: Path, report: Callable[[str], None]) -> Replayed:
+    """Take the step of `fault` again, as the run in `output_dir` took it.
+
+    Where the last checkpoint before it is of an earlier step, the steps between are taken again too, which leads to the
+    same weights.
+
+    Args:
+        trainer: of the run's problems, hparams and seed, in another folder.
+        report: is told which steps have to be taken before.
+
+    Raises UserError when no checkpoint is left that leads there, or when the run had gone back and on with other data.
+    """
+    found = checkpoint.steps(output_dir)
+    before = [step for step in found if step < fault.step]
+    if not before:
+        raise UserError(
+            f"{fault.path} needs the checkpoint of step {fault.step - 1:,}, or one before; {output_dir} holds "
+            f"{f'those of steps {found[0]:,} to {found[-1]:,}' if found else 'none'}."
+        )
+    trainer.restore(checkpoint.path_of(output_dir, before[-1]))
+    _take_those_before(trainer, fault.step - 1, report)
+    batches_W = _batches(trainer, fault, before[-1])
+    multiplier = trainer.problems[fault.problem].problem.loss_multiplier
+    unknown = StepResult(np.float32("nan"), np.float32("nan"), {})
+    everyone = tuple(batches_W) if fault.workers > 1 else ()
+    taken = StepRecord(fault.step, batches_W[fault.worker], unknown, fault.worker, everyone)
+    blame = blamed(trainer.steps, taken, multiplier)
+    rate = _rate(trainer)(fault.step)
+    stepped = trainer.stepping.compute(fault.step, batches_W, rate)[fault.worker].stepped
+    nats, norm = float(stepped.nats), float(stepped.gradient_norm)
+    return Replayed(fault.step, fault.problem, before[-1], nats, norm, blame)
+
+
+def _take_those_before(trainer: Trainer, last: int, report: Callable[[str], None]) -> None:
+    """Take the steps up to `last`, as the run did."""
+    if trainer.step == last:
+        return
+    report(f"Taking steps {trainer.step + 1:,} to {last:,} again, from the last checkpoint before the fault.")
+    rate, stepping = _rate(trainer), trainer.stepping
+    with TemporaryDirectory() as nowhere:
+        log = TrainingLog(Path(nowhere), list(trainer.problems), last, start=trainer.step)
+        with log:
+            try:
+                while trainer.step < last:
+                    try:
+                        stepping.take(rate, log)
+                        if trainer.step == last:
+                            stepping.settle()
+                    except NotFinite as other:
+                        if trainer.hparams.training.not_finite != SKIP:
+                            raise
+                        stepping.pass_over(other.taken)
+            finally:
+                stepping.close()
+
+
+def _batches(trainer: Trainer, fault: Fault, saved: int) -> list[tuple[Batch, ...]]:
+    """The very batches of the fault, which must be what the run takes next; of each worker that took its own."""
+    problem, position, due = fault.problem, fault.positions[0], trainer.stepping.due
+    if len(due) != fault.workers or due[fault.worker] != (problem, position):
+        raise UserError(
+            f"From model.ckpt-{saved}, step {fault.step:,} is another one than in {fault.path}: the run had gone back "
+            f"before, and on with other data. The checkpoint of step {fault.step - 1:,} is needed."
+        )
+    batches_W = [
+        tuple(trainer.batches[name].batch(first + number) for number in range(len(fault.positions)))
+        for name, first in due
+    ]
+    if tuple(batch.ids for batch in batches_W[fault.worker]) != fault.examples:
+        raise UserError(
+            f"Batch {position:,} of {problem} holds other examples than in {fault.path}: give the --data_dir and "
+            "the hparams of the run."
+        )
+    return batches_W
+
+
+def _rate(trainer: Trainer) -> Callable[[int], float]:
+    hparams = trainer.hparams
+    return learning_rate(hparams.training, hparams.body.hidden_size, trainer.train_steps)

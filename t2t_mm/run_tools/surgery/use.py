@@ -1,0 +1,59 @@
+"""Which weights of a net a problem reads, so that a model of it alone can do without the others."""
+
+from collections.abc import Collection, Iterable
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from t2t_mm.data.input.batches import Batches
+from t2t_mm.data.input.generated_problem import GeneratedProblem
+from t2t_mm.layers.forward import Forward, Noise
+from t2t_mm.models.net import COMMANDS, Net
+from t2t_mm.problem import DEV
+
+
+def read_by(net: Net, ready: GeneratedProblem) -> set[str]:
+    """The paths of the weights that the problem reads: in training, when it is judged and when it answers.
+
+    They are read on one dev example, operation by operation. The table of commands always counts among them.
+    """
+    name = ready.name
+    batch = Batches(ready, DEV, net.hparams.data, seed=0, training=False, only=[0]).batch(0)
+    command, read = np.int32(net.command(name)), {COMMANDS}
+
+    class Reading(keras.StatelessScope):
+        def get_current_value(self, variable: Any) -> Any:
+            read.add(variable.path)
+            return super().get_current_value(variable)
+
+    with Reading():
+        net.loss(name, batch.arrays, command, Forward(Noise(ops.convert_to_tensor(np.uint32(0)))), 0.0)
+        net.judge(name, batch.arrays, command)
+        rows = len(next(iter(batch.arrays["targets"].values())))
+        memory = net.encode(name, batch.arrays.get("inputs"), Forward(), rows)
+        if net.generates(name):
+            state = net.start(name, memory, positions=2)
+            net.step(name, state, net.first(name, rows))
+            net.embed(name, ops.zeros((rows, 1), "int32"))
+        else:
+            net.classify(name, memory)
+    return read & {weight.path for weight in net.weights}
+
+
+def parts_of(left: Iterable[str], paths: Iterable[str]) -> tuple[str, ...]:
+    """The fewest names, without the root, that stand for the weights `left`, and for no others of `paths`."""
+    left = set(left)
+    others = set(paths) - left
+    names = set()
+    for path in left:
+        steps = path.split("/")
+        stems = ("/".join(steps[:depth]) for depth in range(2, len(steps) + 1))
+        names.add(next(stem for stem in stems if not any(f"{other}/".startswith(f"{stem}/") for other in others)))
+    return tuple(sorted(name.removeprefix("net/") for name in names))
+
+
+def covered(paths: Iterable[str], parts: Collection[str]) -> set[str]:
+    """Those of `paths` that stand at or below one of `parts`, which lack the root."""
+    return {path for path in paths if any(f"{path}/".startswith(f"net/{part}/") for part in parts)}

@@ -1,0 +1,111 @@
+"""A trained run, opened from its directory alone: its net with the weights of a checkpoint, ready to decode."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from t2t_mm import run_directory
+from t2t_mm.data.input.generated_problem import GeneratedProblem, open_codecs, open_problem, signature
+from t2t_mm.data.input.records import files_of
+from t2t_mm.decoding.decoder import Decoder
+from t2t_mm.errors import UserError
+from t2t_mm.fingerprint import fingerprint
+from t2t_mm.models.net import Net
+from t2t_mm.problem import Codec
+from t2t_mm.registry import PROBLEMS
+from t2t_mm.run_directory import RunRecord
+from t2t_mm.train import checkpoint
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """What is needed to use a trained model."""
+
+    config: RunRecord
+    checkpoint: Path
+    decoder: Decoder
+
+
+def open_run(output_dir: Path, checkpoint_path: Path | None = None) -> TrainedRun:
+    """The run in `output_dir` with the weights of `checkpoint_path`, or of its newest checkpoint that is whole.
+
+    Where averages of the weights were kept, these. Broken checkpoints are told on standard error and left. Plugins of
+    the run are loaded; neither data nor corpora are needed.
+
+    Raises:
+        UserError: there is no run or no checkpoint, a file was changed since the training, or a problem is no longer
+            what it was.
+    """
+    config = run_directory.load(output_dir)
+    path, tensors, _ = read_checkpoint(output_dir, checkpoint_path)
+    codecs = {name: _codecs(name, config, output_dir) for name in config.problems}
+    net = Net(config.problems, config.hparams, config.left_out)
+    net.build()
+    weights = checkpoint.weights_of(tensors)
+    checkpoint.check_shapes(path, weights, net.tensors(), nothing_else=False)
+    net.restore(weights)
+    return TrainedRun(config, path, Decoder(net, codecs, config.hparams.data, config.target_ratios))
+
+
+def ready_problem(run: TrainedRun, name: str, data_dir: Path) -> GeneratedProblem:
+    """The records of one of the run's problems, as generated below `data_dir`.
+
+    Raises UserError when they are not there, or stand on other vocabularies or classes than the run.
+    """
+    ready = open_problem(name, PROBLEMS[name], data_dir)
+    for file in files_of(ready.problem):
+        here, there = ready.manifest.fingerprints.get(file, "none"), run.config.files.get(file, "none")
+        if here != there:
+            raise UserError(
+                f"{data_dir / name} stands on another {file} than {run.checkpoint.parent}: fingerprint {here[:12]} "
+                f"there, {there[:12]} in the run. Pass the --data_dir that the run was trained on."
+            )
+    return ready
+
+
+def read_checkpoint(output_dir: Path, asked: Path | None = None) -> tuple[Path, dict[str, np.ndarray], dict[str, Any]]:
+    """The checkpoint `asked` of the run in `output_dir`, or its newest one that is whole, with its arrays and state.
+
+    Broken ones are told on standard error and left. Raises UserError when there is none, or `asked` is broken.
+    """
+    path = find_checkpoint(output_dir, asked)
+    if asked is None:
+        newest = checkpoint.load_newest(output_dir, lambda line: print(line, file=sys.stderr), set_aside=False)
+        if newest is not None:
+            return newest
+    return path, *checkpoint.load(path)
+
+
+def find_checkpoint(output_dir: Path, asked: Path | None = None) -> Path:
+    """`asked`, with or without its suffix, or the newest checkpoint in `output_dir`. Raises UserError for none."""
+    if asked is None:
+        newest = checkpoint.latest(output_dir)
+        if newest is None:
+            raise UserError(f"{output_dir} holds no checkpoint yet; the trainer writes one when it saves.")
+        return newest
+    whole = checkpoint.named(asked)
+    if not whole.is_file():
+        known = ", ".join(str(checkpoint.path_of(output_dir, step)) for step in checkpoint.steps(output_dir))
+        raise UserError(f"There is no checkpoint {asked}. Checkpoints of the run: {known or 'none'}.")
+    return whole
+
+
+def _codecs(name: str, config: RunRecord, output_dir: Path) -> dict[str, Codec]:
+    problem = PROBLEMS[name]
+    for feature in problem.features().values():
+        for file in feature.files():
+            path = output_dir / file
+            if not path.is_file():
+                raise UserError(f"{path} is missing; the run stands on it. Copy it back from the run's --data_dir.")
+            if fingerprint(path) != config.files.get(file):
+                raise UserError(f"{path} was changed since the training; copy it back from the run's --data_dir.")
+    codecs = open_codecs(problem, output_dir)
+    if signature(problem, codecs) != config.problems[name]:
+        raise UserError(
+            f"The problem {name} was changed since the training: it was {config.problems[name]}, "
+            f"it is {signature(problem, codecs)}."
+        )
+    return codecs

@@ -1,0 +1,35 @@
+"""Whether a body has room for the examples that will come to it, asked before the first step."""
+
+from collections.abc import Sequence
+
+from t2t_mm.data.input.generated_problem import GeneratedProblem
+from t2t_mm.data.input.records import SplitReader
+from t2t_mm.errors import UserError
+from t2t_mm.hparam_set import DataHparams
+from t2t_mm.problem import DEV, TRAIN, Codec
+
+
+def check_positions(
+    ready: GeneratedProblem, positions: int | None, hparams: DataHparams, splits: Sequence[str] = (TRAIN, DEV)
+) -> None:
+    """Raise UserError if an example to train on, or any of another split, takes more than `positions` body positions.
+
+    Examples too long to train on are left out of training, and so of the question; None is room for all.
+    """
+    if positions is None:
+        return
+    for split in splits:
+        longest_F = SplitReader(ready.folder, ready.manifest.splits[split]).lengths_NF.max(axis=0)
+        for (feature, codec), longest in zip(ready.codecs.items(), longest_F.tolist(), strict=True):
+            longest = codec.read_length(longest, hparams)
+            length = min(longest, codec.longest(hparams)) if split == TRAIN else longest
+            if (taken := codec.positions(length, hparams)) > positions:
+                raise UserError(
+                    f"The longest {feature} of {split} of {ready.name} take {taken:,} positions, and the model has "
+                    f"{positions:,}. Raise max_positions with --hparams{_shorter(codec, hparams)}."
+                )
+
+
+def _shorter(codec: Codec, hparams: DataHparams) -> str:
+    """What else helps where long values are read in windows."""
+    return ", or lower max_length" if codec.read_length(2**31, hparams) < 2**31 else ""

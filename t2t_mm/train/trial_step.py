@@ -1,0 +1,157 @@
+"""Steps on the largest batches of a run's problems, taken for a trial in a process of their own."""
+
+import pickle
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from t2t_mm.cores import share_cores
+from t2t_mm.data.input.batches import Batches
+from t2t_mm.data.input.generated_problem import open_problem
+from t2t_mm.errors import UserError
+from t2t_mm.hparam_set import HparamSet
+from t2t_mm.problem import TRAIN
+from t2t_mm.registry import PROBLEMS
+from t2t_mm.train.memory.first_use import is_for_want_of_memory
+from t2t_mm.train.memory.memory_limit import Ended, forget_peak, peak, watched
+
+SMALLER = 6  # halvings of a batch size that does not fit
+
+Watch = Callable[..., Ended]
+
+
+@dataclass(frozen=True)
+class TrialStep:
+    """What is tried: the run, and what its processes do first, such as loading plugins."""
+
+    problems: tuple[str, ...]
+    hparams: HparamSet
+    data_dir: Path
+    seed: int = 0
+    start: Callable[[], object] | None = None
+    left_out: tuple[str, ...] = ()  # parts of the net that the run does without
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A step that was taken."""
+
+    problem: str
+    batch_size: int  # the hparam
+    shapes: dict[str, tuple[int, ...]]  # of the batch's arrays, by feature: the greatest one of each
+    peak: int  # bytes of memory that the process held at most
+    nats: float  # a target, of the untrained net
+    seconds: float  # with the time that compiling took
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """How a problem fared. `at_most` is the largest batch that fitted; None if none did."""
+
+    problem: str
+    asked: int  # batch_size
+    at_most: Fit | None
+
+    @property
+    def fits(self) -> bool:
+        return self.at_most is not None and self.at_most.batch_size == self.asked
+
+
+def try_out(trial: TrialStep, limit: int | None, watch: Watch = watched) -> list[TrialResult]:
+    """Take a step on the largest batch of each problem, as a run would, in a process that may hold `limit` bytes.
+
+    Where that is too much, smaller batches are tried. Each problem's peak counts the whole process: weights, optimizer
+    and what the steps before it left behind.
+
+    Raises UserError when the net alone takes more than `limit`, or for what a run would raise.
+    """
+    asked = trial.hparams.data.batch_size
+    smaller = sorted({max(1, asked >> halvings) for halvings in range(1, SMALLER + 1)} | {1} - {asked})
+    tried: list[TrialResult] = []
+    left = list(trial.problems)
+    while left:
+        fits, over = _in_a_process(trial, [(name, asked) for name in left], limit, watch)
+        tried += [TrialResult(fit.problem, asked, fit) for fit in fits]
+        left = left[len(fits) :]
+        if over:
+            name = left.pop(0)
+            fits, _ = _in_a_process(trial, [(name, size) for size in smaller if size < asked], limit, watch)
+            tried.append(TrialResult(name, asked, fits[-1] if fits else None))
+    return tried
+
+
+def _in_a_process(
+    trial: TrialStep, tries: Sequence[tuple[str, int]], limit: int | None, watch: Watch
+) -> tuple[list[Fit], bool]:
+    """The steps of `tries` that could be taken, and whether memory gave out before the last."""
+    fits: list[Fit] = []
+    said: dict[str, Any] = {}
+
+    def hear(message: tuple[str, Any]) -> None:
+        kind, what = message
+        if kind == "fits":
+            fits.append(what)
+        else:
+            said[kind] = what
+
+    # Packed, since records of a plugin can only be unpacked once `start` has loaded it.
+    ended = watch(take, (trial.start, pickle.dumps(replace(trial, start=None)), tuple(tries)), limit, hear)
+    if "failed" in said:
+        raise UserError(said["failed"])
+    over = ended.over or "over" in said
+    if over and "built" not in said:
+        raise UserError(
+            f"The net and its optimizer alone take more than the memory that is left{_gigabytes(limit)}. Choose a "
+            f"smaller hparam set, or optimizer=adafactor with --hparams."
+        )
+    if not over and len(fits) < len(tries):
+        raise UserError(
+            f"The process that tried a step of {tries[len(fits)][0]} ended with {ended.code}, without a word."
+        )
+    return fits, over
+
+
+def take(
+    send: Callable[[Any], None], start: Callable[[], object] | None, packed: bytes, tries: Sequence[tuple[str, int]]
+) -> None:
+    """In a process of its own: take a step of each (problem, batch size), and send how it went."""
+    try:
+        if start is not None:
+            start()
+        trial: TrialStep = pickle.loads(packed)
+        from t2t_mm.train.trainer import Trainer
+
+        share_cores(trial.hparams.training.batches_at_once, lambda line: None)
+        ready = {name: open_problem(name, PROBLEMS[name], trial.data_dir) for name in trial.problems}
+        with tempfile.TemporaryDirectory() as nowhere:
+            left_out = trial.left_out
+            run = Trainer(ready, trial.hparams, Path(nowhere), seed=trial.seed, train_steps=1, left_out=left_out)
+        send(("built", None))
+        for name, batch_size in tries:
+            hparams = replace(trial.hparams.data, batch_size=batch_size)
+            batch = Batches(ready[name], TRAIN, hparams, trial.seed, training=True).largest()
+            forget_peak()
+            started = time.perf_counter()
+            others = [batch] * (trial.hparams.training.accumulate_batches - 1)
+            stepped = run.steps.train(batch, 1, 0.0, ready[name].problem.loss_multiplier, others)
+            nats = float(stepped.nats)
+            shapes = {
+                feature: max((array.shape for array in arrays.values()), key=len)
+                for feature, arrays in batch.arrays.items()
+            }
+            send(("fits", Fit(name, batch_size, shapes, peak(), nats, time.perf_counter() - started)))
+            run.steps.go_on()
+    except UserError as error:
+        send(("failed", str(error)))
+    except Exception as error:  # of every kind: each backend says in its own way that an accelerator is full
+        if is_for_want_of_memory(error):
+            send(("over", None))
+        else:
+            send(("failed", f"A step could not be taken: {type(error).__name__}: {error}"))
+
+
+def _gigabytes(limit: int | None) -> str:
+    return "" if limit is None else f", {limit / 1e9:.1f} GB"

@@ -1,0 +1,232 @@
+"""What the next start knows of a process that ended in its first step on a shape, and of one that ended elsewhere."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+import t2t_mm
+from t2t_mm.data.input.batch import Batch
+from t2t_mm.errors import UserError
+from t2t_mm.hparam_set import DataHparams
+from t2t_mm.train.memory import first_use
+from t2t_mm.train.memory.first_use import GuardedEvaluator, NewShapes, OutOfMemory
+
+HPARAMS = DataHparams(batch_size=640)
+
+
+def batch(rows, length):
+    ids = np.zeros((rows, length), "int32")
+    return Batch(
+        "first", 0, (), {"inputs": {"ids": ids, "lengths": np.zeros(rows, "int32")}, "targets": {"class": ids[0]}}
+    )
+
+
+def note(folder):
+    return json.loads((folder / "first_use.json").read_text())
+
+
+def test_a_note_stands_while_a_shape_is_used_for_the_first_time(tmp_path):
+    uses = NewShapes(tmp_path, HPARAMS)
+    with uses.of("a step on", 7, [batch(4, 8), batch(2, 9)]) as new:
+        assert new
+        found = note(tmp_path)
+        assert (found["problem"], found["step"], found["process"]) == ("first", 7, os.getpid())
+        assert found["shapes"] == {"inputs/ids": "4x8", "inputs/lengths": "4", "targets/class": "8"}
+    assert list(tmp_path.iterdir()) == []
+    for again in ([batch(2, 9)], [batch(4, 8), batch(4, 8)]):
+        with uses.of("a step on", 8, again) as new:
+            assert not new and list(tmp_path.iterdir()) == []
+    for what, other in (("a step on", batch(4, 12)), ("the evaluation of", batch(4, 8))):
+        with uses.of(what, 9, [batch(4, 8), other] if what == "a step on" else [other]) as new:
+            assert new and note(tmp_path)["shapes"]["inputs/ids"] == "x".join(
+                map(str, other.arrays["inputs"]["ids"].shape)
+            )
+
+
+def test_batches_that_take_memory_together_are_known_together_alone(tmp_path):
+    uses = NewShapes(tmp_path, HPARAMS)
+    for batches, unknown in (([batch(4, 8)], True), ([batch(2, 9)], True)):
+        with uses.of("a step on", 7, batches * 2, at_once=2) as new:
+            assert new == unknown
+    with uses.of("a step on", 8, [batch(2, 9), batch(4, 8), batch(2, 9), batch(2, 9)], at_once=2) as new:
+        assert new and (note(tmp_path)["shapes"]["inputs/ids"], note(tmp_path)["at_once"]) == ("4x8", 2)
+    with uses.of("a step on", 9, [batch(2, 9), batch(4, 8)], at_once=2) as new:
+        assert not new
+    with pytest.raises(OutOfMemory, match="Lower batches_at_once, which is 2, or batch_size, which is"):
+        with uses.of("a step on", 9, [batch(2, 9), batch(4, 8)], at_once=2):
+            raise MemoryError
+
+
+def test_what_raises_ended_no_process(tmp_path):
+    uses = NewShapes(tmp_path, HPARAMS)
+    for error in (ValueError("other"), KeyboardInterrupt()):
+        with pytest.raises(type(error)), uses.of("a step on", 7, [batch(4, 8)]):
+            raise error
+        assert uses.left() == "" and list(tmp_path.iterdir()) == []
+    with uses.of("a step on", 7, [batch(4, 8)]) as new:
+        assert new  # since it did not succeed before
+
+
+class XlaRuntimeError(RuntimeError):
+    """By the name that JAX gives it."""
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        XlaRuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 16106127360 bytes."),
+        type("ResourceExhaustedError", (Exception,), {})("OOM when allocating tensor with shape[4096,4096]"),
+    ],
+)
+def test_an_exception_for_want_of_memory_is_told_with_what_to_lower(tmp_path, error):
+    uses = NewShapes(tmp_path, HPARAMS)
+    said = (
+        r"Memory gave out at step 7, in a step on a batch of first of inputs/ids 4x8, .* Lower batch_size, which is 640"
+    )
+    with pytest.raises(OutOfMemory, match=said), uses.of("a step on", 7, [batch(4, 8)]):
+        raise error
+
+    class Judge:
+        def judge(self, batch, metrics):
+            raise error
+
+    with pytest.raises(UserError, match="in the evaluation of a batch of first") as caught:
+        GuardedEvaluator(Judge(), uses, 9).judge(batch(4, 8), ["accuracy"])
+    assert not isinstance(caught.value, OutOfMemory)  # weights stand as they were
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_the_backend_itself_is_understood(tmp_path):
+    with pytest.raises(OutOfMemory), NewShapes(tmp_path, HPARAMS).of("a step on", 7, [batch(4, 8)]):
+        keras.ops.convert_to_numpy(keras.ops.ones((2**46,), "float32"))  # 256 TiB
+
+
+def left(folder, monkeypatch, **changes):
+    """What the next start says of a process that died in a first use, with a machine that changed so since."""
+    uses = NewShapes(folder, HPARAMS)
+    uses._write(uses._use("a step on", 12, [batch(4, 8)]))
+    with monkeypatch.context() as patch:
+        for name, value in changes.items():
+            patch.setattr(first_use, name, lambda value=value: value)
+        said = NewShapes(folder, HPARAMS).left()
+    assert not (folder / "first_use.json").exists() and NewShapes(folder, HPARAMS).left() == ""
+    return said
+
+
+def test_the_next_start_weighs_what_the_kernel_counts(tmp_path, monkeypatch):
+    monkeypatch.setattr(first_use, "_ended_by_kernel", lambda: 3)
+    monkeypatch.setattr(first_use, "_boot", lambda: "one")
+    died = f"The process before this one ({os.getpid()} on "
+    assert left(tmp_path, monkeypatch).startswith(died)
+    assert "the kernel counts none since then, so it may have been killed by hand. Lower" in left(tmp_path, monkeypatch)
+    assert "the kernel counts 2 since then. Lower" in left(tmp_path, monkeypatch, _ended_by_kernel=5)
+    assert "Most often that is for want of memory. Lower" in left(tmp_path, monkeypatch, _ended_by_kernel=None)
+    assert left(tmp_path, monkeypatch, _boot="two") == ""  # the machine went down, and the process with it
+
+
+def test_a_note_that_cannot_be_written_or_read_ends_no_run(tmp_path):
+    (tmp_path / "file").write_text("")
+    with NewShapes(tmp_path / "file", HPARAMS).of("a step on", 7, [batch(4, 8)]) as new:
+        assert new
+    (tmp_path / "first_use.json").write_text('{"what": ')
+    assert NewShapes(tmp_path, HPARAMS).left() == ""
+    assert NewShapes(None, HPARAMS).left() == ""
+
+
+SCRIPT = """
+import os, resource, signal, sys
+from pathlib import Path
+sys.path.insert(0, {tests!r})
+import tensorflow as tf
+from conftest import FirstLetter
+from t2t_mm.data.input.generated_problem import open_problem
+from t2t_mm.registry import HPARAM_SETS
+from t2t_mm.train.trainer import Trainer, Habits
+from t2t_mm.train.memory.memory_limit import held
+
+tf.config.run_functions_eagerly(True)
+mode = sys.argv[1]
+hparams = HPARAM_SETS["multimodel_demo"]().override(
+    "hidden_size=8,encoder_blocks=0,mixer_blocks=0,decoder_blocks=1,experts=0,attention=False,buckets=3,"
+    "learning_rate_schedule=constant,learning_rate=0.01,batch_size=" + ("2000000" if mode == "limit" else "64")
+)
+problems = {{"first": open_problem("first", FirstLetter, Path({data!r}))}}
+habits = Habits(save_seconds=0, save_every=1, eval_every=0, exhibit=False)
+run = Trainer(problems, hparams, Path({folder!r}), seed=3, train_steps=40, habits=habits)
+train, save, seen = run.steps.train, run.save, set()
+
+def watched(batch, step, *rest):
+    shape = batch.arrays["inputs"]["ids"].shape
+    if seen and shape not in seen:
+        if mode == "first":
+            print(f"dies at {{step}} of {{shape[0]}}x{{shape[1]}}", flush=True)
+            os.kill(os.getpid(), signal.SIGKILL)
+        if mode == "asked":
+            os.kill(os.getpid(), signal.SIGTERM)
+    if mode == "limit":
+        most = held(what="VmSize") + 2**26
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    seen.add(shape)
+    return train(batch, step, *rest)
+
+def saved():
+    if mode == "elsewhere" and run.began:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return save()
+
+run.steps.train, run.save = watched, saved
+sys.exit(run.train().stop.exit_code)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="XLA would compile for an hour")
+class TestProcesses:
+    """Real ones, that really die."""
+
+    @pytest.fixture
+    def process(self, letters, tmp_path):
+        places = {"tests": str(Path(__file__).parent), "data": str(letters["first"].folder.parent)}
+        script = SCRIPT.format(**places, folder=str(tmp_path / "run"))
+        environment = {**os.environ, "PYTHONPATH": str(Path(t2t_mm.__file__).parents[1]), "TF_CPP_MIN_LOG_LEVEL": "3"}
+
+        def start(mode):
+            command = [sys.executable, "-c", script, mode]
+            return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+
+        return start
+
+    def test_one_that_dies_in_a_first_use_is_named_by_the_next_start_and_no_other(self, process, tmp_path):
+        killed = process("first")
+        assert killed.returncode == -signal.SIGKILL, killed.stderr
+        _, _, step, _, shape = killed.stdout.split()
+        assert note(tmp_path / "run")["step"] == int(step)
+
+        elsewhere = process("elsewhere")
+        assert elsewhere.returncode == -signal.SIGKILL, elsewhere.stderr
+        said = " ".join(elsewhere.stderr.split())
+        assert f"ended without a word at step {step}, begun" in said
+        assert (
+            f"in a step on a batch of first of inputs/ids {shape}" in said and "Lower batch_size, which is 64" in said
+        )
+        assert not (tmp_path / "run" / "first_use.json").exists()
+
+        asked = process("asked")
+        assert asked.returncode == 143 and "without a word" not in asked.stderr
+        assert NewShapes(tmp_path / "run", HPARAMS).left() == ""
+
+    def test_one_that_gets_no_memory_says_so_or_leaves_word(self, process, tmp_path):
+        done = process("limit")
+        said = done.stderr + NewShapes(tmp_path / "run", HPARAMS).left()
+        assert done.returncode != 0
+        assert "at step 1, " in said and "in a step on a batch of first of inputs/ids " in said
+        assert "Lower batch_size, which is 2,000,000" in " ".join(said.split())
