@@ -112,9 +112,13 @@ def finish(
     from t2t_mm.run_tools.surgery.operate import operate, write
     from t2t_mm.run_tools.surgery.report import parts_table, sizes_table
 
-    used = plugins.used(options.plugins, addresses(config.problems, config.hparams, config.hparams_set or None))
+    used = plugins.used(options.plugins, addresses(config.problems, config.hparams, config.run_config.hparams_set))
     config = replace(
-        config, plugins=used, versions=run_directory.versions(), train_steps=0, began_from="", command_line=tuple(said)
+        config,
+        run_config=replace(config.run_config, train_steps=None, warm_start_from=None),
+        plugins=used,
+        versions=run_directory.versions(),
+        command_line=tuple(said),
     )
     operated = operate(run, config, options.hparams, experts, new)
     written = write(run, operated, options.output_dir, options.data_dir)
@@ -169,7 +173,7 @@ def _counted(ready: "GeneratedProblem", run: "TrainedRun", split: str) -> "Batch
     from t2t_mm.data.input.batches import Batches
     from t2t_mm.problem import TRAIN
 
-    return Batches(ready, split, run.decoder.hparams, run.config.seed, training=split == TRAIN)
+    return Batches(ready, split, run.decoder.hparams, run.config.run_config.random_seed or 0, training=split == TRAIN)
 
 
 def _say(line: str) -> None:

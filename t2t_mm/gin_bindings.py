@@ -1,72 +1,67 @@
-"""What gin files bind: the arguments of `runs.run` and the fields of the three hparams records, and nothing else.
+"""gin at the edge: it binds the fields of RunConfig, as `run`, and those of the three hparams records; nothing else.
 
 run.problems = 'builtin'
 run.train_steps = 500
 MultiModelHparams.dropout = 0.2
 """
 
-import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import fields
-from types import UnionType
-from typing import Any, get_args
+from typing import Any
 
 import gin
 
 from t2t_mm.errors import UserError
 from t2t_mm.hparam_set import DataHparams, TrainingHparams
 from t2t_mm.registry import HPARAM_SETS
+from t2t_mm.run_config import BOUND_BY_GIN, FIELDS, RunConfig
 
-OF_THE_CALLER = ("cluster", "command_line", "plugins", "report", "write")  # arguments that no file says
-_REGISTERED: set[str] = set()
+_REGISTERED: dict[Callable[..., object], str] = {}  # by their names in gin
 
 
-def parse_gin(files: Sequence[str], said: Sequence[str]) -> None:
-    """Read gin files and single bindings, which `runs.run` then follows, and these alone: what an earlier call in this
-    process read is forgotten. Raises UserError for what gin refuses.
+def parse_gin(files: Sequence[str], bindings: Sequence[str]) -> None:
+    """Read gin files and single bindings. What an earlier call in this process read is forgotten.
+
+    Raises UserError for what gin refuses.
     """
     gin.clear_config()
     for name in HPARAM_SETS:
-        configurable(type(HPARAM_SETS[name]().body))
-    for kind in (TrainingHparams, DataHparams):
-        configurable(kind)
+        _configurable(type(HPARAM_SETS[name]().body))
+    for record in (TrainingHparams, DataHparams):
+        _configurable(record)
+    _configurable(RunConfig, "run")
     try:
-        gin.parse_config_files_and_bindings(list(files), list(said))
+        gin.parse_config_files_and_bindings(list(files), list(bindings))
     except (ValueError, OSError, SyntaxError) as error:
         raise UserError(f"gin: {' '.join(str(error).split())}") from None
 
 
-def configurable(target: Callable[..., object]) -> None:
-    """Let gin bind the arguments of `target`."""
-    if target.__name__ not in _REGISTERED:
-        gin.external_configurable(target, name=target.__name__, module="t2t_mm")
-        _REGISTERED.add(target.__name__)
-
-
-def bindings(target: Callable[..., object]) -> dict[str, object]:
-    """What gin binds of the fields of a record."""
-    if target.__name__ not in _REGISTERED:
+def bindings(record: type) -> dict[str, Any]:
+    """Return the values that gin binds to fields of a record, by field; nothing before `parse_gin`."""
+    if record not in _REGISTERED:
         return {}
-    bound = gin.get_bindings(target.__name__)
-    known = {field.name for field in fields(target)} if isinstance(target, type) else set(bound)
-    return {name: value for name, value in bound.items() if name in known}
+    names = {field.name for field in fields(record)}
+    return {name: value for name, value in gin.get_bindings(_REGISTERED[record]).items() if name in names}
 
 
-def bound_arguments(run: Callable[..., object]) -> dict[str, object]:
-    """What gin binds of the arguments of `run`. Raises UserError for a value of another type than the argument's."""
-    bound, known = bindings(run), inspect.signature(run).parameters
-    for name, value in bound.items():
-        if name in OF_THE_CALLER:
-            raise UserError(f"gin: run.{name} can't be bound: it is what calls `run` that says it.")
-        kinds = _kinds(known[name].annotation)
-        if kinds and not isinstance(value, (*kinds, int) if float in kinds else kinds):
-            wanted = " or ".join(kind.__name__ for kind in kinds)
-            raise UserError(f"gin: run.{name} takes a value of type {wanted}; received {value!r}.")
+def run_bindings() -> dict[str, Any]:
+    """Return the values that gin binds to fields of RunConfig, as `run.<field>`.
+
+    Raises UserError for a field that the command line alone may set, and for a value of another type.
+    """
+    bound = bindings(RunConfig)
+    for name in bound:
+        if name not in BOUND_BY_GIN:
+            raise UserError(f"gin: run.{name} can't be bound; give --{name} on the command line.")
+    try:
+        RunConfig(**{field.name: bound[field.name] for field in FIELDS if field.name in bound})
+    except UserError as error:
+        raise UserError(f"gin: {error}") from None
     return bound
 
 
-def _kinds(annotation: Any) -> tuple[type, ...]:
-    """The plain types of an annotation such as `int | None`; none where it is of other types."""
-    either = get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
-    kinds = tuple(kind for kind in either if kind is not type(None))
-    return kinds if set(kinds) <= {bool, int, float, str} else ()
+def _configurable(target: type, name: str = "") -> None:
+    """Let gin bind the arguments of `target`, under `name` or its own name."""
+    if target not in _REGISTERED:
+        gin.external_configurable(target, name=name or target.__name__, module="t2t_mm")
+        _REGISTERED[target] = name or target.__name__

@@ -23,51 +23,44 @@ from t2t_mm.fingerprint import fingerprint
 from t2t_mm.hparam_set import ENDING, DataHparams, HparamSet, TrainingHparams
 from t2t_mm.plugins import Plugin
 from t2t_mm.problem import Port, Signature
+from t2t_mm.run_config import KEPT, RunConfig
 
 CONFIG = "config.json"
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunRecord:
-    """One training run."""
+    """One training run, as `config.json` of its run directory holds it."""
 
-    hparams_set: str  # the name asked for; "" for a set made in Python
-    hparams: HparamSet  # as trained, changes applied
+    run_config: RunConfig  # the fields of `KEPT`, with nothing left open
+    hparams: HparamSet  # as trained: the set with all changes
     problems: Mapping[str, Signature]
-    target_ratios: Mapping[str, float] = dataclasses.field(default_factory=dict)  # ReadyProblem.target_ratio by problem
-    left_out: tuple[str, ...] = ()  # parts of the net that no problem reads and that surgery took away
+    target_ratios: Mapping[str, float] = dataclasses.field(default_factory=dict)  # GeneratedProblem.target_ratio
     plugins: tuple[Plugin, ...] = ()
-    seed: int = 0
     files: Mapping[str, str] = dataclasses.field(default_factory=dict)  # copied beside: name to sha256
     records: Mapping[str, str] = dataclasses.field(default_factory=dict)  # "problem split" to Split.fingerprint
     versions: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    train_steps: int = 0  # that it is to take; 0: unknown
-    began_from: str = ""  # the run or checkpoint whose weights it began with
     command_line: tuple[str, ...] = ()
 
 
-def save(config: RunRecord, output_dir: Path) -> Path:
-    """Write `config` into `output_dir`, whole or not at all; returns the file. Raises UserError when it cannot be."""
-    hparams = config.hparams
-    record = type(hparams.body)
+def save(record: RunRecord, output_dir: Path) -> Path:
+    """Write `record` into `output_dir` atomically; return the file. Raises UserError when it cannot be written."""
+    hparams = record.hparams
+    body = type(hparams.body)
     content = {
-        "hparams_set": config.hparams_set,
+        "run_config": _kept(record.run_config),
         "model": hparams.model,
-        "body_record": f"{record.__module__}:{record.__qualname__}",
+        "body_record": f"{body.__module__}:{body.__qualname__}",
         "body": asdict(hparams.body),
         "training": asdict(hparams.training),
         "data": asdict(hparams.data),
-        "problems": {name: asdict(signature) for name, signature in config.problems.items()},
-        "target_ratios": dict(config.target_ratios),
-        "left_out": list(config.left_out),
-        "plugins": [asdict(plugin) for plugin in config.plugins],
-        "seed": config.seed,
-        "files": dict(config.files),
-        "records": dict(config.records),
-        "versions": dict(config.versions),
-        "train_steps": config.train_steps,
-        "began_from": config.began_from,
-        "command_line": list(config.command_line),
+        "problems": {name: asdict(signature) for name, signature in record.problems.items()},
+        "target_ratios": dict(record.target_ratios),
+        "plugins": [asdict(plugin) for plugin in record.plugins],
+        "files": dict(record.files),
+        "records": dict(record.records),
+        "versions": dict(record.versions),
+        "command_line": list(record.command_line),
     }
     path = output_dir / CONFIG
     with whole_file(path) as partial:
@@ -86,7 +79,7 @@ def load(output_dir: Path) -> RunRecord:
     plugins.load(recorded=recorded)
     try:
         return RunRecord(
-            hparams_set=content["hparams_set"],
+            run_config=_run_config(content),
             hparams=HparamSet(
                 model=content["model"],
                 body=_record(_class(content["body_record"]), content["body"]),
@@ -95,18 +88,34 @@ def load(output_dir: Path) -> RunRecord:
             ),
             problems={name: _signature(signature) for name, signature in content["problems"].items()},
             target_ratios=content["target_ratios"],
-            left_out=tuple(content.get("left_out", ())),
             plugins=tuple(recorded),
-            seed=content["seed"],
             files=content["files"],
             records=content.get("records", {}),
             versions=content["versions"],
-            train_steps=content.get("train_steps", 0),
-            began_from=content.get("began_from", ""),
             command_line=tuple(content["command_line"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError, ImportError) as error:
         raise UserError(f"{path} cannot be read as a run of this version: {_said(error)}.") from error
+
+
+def _kept(config: RunConfig) -> dict[str, Any]:
+    """Return the fields of `config` that a run directory keeps, as JSON holds them."""
+    values = {name: getattr(config, name) for name in KEPT}
+    return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
+
+
+def _run_config(content: Mapping[str, Any]) -> RunConfig:
+    """Return the RunConfig of a config.json; version 0.1.0 kept five of its fields under names of their own."""
+    if "run_config" in content:
+        return RunConfig(**content["run_config"])
+    return RunConfig(
+        problems=tuple(content["problems"]),
+        hparams_set=content["hparams_set"] or None,
+        random_seed=content["seed"],
+        train_steps=content.get("train_steps") or None,
+        warm_start_from=content.get("began_from") or None,
+        left_out=tuple(content.get("left_out", ())),
+    )
 
 
 def read_plugins(output_dir: Path) -> list[Plugin]:
@@ -137,7 +146,7 @@ def check_same(saved: RunRecord, wanted: RunRecord, output_dir: Path) -> list[st
         *_differing("problem ", dict.fromkeys(saved.problems), dict.fromkeys(wanted.problems)),
         *_differing("problem ", _ports(saved.problems, wanted.problems), _ports(wanted.problems, saved.problems)),
         *_differing("", saved.files, wanted.files),
-        *_differing("", {"seed": saved.seed}, {"seed": wanted.seed}),
+        *_differing("", _seed(saved), _seed(wanted)),
     ]
     if obstacles:
         raise UserError(
@@ -156,11 +165,16 @@ def check_same(saved: RunRecord, wanted: RunRecord, output_dir: Path) -> list[st
     ]
 
 
+def _seed(record: RunRecord) -> dict[str, int | None]:
+    return {"seed": record.run_config.random_seed}
+
+
 def _ends(saved: RunRecord, wanted: RunRecord) -> tuple[dict[str, int], dict[str, int]]:
-    """The last step of each, where the rate of every step depends on it."""
-    if not saved.train_steps or wanted.hparams.training.learning_rate_schedule not in ENDING:
+    """Return the last step of each run where the learning rate of every step depends on it, else nothing."""
+    first, second = saved.run_config.train_steps, wanted.run_config.train_steps
+    if not first or not second or wanted.hparams.training.learning_rate_schedule not in ENDING:
         return {}, {}
-    return {"train_steps": saved.train_steps}, {"train_steps": wanted.train_steps}
+    return {"train_steps": first}, {"train_steps": second}
 
 
 def check_records(saved: RunRecord, now: Mapping[str, str], output_dir: Path) -> None:

@@ -19,7 +19,7 @@ COMMAND = "command"
 class EvaluatesBatches(Protocol):
     """What evaluation asks of whatever judges: a `BatchEvaluator`, or the steps of a net in training."""
 
-    def judge(self, batch: Batch, metrics: Sequence[str]) -> dict[str, np.ndarray]:
+    def evaluate_batch(self, batch: Batch, metrics: Sequence[str]) -> dict[str, np.ndarray]:
         """The sums of each of `metrics` for every example of `batch`, float32[examples, sums]."""
 
 
@@ -31,7 +31,7 @@ class BatchEvaluator:
         self._net, self._codecs, self._hparams = net, codecs, hparams
         self._compiled: dict[Any, Callable[..., Any]] = {}
 
-    def judge(self, batch: Batch, metrics: Sequence[str]) -> dict[str, np.ndarray]:
+    def evaluate_batch(self, batch: Batch, metrics: Sequence[str]) -> dict[str, np.ndarray]:
         name = batch.problem
         key = (self._net.kind(name), *metrics)
         if key not in self._compiled:

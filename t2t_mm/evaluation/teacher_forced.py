@@ -61,7 +61,7 @@ def sums_by_example(
     for batch in _first(batches, eval_steps):
         if not batch.ids:
             continue  # of which no record can be read
-        for name, sums_BK in steps.judge(change(batch), names).items():
+        for name, sums_BK in steps.evaluate_batch(change(batch), names).items():
             parts[name].append(by_example(sums_BK, batch))
     return {name: np.concatenate(found).astype(np.float64) for name, found in parts.items()}
 

@@ -1,6 +1,7 @@
 """Modality nets around one body: the model of all problems at once."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import keras
@@ -203,6 +204,33 @@ class Net(Layer):
 
     def _first(self, command: Any) -> Any:
         return self.command_table(ops.reshape(command, (1, 1))) * self.width**0.5
+
+    def objective(
+        self, problem: str, features: Features, command: Any, forward: Forward, multiplier: Any, smoothing: float
+    ) -> tuple[Any, Any]:
+        """Return what training minimises, float32[], and the nats per target token, float32[], of a batch.
+
+        The objective is `multiplier` times the mean loss of a target token, plus the penalties that layers left in
+        `forward`. Of several replicas each returns its part: the parts add up to the values of the whole batch.
+        """
+        if forward.dtype == "float32":
+            loss = self.loss(problem, features, command, forward, smoothing)
+        else:
+            low = Autocast(dtype=f"mixed_{forward.dtype}")
+            loss = low(function=partial(self.loss, problem, features, command, forward, smoothing))
+        count = ops.maximum(forward.replicas.total(loss.count), 1.0)
+        penalties = sum(forward.penalties.values()) / forward.replicas.count
+        return multiplier * loss.objective / count + penalties, loss.nats / count
+
+
+class Autocast(keras.layers.Layer):
+    """Calls a function in which weights read as the layer's type, but for those made with `autocast=False`.
+
+    The weights themselves and their gradients stay as they are. This is what Keras does around a layer's `call`.
+    """
+
+    def call(self, *, function: Callable[[], Any]) -> Any:
+        return function()
 
 
 def split_commands(tensors: Mapping[str, np.ndarray], commands: Sequence[str]) -> dict[str, np.ndarray]:

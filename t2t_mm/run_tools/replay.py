@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,8 +19,9 @@ from t2t_mm.train import checkpoint
 from t2t_mm.train.faults.nonfinite import blamed
 from t2t_mm.train.faults.policy import SKIP
 from t2t_mm.train.logs.training_log import TrainingLog
+from t2t_mm.train.loop import take_step
 from t2t_mm.train.optim.learning_rate import learning_rate
-from t2t_mm.train.step.step_record import NotFinite, StepRecord
+from t2t_mm.train.step.step_record import NotFinite
 from t2t_mm.train.step.steps import StepResult
 from t2t_mm.train.trainer import Trainer
 
@@ -100,15 +101,10 @@ def replay(
     ready = {name: open_problem(name, PROBLEMS[name], data_dir) for name in run.problems}
     run_directory.check_records(run, fingerprints(ready), output_dir)
     with TemporaryDirectory() as nowhere:
-        trainer = Trainer(
-            ready,
-            settings,
-            Path(nowhere),
-            seed=asked.seed,
-            train_steps=asked.train_steps,
-            workers=asked.workers,
-            left_out=run.left_out,
+        config = replace(
+            run.run_config, output_dir=Path(nowhere), random_seed=asked.seed, train_steps=asked.train_steps
         )
+        trainer = Trainer(ready, settings, config, workers=asked.workers)
         return take_again(trainer, asked, output_dir, report)
 
 
@@ -136,12 +132,15 @@ def take_again(trainer: Trainer, fault: Fault, output_dir: Path, report: Callabl
     batches_W = _batches(trainer, fault, before[-1])
     multiplier = trainer.problems[fault.problem].problem.loss_multiplier
     unknown = StepResult(np.float32("nan"), np.float32("nan"), {})
-    everyone = tuple(batches_W) if fault.workers > 1 else ()
-    taken = StepRecord(fault.step, batches_W[fault.worker], unknown, fault.worker, everyone)
-    blame = blamed(trainer.steps, taken, multiplier)
+    records_W = trainer.progress.records(batches_W, [unknown] * fault.workers)
+    blame = blamed(trainer.steps, records_W[fault.worker], multiplier)
     rate = _rate(trainer)(fault.step)
-    stepped = trainer.stepping.compute(fault.step, batches_W, rate)[fault.worker].stepped
-    nats, norm = float(stepped.nats), float(stepped.gradient_norm)
+    if fault.workers == 1:
+        result = trainer.steps.train(batches_W[0], fault.step, rate, multiplier)
+    else:
+        multipliers = [trainer.problems[batches[0].problem].problem.loss_multiplier for batches in batches_W]
+        result = trainer.steps.train_per_worker(batches_W, fault.step, rate, multipliers)[fault.worker]
+    nats, norm = float(result.nats), float(result.gradient_norm)
     return Replayed(fault.step, fault.problem, before[-1], nats, norm, blame)
 
 
@@ -150,27 +149,27 @@ def _take_those_before(trainer: Trainer, last: int, report: Callable[[str], None
     if trainer.step == last:
         return
     report(f"Taking steps {trainer.step + 1:,} to {last:,} again, from the last checkpoint before the fault.")
-    rate, stepping = _rate(trainer), trainer.stepping
+    rate, progress = _rate(trainer), trainer.progress
     with TemporaryDirectory() as nowhere:
         log = TrainingLog(Path(nowhere), list(trainer.problems), last, start=trainer.step)
         with log:
             try:
                 while trainer.step < last:
                     try:
-                        stepping.take(rate, log)
+                        take_step(progress, rate, trainer.shapes, log)
                         if trainer.step == last:
-                            stepping.settle()
+                            progress.settle()
                     except NotFinite as other:
                         if trainer.hparams.training.not_finite != SKIP:
                             raise
-                        stepping.pass_over(other.taken)
+                        progress.skip(other.record)
             finally:
-                stepping.close()
+                progress.close()
 
 
 def _batches(trainer: Trainer, fault: Fault, saved: int) -> list[tuple[Batch, ...]]:
     """The very batches of the fault, which must be what the run takes next; of each worker that took its own."""
-    problem, position, due = fault.problem, fault.positions[0], trainer.stepping.due
+    problem, position, due = fault.problem, fault.positions[0], trainer.progress.due
     if len(due) != fault.workers or due[fault.worker] != (problem, position):
         raise UserError(
             f"From model.ckpt-{saved}, step {fault.step:,} is another one than in {fault.path}: the run had gone back "

@@ -42,7 +42,7 @@ def open_run(output_dir: Path, checkpoint_path: Path | None = None) -> TrainedRu
     config = run_directory.load(output_dir)
     path, tensors, _ = read_checkpoint(output_dir, checkpoint_path)
     codecs = {name: _codecs(name, config, output_dir) for name in config.problems}
-    net = Net(config.problems, config.hparams, config.left_out)
+    net = Net(config.problems, config.hparams, config.run_config.left_out)
     net.build()
     weights = checkpoint.weights_of(tensors)
     checkpoint.check_shapes(path, weights, net.tensors(), nothing_else=False)

@@ -17,13 +17,13 @@ from t2t_mm.data.input.batch import Batch
 from t2t_mm.errors import UserError
 from t2t_mm.layers.forward import Forward, Noise
 from t2t_mm.layers.sequence import Seq
-from t2t_mm.models.net import Net
+from t2t_mm.models.net import Autocast, Net
 from t2t_mm.problem import Arrays, ArraySpec
+from t2t_mm.run_config import RunConfig
 from t2t_mm.testing.examples import Features, lengths_of, padded, picked
 from t2t_mm.testing.promise import PromiseBroken, difference, same
 from t2t_mm.testing.subject import Subject, log_probabilities, net_of
 from t2t_mm.train.optim.optimizer import Optimizer
-from t2t_mm.train.step.compiler import Lowered
 from t2t_mm.train.step.steps import Steps
 
 BEAMS = 3
@@ -150,7 +150,11 @@ def round_trip(subject: Subject) -> None:
     """Written to a run directory and read again, the configuration is the same and makes the same net."""
     model = subject.hparams.model
     with tempfile.TemporaryDirectory() as folder:
-        written = run_directory.RunRecord(hparams_set="", hparams=subject.hparams, problems=subject.signatures)
+        written = run_directory.RunRecord(
+            run_config=RunConfig(problems=tuple(subject.signatures)),
+            hparams=subject.hparams,
+            problems=subject.signatures,
+        )
         run_directory.save(written, Path(folder))
         try:
             again = run_directory.load(Path(folder))
@@ -179,7 +183,7 @@ def bfloat16(subject: Subject) -> None:
     steps = Steps(net, adam, {problem: specs_of(features)}, training, seed=0)
     before = net.tensors()
     batch = Batch(problem, 0, ("example",) * len(next(iter(features["targets"].values()))), dict(features))
-    nats = float(steps.train(batch, 1, 1e-3, 1.0).nats)
+    nats = float(steps.train([batch], 1, 1e-3, 1.0).nats)
     after, said = net.tensors(), f"{model} on {problem}: a training step in bfloat16"
     moved = [path for path in after if (after[path] != before[path]).any()]
     if not moved or not np.isfinite(nats) or not all(np.isfinite(after[path]).all() for path in moved):
@@ -224,7 +228,7 @@ def _trained(net: Net, problem: str, features: Features, dtype: str) -> float:
         loss = net.loss(problem, features, np.int32(net.command(problem)), Forward(Noise(np.uint32(0)), dtype=dtype), 0)
         return loss.nats / loss.count
 
-    return float(judged() if dtype == "float32" else Lowered(dtype=f"mixed_{dtype}")(function=judged))
+    return float(judged() if dtype == "float32" else Autocast(dtype=f"mixed_{dtype}")(function=judged))
 
 
 def _same_start(one: Net, other: Net, said: str) -> None:

@@ -68,7 +68,7 @@ class Record:
     metric: str  # the text that its aim was parsed from
 
 
-class Best:
+class BestCheckpoint:
     """Keeps the best checkpoint of the run in `output_dir`."""
 
     def __init__(self, output_dir: Path, metric: str, metrics: Mapping[str, Sequence[str]], delta: float) -> None:

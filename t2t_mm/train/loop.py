@@ -1,11 +1,10 @@
-"""The course of a training run: steps, checkpoints, evaluations, faults, and its end."""
+"""The training loop: steps, checkpoints, evaluations, faults, and the end of a run."""
 
 import signal
 import time
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from t2t_mm.data.input.row_shard import WHOLE_BATCH
 from t2t_mm.errors import UserError
@@ -20,246 +19,287 @@ from t2t_mm.train.logs.profile import Profile
 from t2t_mm.train.logs.training_log import NoLog, TrainingLog
 from t2t_mm.train.memory.first_use import NewShapes, OutOfMemory
 from t2t_mm.train.optim.learning_rate import learning_rate
+from t2t_mm.train.progress import Progress
 from t2t_mm.train.run_lock import run_lock
 from t2t_mm.train.signals import Stop, Stopped, stoppable
 from t2t_mm.train.step.step_record import NotFinite
 from t2t_mm.train.summaries.problem_summary import exhibit
-
-if TYPE_CHECKING:
-    from t2t_mm.train.trainer import Trainer
+from t2t_mm.train.train_state import TrainState
 
 
 @dataclass(frozen=True)
 class Outcome:
     """How training ended."""
 
-    stop: Stop  # whether it was asked to stop early; then the run is saved as well
+    stop: Stop  # set if a signal asked it to stop early; the run is saved in that case too
     results: list[Result]  # of the evaluation at the end, if there was one
 
 
-class Loop:
-    """Trains the run of an trainer up to step `until`, with evaluations on the way and at the end if `evaluating`."""
+def take_step(progress: Progress, rate: Callable[[int], float], shapes: NewShapes, log: TrainingLog) -> None:
+    """Take the next step of a run.
 
-    def __init__(self, trainer: "Trainer", until: int, *, evaluating: bool) -> None:
-        self.trainer, self.stepping, self.habits = trainer, trainer.stepping, trainer.habits
-        self.cluster = trainer.cluster
-        self.output_dir, self.until, self.evaluating = trainer.output_dir, until, evaluating
-        self.policy = Policy(trainer.hparams.training.not_finite)
-        hparams = trainer.hparams
-        self.rate = learning_rate(hparams.training, hparams.body.hidden_size, trainer.train_steps)
-        self.profile = Profile(self.output_dir, trainer.net.parts, wanted=self.habits.profile)
+    Args:
+        progress: the place of the run; it advances by one step.
+        rate: the learning rate of a step.
+        shapes: is told when a batch has a shape that is new in this process.
+        log: takes note of the step.
+
+    Raises NotFinite, CorruptRecord and OutOfMemory.
+    """
+    steps, step, started = progress.steps, progress.step + 1, time.perf_counter()
+    batches_W = progress.next_batches()
+    waited = time.perf_counter() - started
+    for batches in batches_W:
+        log.corrupt(step, batches[0].problem, [sentence for batch in batches for sentence in batch.corrupt])
+    compiled, here = steps.compiling, [batch for worker in steps.own for batch in batches_W[worker]]
+    for name in dict.fromkeys(batch.problem for batch in here):
+        if not steps.trained(name):
+            log.say(f"step {step:,}: compiling the step of {name} and of problems with the same inputs and targets")
+    multipliers = [progress.batches[batches[0].problem].ready.problem.loss_multiplier for batches in batches_W]
+    with shapes.of("a step on", step, here, steps.parallel) as is_new:
+        if steps.workers == 1:
+            results_W = [steps.train(batches_W[0], step, rate(step), multipliers[0])]
+        else:
+            results_W = steps.train_per_worker(batches_W, step, rate(step), multipliers)
+        if is_new:
+            float(results_W[0].gradient_norm)  # waits until it is done
+    records_W = progress.records(batches_W, results_W)
+    progress.advance(records_W)
+    compiling, seconds = steps.compiling - compiled, time.perf_counter() - started
+    log.step(step, [record.metrics for record in records_W], seconds, waited, rate(step), compiling)
+
+
+class Loop:
+    """Trains a run up to step `until`, with evaluations on the way and at the end if `evaluating`."""
+
+    def __init__(self, state: TrainState, until: int, *, evaluating: bool) -> None:
+        self.state, self.progress, self.config, self.cluster = state, state.progress, state.config, state.cluster
+        self.until, self.evaluating = until, evaluating
+        hparams = state.hparams
+        self.policy = Policy(hparams.training.not_finite)
+        self.rate = learning_rate(hparams.training, hparams.body.hidden_size, state.train_steps)
+        self.profile = Profile(state.output_dir, state.net.parts, wanted=self.config.profile)
+        self.log: TrainingLog = NoLog()
         self.stop = Stop()
         self.evaluated: int | None = None  # the step of the last evaluation on the way
         self.evaluated_at = time.monotonic()  # when it ended, or training began
 
     def run(self) -> Outcome:
-        """To the end, or to a signal. Raises UserError as `Trainer.train`."""
-        results: list[Result] = []
-        with run_lock(self.output_dir) if self.cluster.chief else nullcontext():
+        """Train to the end, or until a signal. Raises UserError as `Trainer.train`."""
+        with self._open():
+            try:
+                self._catch_up()
+                while not self._is_over():
+                    try:
+                        self._take_step()
+                        self._save_if_due()
+                        self._evaluate_if_due()
+                    except UserError as error:
+                        self._handle(error)
+            except WorkerLost:
+                if self.cluster.chief and self.state.saved != self.progress.step:
+                    self._try(self.state.save)
+                raise
+            finally:
+                self.profile.close(self.log.say)
+                self.progress.close()
+            return Outcome(self.stop, self._finish())
+
+    @contextmanager
+    def _open(self) -> Iterator[None]:
+        """Hold the run's lock and its log, and note signals."""
+        state, chief = self.state, self.cluster.chief
+        with run_lock(state.output_dir) if chief and not state.locked else nullcontext():
             check_workers_agree(
                 self.cluster,
-                data=[(name, ready.manifest.splits) for name, ready in self.trainer.problems.items()],
-                settings=(self.trainer.hparams, self.trainer.seed, self.trainer.train_steps),
-                step=self.step,
-                tensors=self.trainer.net.tensors() | self.trainer.optimizer.tensors(),
+                data=[(name, ready.manifest.splits) for name, ready in state.problems.items()],
+                settings=(state.hparams, state.seed, state.train_steps),
+                step=self.progress.step,
+                tensors=state.net.tensors() | state.optimizer.tensors(),
             )
-            self.trainer.saved_at = self.evaluated_at = time.monotonic()
-            log = self._log()
-            noted = self.output_dir if self.cluster.chief else None
-            self.stepping.uses = NewShapes(noted, self.trainer.hparams.data)
-            with log, stoppable() as stop:
-                self.stop = stop
-                if died := self.stepping.uses.left():
-                    log.say(died)
-                try:
-                    self._begin(log)
-                    while not self._ends(stop, log):
-                        self._go_on(log)
-                except WorkerLost:
-                    if self.cluster.chief and self.trainer.saved != self.step:
-                        self._save_if_possible(log)
-                    raise
-                finally:
-                    self.profile.close(log.say)
-                    self.stepping.close()
-                if self.trainer.saved != self.step:
-                    self.trainer.save()
-                self.cluster.meet()  # who leaves now leaves a run that is saved
-                if self.evaluating and not stop.asked and self.cluster.chief:
-                    with suppress(Stopped):
-                        results = self.trainer.evaluate(stop=stop)
-                        self._tell(log, results)
-        return Outcome(stop, results)
+            state.saved_at = self.evaluated_at = time.monotonic()
+            if chief:
+                self.log = TrainingLog(state.output_dir, list(state.problems), self.until, start=self.progress.step)
+            state.shapes = NewShapes(state.output_dir if chief else None, state.hparams.data)
+            with self.log, stoppable() as self.stop:
+                if message := state.shapes.left():
+                    self.log.say(message)
+                yield
 
-    def _log(self) -> TrainingLog:
-        if not self.cluster.chief:
-            return NoLog()
-        return TrainingLog(self.output_dir, list(self.trainer.problems), self.until, start=self.step)
-
-    @property
-    def step(self) -> int:
-        return self.stepping.step
-
-    def _begin(self, log: TrainingLog) -> None:
-        """What an earlier process left undone at this step."""
-        if self.trainer.saved is None and self.policy.name == ROLLBACK:
-            self._save_if_possible(log)
-        by_steps = _due(self.step, self.habits.eval_every)
-        if not self.step or not self._evaluates or not (by_steps or self.habits.eval_seconds):
+    def _catch_up(self) -> None:
+        """Do what an earlier process left undone at this step."""
+        if self.state.saved is None and self.policy.name == ROLLBACK:
+            self._try(self.state.save)
+        step, by_steps = self.progress.step, _due(self.progress.step, self.config.local_eval_frequency)
+        if not step or not self._evaluates or not (by_steps or self.config.eval_throttle_seconds):
             return
-        told = (self.output_dir / "eval" / f"results-{self.step}.json").is_file()
+        written = (self.state.output_dir / "eval" / f"results-{step}.json").is_file()
         # Another command that evaluates may have written the file, and it keeps no best checkpoint.
-        if told and not (by_steps and self.trainer.best):
-            self.evaluated = self.step
+        if written and not (by_steps and self.state.best):
+            self.evaluated = step
         elif by_steps:
-            self._evaluate_on_the_way(log)
+            self._evaluate()
 
-    def _ends(self, stop: Stop, log: TrainingLog) -> bool:
-        """Whether training is over, all steps settled."""
-        waited = self.trainer.best.steps_since(self.step) if self.trainer.best is not None else 0
-        at_rest = self.evaluated == self.step and 0 < self.habits.patience <= waited
-        asked, at_rest_together = self.cluster.any(stop.asked, at_rest)
-        if asked and not stop.asked:
-            stop.signal = signal.SIGTERM  # another worker got it
-        if not (self.step >= self.until or asked or at_rest_together):
+    def _is_over(self) -> bool:
+        """Return True if training is over; all steps are settled then."""
+        best = self.state.best
+        waited = best.steps_since(self.progress.step) if best is not None else 0
+        patience = self.config.eval_early_stopping_steps
+        stops_early = self.evaluated == self.progress.step and 0 < patience <= waited
+        stop_requested, any_stops_early = self.cluster.any(self.stop.asked, stops_early)
+        if stop_requested and not self.stop.asked:
+            self.stop.signal = signal.SIGTERM  # another worker got it
+        if not (self.progress.step >= self.until or stop_requested or any_stops_early):
             return False
         try:
-            self.stepping.settle()
+            self.progress.settle()
         except NotFinite as fault:
-            self._see_to(fault, log)
-            return self._ends(stop, log)
-        if at_rest:
-            log.say(f"{self.habits.best_metric} has not got better for {waited:,} steps: training ends.")
+            self._follow_policy(fault)
+            return self._is_over()
+        if stops_early:
+            self.log.say(f"{self.config.best_metric} has not improved for {waited:,} steps: training ends.")
         return True
 
-    def _go_on(self, log: TrainingLog) -> None:
-        """Take a step, and save and evaluate if that is due."""
-        try:
-            with self.profile.step(self.step + 1):
-                self.stepping.take(self.rate, log)
-            self.profile.after_step(self.trainer.steps.compiling, self.stepping.settle, log.say)
-            self._do_what_is_due(log)
-        except NotFinite as fault:
-            self._see_to(fault, log)
-        except OutOfMemory as error:
-            saved = self.trainer.saved
-            where = "from the beginning" if saved is None else f"from step {saved:,}"
-            raise UserError(f"{error} What that step left is not saved: the same command goes on {where}.") from error
-        except UserError as error:  # of data that can't be read
-            self._save_and_raise(error, log)
+    def _take_step(self) -> None:
+        with self.profile.step(self.progress.step + 1):
+            take_step(self.progress, self.rate, self.state.shapes, self.log)
+        self.profile.after_step(self.state.steps.compiling, self.progress.settle, self.log.say)
 
-    def _save_and_raise(self, error: UserError, log: TrainingLog) -> None:
-        """Save where the run stands, and end it; a fault of a step that was under way is seen to first."""
-        try:
-            self.stepping.settle()
-        except NotFinite as fault:
-            return self._see_to(fault, log)
-        saved = self.trainer.saved == self.step or self._save_if_possible(log)
-        where = f" The run is saved after step {self.step:,}; the same command goes on from there." if saved else ""
-        raise UserError(f"{error}{where}") from error
+    def _save_if_due(self) -> None:
+        by_clock = _over(self.config.save_checkpoints_secs, self.state.saved_at)
+        if by_clock or _due(self.progress.step, self.config.save_checkpoints_steps):
+            self.progress.settle()
+            self._try(self.state.save)
 
-    def _do_what_is_due(self, log: TrainingLog) -> None:
-        if _due(self.step, self.habits.save_every) or _over(self.habits.save_seconds, self.trainer.saved_at):
-            self.stepping.settle()
-            self._save_if_possible(log)
-        by_clock = _over(self.habits.eval_seconds, self.evaluated_at)
-        if self._evaluates and (by_clock or _due(self.step, self.habits.eval_every)):
-            self.stepping.settle()
-            self.profile.end(log.say)
-            try:
-                self._evaluate_on_the_way(log)
-            except UserError:
-                raise
-            except Exception:  # a fault of a metric, or of what is shown: what was learnt stays
-                if self.trainer.saved != self.step:
-                    self._save_if_possible(log)
-                raise
+    def _evaluate_if_due(self) -> None:
+        by_clock = _over(self.config.eval_throttle_seconds, self.evaluated_at)
+        if not self._evaluates or not (by_clock or _due(self.progress.step, self.config.local_eval_frequency)):
+            return
+        self.progress.settle()
+        self.profile.end(self.log.say)
+        try:
+            self._evaluate()
+        except UserError:
+            raise
+        except Exception:  # a fault of a metric, or of a summary: what was learnt stays
+            if self.state.saved != self.progress.step:
+                self._try(self.state.save)
+            raise
+
+    def _finish(self) -> list[Result]:
+        """Save, and evaluate in full; return the results, none where the loop does not evaluate or was stopped."""
+        if self.state.saved != self.progress.step:
+            self.state.save()
+        self.cluster.meet()  # a worker that leaves now leaves a run that is saved
+        results: list[Result] = []
+        if self.evaluating and not self.stop.asked and self.cluster.chief:
+            with suppress(Stopped):
+                results = self.state.evaluate(stop=self.stop)
+                self._report(results)
+        return results
 
     @property
     def _evaluates(self) -> bool:
-        """Whether this process evaluates on the way, and is not at the end."""
-        return self.cluster.chief and self.evaluating and self.step < self.until
+        """True if this process evaluates on the way, and is not at the end."""
+        return self.cluster.chief and self.evaluating and self.progress.step < self.until
 
-    def _see_to(self, fault: NotFinite, log: TrainingLog) -> None:
-        """Follow the policy on a step whose loss or gradient is not finite. Raises UserError to stop."""
-        multiplier = self.trainer.problems[fault.taken.problem].problem.loss_multiplier
-        blame = blamed(self.trainer.steps, fault.taken, multiplier)
-        if self.cluster.part != WHOLE_BATCH and not fault.taken.all_batches:
-            blame = f"Worker {self.cluster.index} has looked at its own rows. {blame}"
-        saved = int(self.cluster.from_chief(-1 if self.trainer.saved is None else self.trainer.saved))
-        action, why = self.policy.decide(fault.taken.step, None if saved < 0 else saved)
-        said = f"{fault} {blame}"
-        trainer = self.trainer
-        run = {"seed": trainer.seed, "train_steps": trainer.train_steps, "hparams": trainer.hparams.flat()}
+    def _handle(self, error: UserError) -> None:
+        """Continue after a fault where the policy allows it. Raises UserError to end training."""
+        if isinstance(error, NotFinite):
+            return self._follow_policy(error)
+        if isinstance(error, OutOfMemory):
+            saved = self.state.saved
+            where = "from the beginning" if saved is None else f"from step {saved:,}"
+            raise UserError(f"{error} That step is not saved: the same command continues {where}.") from error
+        try:  # data that can't be read: save, after a fault of a step that was in flight is handled
+            self.progress.settle()
+        except NotFinite as fault:
+            return self._follow_policy(fault)
+        step = self.progress.step
+        saved_now = self.state.saved == step or self._try(self.state.save)
+        where = f" The run is saved after step {step:,}; the same command continues from there." if saved_now else ""
+        raise UserError(f"{error}{where}") from error
+
+    def _follow_policy(self, fault: NotFinite) -> None:
+        """Do what the hparam not_finite says about a non-finite step. Raises UserError to stop."""
+        state, record = self.state, fault.record
+        multiplier = state.problems[record.problem].problem.loss_multiplier
+        blame = blamed(state.steps, record, multiplier)
+        if self.cluster.part != WHOLE_BATCH and not record.all_batches:
+            blame = f"Worker {self.cluster.index} has checked its own rows. {blame}"
+        saved = int(self.cluster.from_chief(-1 if state.saved is None else state.saved))
+        action, why = self.policy.decide(record.step, None if saved < 0 else saved)
+        message = f"{fault} {blame}"
+        run = {"seed": state.seed, "train_steps": state.train_steps, "hparams": state.hparams.flat()}
         if self.cluster.chief:
-            _if_possible(lambda: write_fault(self.output_dir, fault, blame, action, run), log)
+            self._try(lambda: write_fault(state.output_dir, fault, blame, action, run))
         if action == SKIP:
-            self.stepping.pass_over(fault.taken)
-            log.say(f"{said} It is skipped.")
-            self._do_what_is_due(log)
+            self.progress.skip(record)
+            self.log.say(f"{message} It is skipped.")
+            self._save_if_due()
+            self._evaluate_if_due()
         elif action == ROLLBACK:
-            positions = self.stepping.positions | fault.taken.behind
-            self.trainer.restore(checkpoint.path_of(self.output_dir, saved))
-            self.stepping.place(self.step, positions)
-            log.say(f"{said} The run goes back to step {self.step}, and on with the data behind that batch.")
+            positions = self.progress.positions | record.behind
+            state.restore(checkpoint.path_of(state.output_dir, saved))
+            self.progress.place(self.progress.step, positions)
+            self.log.say(
+                f"{message} The run goes back to step {self.progress.step}, and on with the data behind that batch."
+            )
         else:
-            is_saved = self.trainer.saved == self.step or self._save_if_possible(log)
+            is_saved = state.saved == self.progress.step or self._try(state.save)
             self.cluster.meet()
-            again = "The run is saved as it stood before, so that the same command takes that step again. "
+            again = "The run is saved as it was before that step, so that the same command takes it again. "
             raise UserError(
-                f"{said} {why}{again if is_saved else ''}A lower learning_rate or clip_grad_norm may help; "
-                "--hparams=not_finite=skip passes over such steps."
+                f"{message} {why}{again if is_saved else ''}A lower learning_rate or clip_grad_norm may help; "
+                "--hparams=not_finite=skip skips such steps."
             )
 
-    def _evaluate_on_the_way(self, log: TrainingLog) -> None:
-        compiled = self.trainer.steps.compiling
+    def _evaluate(self) -> None:
+        compiled = self.state.steps.compiling
         try:
-            results = self.trainer.results(list(self.trainer.problems), permuted=False, stop=self.stop)
+            results = self.state.results(list(self.state.problems), permuted=False, stop=self.stop)
         except Stopped:
             return
-        self._tell(log, results, self.trainer.steps.compiling - compiled)
-        self.evaluated, self.evaluated_at = self.step, time.monotonic()
+        self._report(results, self.state.steps.compiling - compiled)
+        self.evaluated, self.evaluated_at = self.progress.step, time.monotonic()
 
-    def _tell(self, log: TrainingLog, results: Sequence[Result], compiling: float = 0.0) -> None:
-        """Log an evaluation: its metrics, whether it is the best so far, and what there is to see of each problem.
+    def _report(self, results: Sequence[Result], compiling: float = 0.0) -> None:
+        """Log an evaluation, keep the best checkpoint, write the results and the summaries of each problem.
 
-        Its file comes behind the best checkpoint: a process that finds the file has no evaluation to repeat.
+        The file of results is written after the best checkpoint: a process that finds it need not evaluate again.
         """
-        log.evaluation(self.step, {result.problem: result.metrics for result in results}, compiling)
+        state, step = self.state, self.progress.step
+        self.log.evaluation(step, {result.problem: result.metrics for result in results}, compiling)
         for result in results:
-            log.corrupt(self.step, result.problem, result.corrupt)
-        self._keep_if_best(log, results)
-        _if_possible(lambda: write_results(self.output_dir, self.step, results), log)
-        if self.habits.exhibit:
-            with self.trainer.averaged():
-                for name, ready in self.trainer.problems.items():
+            self.log.corrupt(step, result.problem, result.corrupt)
+        self._keep_if_best(results)
+        self._try(lambda: write_results(state.output_dir, step, results))
+        if self.config.summaries:
+            with state.averaged():
+                for name, ready in state.problems.items():
                     if self.stop.asked:
                         break
-                    log.exhibit(self.step, name, exhibit(self.trainer.looker, ready, fixed_example(ready)))
+                    self.log.exhibit(step, name, exhibit(state.activations, ready, fixed_example(ready)))
 
-    def _keep_if_best(self, log: TrainingLog, results: Sequence[Result]) -> None:
-        best = self.trainer.best
+    def _keep_if_best(self, results: Sequence[Result]) -> None:
+        best, step = self.state.best, self.progress.step
         if best is None or not best.is_better(score := best.aim.score(results)):
             return
-        saved = self.trainer.saved == self.step or self._save_if_possible(log)
-        path = checkpoint.path_of(self.output_dir, self.step)
-        if saved and _if_possible(lambda: best.keep(path, self.step, score), log):
-            log.say(f"The best so far: {self.habits.best_metric} is {score:.4g}; kept in {best.folder}.")
+        saved = self.state.saved == step or self._try(self.state.save)
+        path = checkpoint.path_of(self.state.output_dir, step)
+        if saved and self._try(lambda: best.keep(path, step, score)):
+            self.log.say(f"The best so far: {self.config.best_metric} is {score:.4g}; kept in {best.folder}.")
 
-    def _save_if_possible(self, log: TrainingLog) -> bool:
-        return _if_possible(self.trainer.save, log)
-
-
-def _if_possible(write: Callable[[], object], log: TrainingLog) -> bool:
-    """Write; if that fails (a full disk, a folder that is read-only), say so and let training go on."""
-    try:
-        write()
-    except NotFinite:
-        raise
-    except UserError as error:
-        log.say(f"{error} Training goes on.")
-        return False
-    return True
+    def _try(self, write: Callable[[], object]) -> bool:
+        """Write; if that fails (a full disk, a read-only folder), say so and let training continue."""
+        try:
+            write()
+        except NotFinite:
+            raise
+        except UserError as error:
+            self.log.say(f"{error} Training goes on.")
+            return False
+        return True
 
 
 def _due(step: int, every: int) -> bool:

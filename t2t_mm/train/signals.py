@@ -69,8 +69,8 @@ class StoppableEvaluator:
     def __init__(self, steps: EvaluatesBatches, stop: Stop) -> None:
         self._steps, self._stop = steps, stop
 
-    def judge(self, batch: Batch, metrics: Sequence[str]) -> dict[str, np.ndarray]:
+    def evaluate_batch(self, batch: Batch, metrics: Sequence[str]) -> dict[str, np.ndarray]:
         """As in the contract. Raises Stopped."""
         if self._stop.asked:
             raise Stopped
-        return self._steps.judge(batch, metrics)
+        return self._steps.evaluate_batch(batch, metrics)

@@ -15,6 +15,7 @@ from t2t_mm.errors import UserError
 from t2t_mm.hparam_set import HparamSet
 from t2t_mm.problem import TRAIN
 from t2t_mm.registry import PROBLEMS
+from t2t_mm.run_config import RunConfig
 from t2t_mm.train.memory.first_use import is_for_want_of_memory
 from t2t_mm.train.memory.memory_limit import Ended, forget_peak, peak, watched
 
@@ -27,12 +28,10 @@ Watch = Callable[..., Ended]
 class TrialStep:
     """What is tried: the run, and what its processes do first, such as loading plugins."""
 
-    problems: tuple[str, ...]
+    config: RunConfig
     hparams: HparamSet
     data_dir: Path
-    seed: int = 0
     start: Callable[[], object] | None = None
-    left_out: tuple[str, ...] = ()  # parts of the net that the run does without
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,7 @@ def try_out(trial: TrialStep, limit: int | None, watch: Watch = watched) -> list
     asked = trial.hparams.data.batch_size
     smaller = sorted({max(1, asked >> halvings) for halvings in range(1, SMALLER + 1)} | {1} - {asked})
     tried: list[TrialResult] = []
-    left = list(trial.problems)
+    left = list(trial.config.problems)
     while left:
         fits, over = _in_a_process(trial, [(name, asked) for name in left], limit, watch)
         tried += [TrialResult(fit.problem, asked, fit) for fit in fits]
@@ -125,19 +124,17 @@ def take(
         from t2t_mm.train.trainer import Trainer
 
         share_cores(trial.hparams.training.batches_at_once, lambda line: None)
-        ready = {name: open_problem(name, PROBLEMS[name], trial.data_dir) for name in trial.problems}
+        ready = {name: open_problem(name, PROBLEMS[name], trial.data_dir) for name in trial.config.problems}
         with tempfile.TemporaryDirectory() as nowhere:
-            left_out = trial.left_out
-            run = Trainer(ready, trial.hparams, Path(nowhere), seed=trial.seed, train_steps=1, left_out=left_out)
+            run = Trainer(ready, trial.hparams, replace(trial.config, output_dir=Path(nowhere), train_steps=1))
         send(("built", None))
         for name, batch_size in tries:
             hparams = replace(trial.hparams.data, batch_size=batch_size)
-            batch = Batches(ready[name], TRAIN, hparams, trial.seed, training=True).largest()
+            batch = Batches(ready[name], TRAIN, hparams, run.seed, training=True).largest()
             forget_peak()
             started = time.perf_counter()
-            others = [batch] * (trial.hparams.training.accumulate_batches - 1)
-            stepped = run.steps.train(batch, 1, 0.0, ready[name].problem.loss_multiplier, others)
-            nats = float(stepped.nats)
+            batches = [batch] * trial.hparams.training.accumulate_batches
+            nats = float(run.steps.train(batches, 1, 0.0, ready[name].problem.loss_multiplier).nats)
             shapes = {
                 feature: max((array.shape for array in arrays.values()), key=len)
                 for feature, arrays in batch.arrays.items()

@@ -9,7 +9,7 @@ from t2t_mm.errors import UnknownName, UserError
 from t2t_mm.evaluation.baselines import BaselineComparison
 from t2t_mm.evaluation.results import Result
 from t2t_mm.train import checkpoint
-from t2t_mm.train.best_checkpoint import Aim, Best
+from t2t_mm.train.best_checkpoint import Aim, BestCheckpoint
 
 METRICS = {"ende": ["neg_log_perplexity", "accuracy"], "shapes": ["neg_log_perplexity", "accuracy", "accuracy_top5"]}
 
@@ -62,7 +62,7 @@ def saved(tmp_path):
 
 
 def test_the_best_one_stays_when_the_run_removes_its_own(tmp_path, saved):
-    best = Best(tmp_path, "ende/accuracy", METRICS, 0.0)
+    best = BestCheckpoint(tmp_path, "ende/accuracy", METRICS, 0.0)
     assert best.is_better(-5.0) and not best.is_better(math.nan)
     best.keep(saved[2], 2, 0.5)
     assert not best.is_better(0.5) and best.is_better(0.51)
@@ -77,18 +77,18 @@ def test_the_best_one_stays_when_the_run_removes_its_own(tmp_path, saved):
 def test_what_a_kill_left_half_written_goes_with_the_next_best_one(tmp_path, saved):
     (tmp_path / "best" / ".partial-abc").mkdir(parents=True)
     (tmp_path / "best" / ".partial-abc" / "model.ckpt-1.safetensors").touch()
-    Best(tmp_path, "ende/accuracy", METRICS, 0.0).keep(saved[4], 4, 0.5)
+    BestCheckpoint(tmp_path, "ende/accuracy", METRICS, 0.0).keep(saved[4], 4, 0.5)
     assert sorted(path.name for path in (tmp_path / "best").iterdir()) == ["best.json", saved[4].name]
 
 
 def test_it_is_known_to_a_run_that_goes_on_with_the_same_metric_alone(tmp_path, saved):
-    Best(tmp_path, "ende/accuracy", METRICS, 0.0).keep(saved[4], 4, 0.5)
-    again = Best(tmp_path, "ende/accuracy", METRICS, 0.0)
+    BestCheckpoint(tmp_path, "ende/accuracy", METRICS, 0.0).keep(saved[4], 4, 0.5)
+    again = BestCheckpoint(tmp_path, "ende/accuracy", METRICS, 0.0)
     assert (again.record.step, again.record.score) == (4, 0.5)
-    assert Best(tmp_path, "shapes/accuracy", METRICS, 0.0).is_better(0.1)
+    assert BestCheckpoint(tmp_path, "shapes/accuracy", METRICS, 0.0).is_better(0.1)
 
 
 def test_a_little_better_is_not_better_where_more_is_asked(tmp_path, saved):
-    best = Best(tmp_path, "ende/accuracy", METRICS, 0.1)
+    best = BestCheckpoint(tmp_path, "ende/accuracy", METRICS, 0.1)
     best.keep(saved[2], 2, 0.5)
     assert not best.is_better(0.59) and best.is_better(0.61)

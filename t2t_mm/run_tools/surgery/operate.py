@@ -58,8 +58,8 @@ def operate(
 
     Raises UserError for a model that cannot learn a problem, changes of other hparams, or what training would refuse.
     """
-    random.seed(config.seed)  # Keras draws from it for initial weights
-    net = Net(config.problems, config.hparams, config.left_out)
+    random.seed(config.run_config.random_seed or 0)  # Keras draws from it for initial weights
+    net = Net(config.problems, config.hparams, config.run_config.left_out)
     for ready in (new or {}).values():
         check_positions(ready, net.longest, config.hparams.data)
     net.build()
@@ -135,7 +135,7 @@ def write(run: Trained, operated: Operated, output_dir: Path, data_dir: Path | N
 
 def _mixer(config: RunRecord) -> Mixer:
     some = ProblemFacts(examples=1, batches=1, tokens=1, unigram_nats=1.0)  # rates do not matter here
-    return Mixer(dict.fromkeys(config.problems, some), config.hparams.training, config.seed)
+    return Mixer(dict.fromkeys(config.problems, some), config.hparams.training, config.run_config.random_seed or 0)
 
 
 def _mixing(there: Mapping[str, Any], here: Mapping[str, Any]) -> dict[str, Any]:
@@ -154,7 +154,7 @@ def _gin(run: Trained, config: RunRecord) -> str:
     path = run.folder / GIN
     said = _still_so(path.read_text(encoding="utf-8"), config).rstrip() if path.is_file() else ""
     bindings: dict[str, Any] = {"run.problems": "-".join(config.problems)}
-    bindings |= {"run.left_out": config.left_out} if config.left_out else {}
+    bindings |= {"run.left_out": config.run_config.left_out} if config.run_config.left_out else {}
     bindings |= changed_hparams(run.config.hparams, config.hparams)
     ours = [f"# t2t-mm-surgery made this run of {run.checkpoint}.", *(f"{n} = {v!r}" for n, v in bindings.items())]
     return "\n".join([*([said, ""] if said else []), *ours]) + "\n"

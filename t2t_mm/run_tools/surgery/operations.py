@@ -70,7 +70,9 @@ def add(run: Trained, new: Mapping[str, GeneratedProblem]) -> RunRecord:
             **{split: one for ready in new.values() for split, one in ready.fingerprints.items()},
         },
         files={**config.files, **{file: one for ready in new.values() for file, one in _files(ready).items()}},
-        left_out=_still_left_out(config, problems, new),
+        run_config=replace(
+            config.run_config, problems=tuple(problems), left_out=_still_left_out(config, problems, new)
+        ),
     )
 
 
@@ -112,7 +114,8 @@ def extract(run: Trained, net: Net, ready: GeneratedProblem, experts: Mapping[st
     paths = {weight.path for weight in net.weights}
     unread = parts_of(paths - read_by(net, ready), paths)
     hparams = with_experts(alone.hparams, net, experts) if experts else alone.hparams
-    return replace(alone, hparams=hparams, left_out=_of_nets(alone.problems, {*alone.left_out, *unread}))
+    left_out = _of_nets(alone.problems, {*alone.run_config.left_out, *unread})
+    return replace(alone, hparams=hparams, run_config=replace(alone.run_config, left_out=left_out))
 
 
 def with_changes(config: RunRecord, changes: str, paths: Sequence[str]) -> tuple[RunRecord, list[str]]:
@@ -186,7 +189,9 @@ def with_only(config: RunRecord, names: Sequence[str]) -> RunRecord:
         target_ratios={name: config.target_ratios[name] for name in names},
         records={split: one for split, one in config.records.items() if split.partition(" ")[0] in problems},
         files={file: one for file, one in config.files.items() if file in files},
-        left_out=_of_nets(problems, config.left_out),
+        run_config=replace(
+            config.run_config, problems=tuple(problems), left_out=_of_nets(problems, config.run_config.left_out)
+        ),
     )
 
 
@@ -201,13 +206,13 @@ def _still_left_out(
     config: RunRecord, problems: Mapping[str, Signature], new: Mapping[str, GeneratedProblem]
 ) -> tuple[str, ...]:
     """What the run does without and goes on to do without, as none of the `new` problems reads it either."""
-    if not config.left_out:
+    if not config.run_config.left_out:
         return ()
     net = Net(problems, config.hparams)
     net.build()
     paths = {weight.path for weight in net.weights}
     read = {path for ready in new.values() for path in read_by(net, ready)}
-    return parts_of(covered(paths, config.left_out) - read, paths)
+    return parts_of(covered(paths, config.run_config.left_out) - read, paths)
 
 
 def _files(ready: GeneratedProblem) -> dict[str, str]:

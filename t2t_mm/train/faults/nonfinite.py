@@ -61,7 +61,7 @@ def write_fault(output_dir: Path, fault: NotFinite, blame: str, policy: str, run
 
     `run` says beside the batches what the step depends on: "seed", "train_steps" and "hparams". replay.py reads it.
     """
-    taken = fault.taken
+    taken = fault.record
     content = {
         "step": taken.step,
         "problem": taken.problem,

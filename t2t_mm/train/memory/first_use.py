@@ -149,11 +149,11 @@ class GuardedEvaluator:
     def __init__(self, steps: EvaluatesBatches, uses: NewShapes, step: int) -> None:
         self._steps, self._uses, self._step = steps, uses, step
 
-    def judge(self, batch: Batch, metrics: Sequence[str]) -> dict[str, np.ndarray]:
+    def evaluate_batch(self, batch: Batch, metrics: Sequence[str]) -> dict[str, np.ndarray]:
         """As in the contract. Raises UserError when memory gives out; weights then stand as they were."""
         try:
             with self._uses.of("the evaluation of", self._step, [batch]):
-                return self._steps.judge(batch, metrics)
+                return self._steps.evaluate_batch(batch, metrics)
         except OutOfMemory as error:
             raise UserError(str(error)) from error
 

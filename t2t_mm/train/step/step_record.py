@@ -1,4 +1,4 @@
-"""One training step as it was taken: its batches, what it computed, and the error of a step that is not finite."""
+"""One training step as it was taken: its micro-batches, its results, and the error of a non-finite step."""
 
 from dataclasses import dataclass
 
@@ -12,13 +12,13 @@ NAMED = 5  # examples that a message names
 
 @dataclass(frozen=True)
 class StepRecord:
-    """A step that was taken, or begun; where workers take a problem each, one worker's part in it."""
+    """A step that was taken, or begun; where each worker takes a problem of its own, one worker's part in it."""
 
     step: int
-    batches: tuple[Batch, ...]
-    stepped: StepResult
+    batches: tuple[Batch, ...]  # its micro-batches, all of one problem
+    result: StepResult
     worker: int = 0
-    all_batches: tuple[tuple[Batch, ...], ...] = ()  # by worker, where they take a problem each
+    all_batches: tuple[tuple[Batch, ...], ...] = ()  # by worker, where each takes a problem of its own
 
     @property
     def problem(self) -> str:
@@ -26,7 +26,7 @@ class StepRecord:
 
     @property
     def first(self) -> int:
-        """How many batches of the step come before, which are other workers'."""
+        """The number of micro-batches of the step that come before these, which are other workers'."""
         return sum(map(len, self.all_batches[: self.worker]))
 
     @property
@@ -41,15 +41,15 @@ class StepRecord:
 
     @property
     def ids(self) -> list[str]:
-        """The examples that it read."""
+        """The ids of its examples."""
         return [id for batch in self.batches for id in batch.ids]
 
     @property
-    def told(self) -> StepMetrics:
-        """What the log takes note of."""
-        targets, said = sum(batch.targets for batch in self.batches), self.stepped
-        overflow = [share for name, share in said.reports.items() if name.endswith("/overflow")]
-        return StepMetrics(self.problem, said.nats, targets, said.gradient_norm, overflow)
+    def metrics(self) -> StepMetrics:
+        """Its figures for the log."""
+        targets, result = sum(batch.targets for batch in self.batches), self.result
+        overflow = [share for name, share in result.reports.items() if name.endswith("/overflow")]
+        return StepMetrics(self.problem, result.nats, targets, result.gradient_norm, overflow)
 
     @property
     def _all(self) -> list[Batch]:
@@ -57,12 +57,13 @@ class StepRecord:
 
 
 class NotFinite(UserError):
-    """A step's loss or gradient is not finite. It and what came after it moved nothing; the run stands before it."""
+    """A step's loss or gradient is non-finite. The step, and any after it, moved nothing; the run stands before it."""
 
-    def __init__(self, taken: StepRecord) -> None:
-        self.taken = taken
-        self.nats, self.norm = float(taken.stepped.nats), float(taken.stepped.gradient_norm)
-        loss = f"The loss of {taken.problem} is {self.nats} and its gradient's norm {self.norm}"
-        named = f"{', '.join(taken.ids[:NAMED])}{f' and {len(taken.ids) - NAMED} more' if taken.ids[NAMED:] else ''}"
-        shapes = dict.fromkeys(f"{name} {shape}" for batch in taken.batches for name, shape in batch.shapes.items())
-        super().__init__(f"{loss} at step {taken.step}, in a batch of {', '.join(shapes)}, on examples {named}.")
+    def __init__(self, record: StepRecord) -> None:
+        self.record = record
+        self.nats, self.norm = float(record.result.nats), float(record.result.gradient_norm)
+        loss = f"The loss of {record.problem} is {self.nats} and its gradient's norm {self.norm}"
+        more = len(record.ids) - NAMED
+        examples = f"{', '.join(record.ids[:NAMED])}{f' and {more} more' if more > 0 else ''}"
+        shapes = dict.fromkeys(f"{name} {shape}" for batch in record.batches for name, shape in batch.shapes.items())
+        super().__init__(f"{loss} at step {record.step}, in a batch of {', '.join(shapes)}, on examples {examples}.")

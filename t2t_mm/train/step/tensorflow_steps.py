@@ -1,7 +1,7 @@
 """Steps as TensorFlow graphs.
 
-Batch and length are left open in the signature, so a kind is traced once: tracing is the hidden cost of a joint run,
-seconds for each trace.
+Batch size and length are left open in the signature, so that a kind of problem is traced once: tracing takes seconds,
+and a joint run has many kinds.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,101 +10,117 @@ from typing import Any
 import tensorflow as tf
 
 from t2t_mm.hparam_set import TrainingHparams
-from t2t_mm.layers.replicas import ALONE as ONE
+from t2t_mm.layers.replicas import ALONE as ONE_REPLICA
 from t2t_mm.layers.replicas import Replicas
 from t2t_mm.models.net import Net
 from t2t_mm.train.distributed.cluster import ALONE, Cluster
 from t2t_mm.train.optim.optimizer import Optimizer
 from t2t_mm.train.step.compiler import Program, Specs, StepCompiler
+from t2t_mm.train.step.parallel_microbatches import gradients_in_parallel
 from t2t_mm.train.step.shared_graphs import SharedGraphs
+from t2t_mm.train.step.step_input import Gradients, StepInput
 
-GIVEN = [tf.TensorSpec([], dtype) for dtype in ("int32", "float32", "uint32", "float32")]  # command to share
-RATE = tf.TensorSpec([], "float32")
+COMMAND, RATE = tf.TensorSpec([], "int32"), tf.TensorSpec([], "float32")
 
 
 class TensorFlowCompiler(StepCompiler):
-    """One graph for each kind, for all shapes. Several kinds share the graphs of encoder and decoder."""
+    """One graph for each kind of problem, for all shapes. Several kinds share the graphs of encoder and decoder."""
 
-    def __init__(self, net: Net, optimizer: Optimizer, hparams: TrainingHparams, cluster: Cluster = ALONE) -> None:
-        super().__init__(net, optimizer, hparams, cluster)
+    def __init__(
+        self,
+        net: Net,
+        optimizer: Optimizer,
+        hparams: TrainingHparams,
+        cluster: Cluster = ALONE,
+        *,
+        accumulates: bool | None = None,
+    ) -> None:
+        super().__init__(net, optimizer, hparams, cluster, accumulates=accumulates)
         if len({net.kind(problem) for problem in net.signatures}) > 1:  # an inner function takes memory of its own
             self.inner = SharedGraphs()
 
-    def train(self, problem: str, specs: Specs) -> Program:
-        @tf.function(input_signature=[*self.given(specs), RATE], autograph=False, jit_compile=False)
-        def run(*given: Any) -> Any:
-            self.traced += 1
-            return self.cluster.together(step)(*given)
+    @property
+    def parallel(self) -> int:
+        return self.hparams.batches_at_once
 
-        def step(features: Any, command: Any, *rest: Any) -> Any:
-            *given, rate = rest
-            gradients, nats, reports, moved, share = self.found(problem, specs, features, command, *given)
-            gradients, nats = self.whole(gradients, nats, share, command)
+    def update(self, problem: str, specs: Specs) -> Program:
+        def step(batches: tuple[StepInput, ...], rate: Any) -> Any:
+            self.traced += 1
+            command = batches[0].command
+            if len(batches) == 1:
+                last = self.gradients_of(problem, batches[0], self.cluster.replicas)
+            else:
+                last = gradients_in_parallel(self.gradients_of, problem, batches, input_specs(specs))
+            gradients, nats = self.combine(last, command)
             norm = tf.linalg.global_norm(list(gradients.values()))
-            with tf.control_dependencies([*reports.values(), *moved.values()]):  # nothing moves if a worker is gone
-                sound = self.sound.value * tf.cast(tf.math.is_finite(norm + nats), "float32")
-            self.sound.assign(sound)
+            with tf.control_dependencies([*last.reports.values(), *last.moved.values()]):  # none if a worker is lost
+                all_finite = self.all_finite.value * tf.cast(tf.math.is_finite(norm + nats), "float32")
+            self.all_finite.assign(all_finite)
 
             def move() -> Any:
                 self.optimizer.apply(self.clipped(gradients, norm), rate, command)
-                return sound
+                return all_finite
 
-            tf.cond(sound > 0.0, move, lambda: sound)
-            self.follow(moved, sound)
-            for name in (*gradients, "nats") if self.gathered else ():
-                self.gathered[name].assign(tf.zeros_like(self.gathered[name].value))
-            return nats, norm, reports
+            tf.cond(all_finite > 0.0, move, lambda: all_finite)
+            self.assign_moved(last.moved, all_finite)
+            for name in (*gradients, "nats") if self.accumulated else ():
+                self.accumulated[name].assign(tf.zeros_like(self.accumulated[name].value))
+            return nats, norm, last.reports
 
-        return run
+        return self._program(step, [self._signature(specs), RATE])
 
-    def gather(self, problem: str, specs: Specs) -> Program:
-        @tf.function(input_signature=self.given(specs), autograph=False, jit_compile=False)
-        def run(*given: Any) -> None:
+    def accumulate(self, problem: str, specs: Specs) -> Program:
+        def step(batches: tuple[StepInput, ...]) -> None:
             self.traced += 1
-            self.cluster.together(step)(*given)
+            if len(batches) == 1:
+                sums = self.gradients_of(problem, batches[0], self.cluster.replicas)
+            else:
+                sums = gradients_in_parallel(self.gradients_of, problem, batches, input_specs(specs))
+            for name, value in (sums.by_path | {"nats": sums.nats}).items():
+                self.accumulated[name].value.assign_add(sums.share * value)
 
-        def step(*given: Any) -> None:
-            gradients, nats, _, _, share = self.found(problem, specs, *given)
-            for name, value in (gradients | {"nats": nats}).items():
-                self.gathered[name].value.assign_add(share * value)
+        return self._program(step, [self._signature(specs)])
 
-        return run
+    def evaluate(self, problem: str, metrics: Sequence[str], specs: Specs) -> Program:
+        def step(features: Any, command: Any) -> Any:
+            self.traced += 1
+            return self.metric_sums(problem, metrics, features, command)
 
-    def given(self, specs: Specs) -> list[Any]:
-        """The signature of what `gather` takes, and `train` before the rate."""
-        return [signature(specs), *GIVEN]
+        return tf.function(step, [feature_specs(specs), COMMAND], autograph=False, jit_compile=False)
 
-    def found(self, problem: str, specs: Specs, *given: Any) -> tuple[Any, ...]:
-        """What `gradients` gives for that, and the share of the step that it is."""
-        *batch, share = given
-        return *self.gradients(problem, *batch, replicas=self.cluster.replicas), share
-
-    def gradients(
-        self, problem: str, *given: Any, replicas: Replicas = ONE
-    ) -> tuple[dict[str, Any], Any, dict[str, Any], dict[str, Any]]:
+    def gradients_of(self, problem: str, batch: StepInput, replicas: Replicas = ONE_REPLICA) -> Gradients:
         weights = {path: weight.value for path, weight in self.optimizer.weights.items()}
+        forward = self.forward(batch, replicas)
+        smoothing = self.hparams.label_smoothing
         with tf.GradientTape() as tape:
-            objective, nats, reports, moved = self.objective(problem, *given, replicas=replicas)
-        found = zip(weights, tape.gradient(objective, list(weights.values())), strict=True)
-        return {path: tf.convert_to_tensor(one) for path, one in found if one is not None}, nats, reports, moved
+            objective, nats = self.net.objective(
+                problem, batch.features, batch.command, forward, batch.multiplier, smoothing
+            )
+        pairs = zip(weights, tape.gradient(objective, list(weights.values())), strict=True)
+        by_path = {path: tf.convert_to_tensor(one) for path, one in pairs if one is not None}
+        return Gradients(by_path, nats, forward.reports, forward.moved, batch.share)
 
     def clipped(self, gradients: Mapping[str, Any], norm: Any) -> Mapping[str, Any]:
         """As in the contract; gradients that are short enough are passed on as they are, not multiplied by one."""
         most, shrink = self.hparams.clip_grad_norm, super().clipped
         return tf.cond(norm > most, lambda: dict(shrink(gradients, norm)), lambda: dict(gradients))
 
-    def judge(self, problem: str, metrics: Sequence[str], specs: Specs) -> Program:
-        @tf.function(input_signature=[signature(specs), GIVEN[0]], autograph=False, jit_compile=False)
-        def run(features: Any, command: Any) -> Any:
-            self.traced += 1
-            return self.sums(problem, metrics, features, command)
+    def _signature(self, specs: Specs) -> tuple[StepInput, ...]:
+        return (input_specs(specs),) * self.parallel
 
-        return run
+    def _program(self, step: Program, signature: Sequence[Any]) -> Program:
+        return tf.function(self.cluster.together(step), signature, autograph=False, jit_compile=False)
 
 
-def signature(specs: Specs) -> dict[str, dict[str, tf.TensorSpec]]:
-    """What a program of a step on batches of `specs` takes of them."""
+def feature_specs(specs: Specs) -> dict[str, dict[str, tf.TensorSpec]]:
+    """Return the tensor specifications of the features of a batch."""
     return {
         feature: {array: tf.TensorSpec(spec.shape, spec.dtype) for array, spec in arrays.items()}
         for feature, arrays in specs.items()
     }
+
+
+def input_specs(specs: Specs) -> StepInput:
+    """Return the tensor specifications of one micro-batch."""
+    command, multiplier, seed, share = (tf.TensorSpec([], dtype) for dtype in ("int32", "float32", "uint32", "float32"))
+    return StepInput(feature_specs(specs), command, multiplier, seed, share)
