@@ -65,7 +65,7 @@ def train(hparams: HparamSet, options: argparse.Namespace) -> None:
     adam = Optimizer(net.trainable_variables, net.commands, hparams.training)
     steps = Steps(net, adam, {"text": SPECS}, hparams.training, seed=0)
     given = [made_batch(options.rows, options.length, options.vocabulary, seed) for seed in range(4)]
-    first, taken, handed = timed(lambda i: steps.train(given[i % 4], i, RATE, 1.0).nats, options.steps)
+    first, taken, handed = timed(lambda i: steps.train([given[i % 4]], i, RATE, 1.0).nats, options.steps)
     tokens = options.rows * options.length
     useful = 3 * forward_flops(net, hparams, options.rows, options.length)
     precision = hparams.training.precision

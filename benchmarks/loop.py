@@ -37,6 +37,7 @@ def main() -> None:
     float(tf.function(lambda x: tf.reduce_sum(x @ x))(tf.ones((64, 64))))
     start = resident()
     from t2t_mm import runs
+    from t2t_mm.run_config import RunConfig
     from t2t_mm.train.logs.training_log import TrainingLog
     from t2t_mm.train.step.tensorflow_steps import TensorFlowCompiler
 
@@ -63,7 +64,7 @@ def main() -> None:
         noted(self, step, told, seconds, waited, *rest)
 
     with tempfile.TemporaryDirectory() as folder:
-        run = runs.run(
+        config = RunConfig(
             problems=problem_names(options.problems),
             hparams_set=options.hparams_set,
             hparams=options.hparams,
@@ -73,7 +74,8 @@ def main() -> None:
             train_steps=options.steps,
             save_checkpoints_secs=0,
         )
-        with patch.object(TensorFlowCompiler, "train", timed), patch.object(TrainingLog, "step", note):
+        run = runs.run(config)
+        with patch.object(TensorFlowCompiler, "update", timed), patch.object(TrainingLog, "step", note):
             ends[0] = time.perf_counter()
             run.trainer.train()
     show(inside, whole)

@@ -38,12 +38,13 @@ def main() -> None:
 def measure(hparams_set: str, options: argparse.Namespace) -> None:
     """Print the row of one hparam set."""
     from t2t_mm import runs
+    from t2t_mm.run_config import RunConfig
     from t2t_mm.train import checkpoint
     from t2t_mm.train.logs.training_log import TrainingLog
 
     folder = options.work_dir / "saving"
     shutil.rmtree(folder, ignore_errors=True)
-    trainer = runs.run(
+    config = RunConfig(
         problems=problem_names(options.problems),
         hparams_set=hparams_set,
         hparams=options.hparams,
@@ -53,7 +54,8 @@ def measure(hparams_set: str, options: argparse.Namespace) -> None:
         train_steps=max(1, options.steps),
         save_checkpoints_secs=0,
         keep_checkpoint_max=1,
-    ).trainer
+    )
+    trainer = runs.run(config).trainer
     steps: list[float] = []
     noted = TrainingLog.step
 

@@ -97,7 +97,7 @@ def stepping(problems: int, hparams: HparamSet, options: argparse.Namespace) -> 
     steps = Steps(net, optimizer, {"text": SPECS}, hparams.training, seed=0)
     batch = made_batch(options.rows, options.length, WORDS.size, 0)
     counter = iter(range(10**9))
-    return net, lambda: float(np.asarray(steps.train(batch, next(counter), RATE, 1.0).nats))
+    return net, lambda: float(np.asarray(steps.train([batch], next(counter), RATE, 1.0).nats))
 
 
 def stream_rate() -> float:

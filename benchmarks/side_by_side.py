@@ -103,7 +103,7 @@ def serve(there: Connection, options: dict[str, object], parts: int, at_once: in
         for _ in range(STEPS):
             step += 1
             batches = [made_batch(rows // parts, length, vocabulary, seed) for seed in range(step, step + parts)]
-            float(steps.train(batches[0], step, RATE, 1.0, batches[1:]).nats)
+            float(steps.train(batches, step, RATE, 1.0).nats)
         there.send(step)
 
 

@@ -71,7 +71,7 @@ def main() -> None:
 
     def step() -> None:
         index = next(counter)
-        float(steps.train(given[index % 4], index, RATE, 1.0).nats)
+        float(steps.train([given[index % 4]], index, RATE, 1.0).nats)
 
     parts = parts_of(net, optimizer, rows, length)
     calls: dict[Any, Call] = {"step": step}

@@ -23,7 +23,8 @@ from t2t_mm.data.input.generated_problem import GeneratedProblem, open_problem
 from t2t_mm.decoding.answers import Decoded
 from t2t_mm.problem import DEV
 from t2t_mm.registry import HPARAM_SETS, PROBLEMS
-from t2t_mm.train.trainer import Habits, Trainer
+from t2t_mm.run_config import RunConfig
+from t2t_mm.train.trainer import Trainer
 
 
 def main() -> None:
@@ -49,10 +50,13 @@ def main() -> None:
     trainer = Trainer(
         {options.problem: ready},
         hparams,
-        options.work_dir / f"run-{options.random_seed}",
-        seed=options.random_seed,
-        train_steps=options.train_steps,
-        habits=Habits(save_seconds=0, keep=1),
+        RunConfig(
+            output_dir=options.work_dir / f"run-{options.random_seed}",
+            random_seed=options.random_seed,
+            train_steps=options.train_steps,
+            save_checkpoints_secs=0,
+            keep_checkpoint_max=1,
+        ),
     )
     parameters = sum(int(np.prod(weight.shape)) for weight in trainer.net.trainable_variables)
     print(

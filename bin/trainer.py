@@ -87,7 +87,7 @@ def trainer_parser() -> Parser:
     """Return the parser of t2t-mm-trainer: a flag for each field of RunConfig. Flags that are not given are absent."""
     parser = Parser(
         TRAINER,
-        "Train one model on several problems at once, and evaluate each. Continues the run in --output_dir if it has one.",
+        "Train one model on several problems at once and evaluate each. A run that --output_dir holds is continued.",
         "t2t-mm-trainer --problems=builtin --hparams_set=multimodel_demo --train_steps=300",
     )
     group, add = "", parser.add_argument

@@ -105,6 +105,7 @@ def untrained_run(tmp_path_factory: pytest.TempPathFactory, scrambled: Callable[
     from t2t_mm.models.multimodel.hparams import MultiModelHparams
     from t2t_mm.models.net import Net
     from t2t_mm.registry import PROBLEMS
+    from t2t_mm.run_config import RunConfig
     from t2t_mm.train import checkpoint
 
     folder = tmp_path_factory.mktemp("untrained") / "run"
@@ -119,7 +120,7 @@ def untrained_run(tmp_path_factory: pytest.TempPathFactory, scrambled: Callable[
         hidden_size=16, encoder_blocks=1, mixer_blocks=1, decoder_blocks=1, experts=0, attention=False
     )
     config = run_directory.RunRecord(
-        hparams_set="",
+        run_config=RunConfig(problems=tuple(problems), random_seed=0),
         hparams=HparamSet("multimodel", body, TrainingHparams(), DataHparams(image_size=16, max_length=60)),
         problems={name: signature(problem, open_codecs(problem, folder)) for name, problem in problems.items()},
         target_ratios={"translate_north_south": 1.1, "parsing_grammar": 3.0, "image_shapes": 1.0},

@@ -5,6 +5,7 @@ And small runs of one of them, which take their steps operation by operation.
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from t2t_mm.data.features.text import Text
 from t2t_mm.data.input.generated_problem import GeneratedProblem, open_problem
 from t2t_mm.problem import DEV, TRAIN, Example, Problem, Source
 from t2t_mm.registry import HPARAM_SETS
+from t2t_mm.run_config import RunConfig
 
 LETTERS = "abcd"
 HPARAMS = HPARAM_SETS["multimodel_demo"]().override(
@@ -59,6 +61,12 @@ class LastLetter(FirstLetter):
     source = Letters(lambda text: text[-1])
 
 
+def quiet_config(folder: Path, **fields: Any) -> RunConfig:
+    """Return the configuration of a run in `folder` that neither saves by the clock nor evaluates on the way."""
+    quiet = {"save_checkpoints_secs": 0, "local_eval_frequency": 0, "summaries": False}
+    return RunConfig(output_dir=folder, **{**quiet, **fields})
+
+
 @pytest.fixture(scope="session")
 def letters(tmp_path_factory: pytest.TempPathFactory) -> dict[str, GeneratedProblem]:
     folder = tmp_path_factory.mktemp("letters")
@@ -94,12 +102,11 @@ def eager():
 
 @pytest.fixture(scope="module")
 def trainer(letters):
-    """An trainer of "first" in a folder, with changed hparams and habits."""
-    from t2t_mm.train.trainer import Habits, Trainer
+    """An trainer of "first" in a folder, with changed hparams and RunConfig fields."""
+    from t2t_mm.train.trainer import Trainer
 
-    def make(folder, changes="", *, train_steps=8, report=print, ready=letters["first"], **habits):
-        habits = Habits(**{"save_seconds": 0, "eval_every": 0, "exhibit": False, **habits})
-        hparams = HPARAMS.override(changes)
-        return Trainer({"first": ready}, hparams, folder, seed=3, train_steps=train_steps, habits=habits, report=report)
+    def make(folder, changes="", *, report=print, ready=letters["first"], **fields):
+        config = quiet_config(folder, **{"random_seed": 3, "train_steps": 8, **fields})
+        return Trainer({"first": ready}, HPARAMS.override(changes), config, report=report)
 
     return make

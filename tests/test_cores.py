@@ -11,6 +11,7 @@ from keras import ops
 from t2t_mm import cores, runs
 from t2t_mm.cores import THREADS, share_cores
 from t2t_mm.errors import UserError
+from t2t_mm.run_config import RunConfig
 from t2t_mm.train.distributed.cluster import ALONE
 
 pytestmark = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="about TensorFlow's threads")
@@ -59,7 +60,8 @@ def test_what_the_environment_says_stands(monkeypatch):
 def asked(folder, **also):
     places = {"data_dir": folder / "data", "tmp_dir": folder, "output_dir": folder / "run"}
     changes = "accumulate_batches=2,batches_at_once=2"
-    runs.run(["translate_north_south"], "multimodel_demo", changes, **places, train_steps=1, **also)
+    names = {"problems": "translate_north_south", "hparams_set": "multimodel_demo", "hparams": changes}
+    runs.begin(runs.resolve(RunConfig(**names, **places, train_steps=1)), **also)
 
 
 def test_a_run_shares_cores_before_its_data_is_made_which_may_use_tensorflow(monkeypatch, tmp_path):

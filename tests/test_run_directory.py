@@ -9,6 +9,7 @@ from t2t_mm.fingerprint import fingerprint
 from t2t_mm.hparam_set import DataHparams, HparamSet, TrainingHparams
 from t2t_mm.plugins import Plugin
 from t2t_mm.problem import Port, Signature
+from t2t_mm.run_config import RunConfig
 from t2t_mm.run_directory import RunRecord
 
 
@@ -20,13 +21,18 @@ class Body:
 
 TEXT, LABEL = Port("text", "text_subwords", 1000), Port("label", "label_shapes", 9)
 RUN = RunRecord(
-    hparams_set="small",
+    run_config=RunConfig(
+        problems=("translate", "name"),
+        hparams_set="small",
+        random_seed=7,
+        train_steps=50,
+        warm_start_from="/other",
+        left_out=("body/decoder", "label_shapes/line"),
+    ),
     hparams=HparamSet(
         "some_model", Body(dropout=1 / 3), TrainingHparams(adam_epsilon=1e-9), DataHparams(batch_size=99)
     ),
     problems={"translate": Signature(TEXT, TEXT, "to-german"), "name": Signature(None, LABEL, "to-label")},
-    seed=7,
-    left_out=("body/decoder", "label_shapes/line"),
     files={"vocab.subwords.model": "12ab"},
     records={"translate train": "ab12"},
     versions={"keras": "3.15.1"},
@@ -50,8 +56,18 @@ def test_plugins_are_read_without_loading_them(tmp_path):
 def test_an_hparam_that_is_newer_than_the_run_takes_its_default(tmp_path):
     edit(tmp_path, lambda content: content["training"].pop("clip_grad_norm"))
     assert run_directory.load(tmp_path).hparams.training.clip_grad_norm == TrainingHparams().clip_grad_norm
-    edit(tmp_path, lambda content: content.pop("left_out"))
-    assert run_directory.load(tmp_path).left_out == ()
+    edit(tmp_path, lambda content: content["run_config"].pop("left_out"))
+    assert run_directory.load(tmp_path).run_config.left_out == ()
+
+
+def test_a_run_of_version_0_1_0_is_loaded_from_the_names_that_it_had(tmp_path):
+    def as_before(content):
+        config = content.pop("run_config")
+        content["seed"], content["began_from"] = config["random_seed"], config["warm_start_from"]
+        content.update({name: config[name] for name in ("hparams_set", "train_steps", "left_out")})
+
+    edit(tmp_path, as_before)
+    assert run_directory.load(tmp_path) == RUN
 
 
 def edit(folder, change):
@@ -71,6 +87,7 @@ def edit(folder, change):
         (lambda content: content.update(body_record="t2t_mm.errors:UserError"), "UserError is no hparams record"),
         (lambda content: content.update(body_record="gone_plugin:Body"), "No module named 'gone_plugin'"),
         (lambda content: content["problems"].update(name=3), "is not subscriptable"),
+        (lambda content: content["run_config"].update(colour=3), "unexpected keyword argument 'colour'"),
     ],
 )
 def test_a_file_that_is_not_of_this_version_is_refused_in_a_sentence(tmp_path, change, said):
@@ -150,7 +167,7 @@ def test_what_is_no_obstacle_is_told():
             replace(RUN, problems={**RUN.problems, "name": Signature(TEXT, LABEL, "to-label")}),
             "problem name inputs",
         ),
-        (replace(RUN, seed=8), "seed is 7 there and 8 here"),
+        (replace(RUN, run_config=replace(RUN.run_config, random_seed=8)), "seed is 7 there and 8 here"),
         (replace(RUN, files={"vocab.subwords.model": "34cd"}), "vocab.subwords.model is 12ab there and 34cd here"),
     ],
 )

@@ -14,9 +14,10 @@ from t2t_mm.data.features.label import Label
 from t2t_mm.data.features.text import Text
 from t2t_mm.data.input.generated_problem import open_problem
 from t2t_mm.errors import UserError
-from t2t_mm.gin_bindings import bound_arguments, parse_gin
+from t2t_mm.gin_bindings import parse_gin, run_bindings
 from t2t_mm.problem import DEV, TRAIN, Example, Feature, Problem, Source
 from t2t_mm.registry import MODELS, PROBLEMS
+from t2t_mm.run_config import RunConfig
 
 TINY = "hidden_size=8,encoder_blocks=1,mixer_blocks=0,decoder_blocks=1,experts=0,attention=False"
 
@@ -75,10 +76,11 @@ def run(tmp_path, forgetful_registries):
     PROBLEMS.register(NameEnding)
     PROBLEMS.register(NameEndingToo)
 
-    def start(problems=("name_ending", "name_ending_too"), hparams_set="multimodel_demo", output="run", **arguments):
+    def start(output="run", report=lambda line: None, command_line=(), write=True, **fields):
+        names = {"problems": ("name_ending", "name_ending_too"), "hparams_set": "multimodel_demo", "hparams": TINY}
         folders = {"data_dir": tmp_path / "data", "tmp_dir": tmp_path / "corpora", "output_dir": tmp_path / output}
-        settings = {"hparams": TINY, "train_steps": 2, "report": lambda line: None, **arguments}
-        return runs.run(problems, hparams_set, **folders, **settings)
+        config = RunConfig(**{**names, **folders, "train_steps": 2, **fields})
+        return runs.begin(runs.resolve(config), command_line=command_line, write=write, report=report)
 
     yield start
     gin.clear_config()
@@ -87,7 +89,7 @@ def run(tmp_path, forgetful_registries):
 def test_a_run_directory_holds_what_the_run_is(run, tmp_path):
     made = run(command_line=("t2t-mm-trainer", "--problems=name_ending"))
     saved = run_directory.load(tmp_path / "run")
-    assert saved.hparams == made.config.hparams
+    assert saved.hparams == made.record.hparams
     assert saved.hparams.body.hidden_size == 8
     assert list(saved.problems) == ["name_ending", "name_ending_too"]
     assert saved.command_line == ("t2t-mm-trainer", "--problems=name_ending")
@@ -98,9 +100,9 @@ def test_a_run_directory_holds_what_the_run_is(run, tmp_path):
 def test_problems_and_hparams_may_be_left_to_the_run_that_is_there(run):
     first = run(hparams=f"{TINY},dropout=0.25", random_seed=3)
     again = run(problems=(), hparams_set=None, hparams="")
-    assert again.config.hparams == first.config.hparams
-    assert again.config.seed == 3
-    assert again.config.hparams_set == "multimodel_demo"
+    assert again.record.hparams == first.record.hparams
+    assert again.record.run_config.random_seed == 3
+    assert again.record.run_config.hparams_set == "multimodel_demo"
 
 
 def test_a_run_that_goes_on_keeps_its_order_of_problems(run):
@@ -126,7 +128,7 @@ def test_changed_rates_are_said_and_taken(run):
     said = []
     again = run(problems=("name_ending",), hparams=f"{TINY},learning_rate=0.5", report=said.append)
     assert [line for line in said if "learning_rate is 0.3 there and 0.5 here" in line]
-    assert again.config.hparams.training.learning_rate == 0.5
+    assert again.record.hparams.training.learning_rate == 0.5
 
 
 def test_a_new_run_begins_with_what_fits_of_another_one_and_says_so(run, tmp_path):
@@ -190,7 +192,7 @@ def test_data_that_changed_since_the_run_began_is_refused_with_both_fingerprints
         run()
     folders = {"data_dir": tmp_path / "data", "tmp_dir": tmp_path / "corpora"}
     with pytest.raises(UserError, match=said):
-        runs.check(**folders, output_dir=tmp_path / "run", report=lambda line: None)
+        runs.check(RunConfig(**folders, output_dir=tmp_path / "run"), report=lambda line: None)
     run(output="another")  # a new run may begin with it
 
 
@@ -198,7 +200,7 @@ def test_data_that_changed_since_the_run_began_is_refused_with_both_fingerprints
 def test_a_step_whose_loss_was_not_finite_is_taken_again_by_a_command(run, tmp_path, capsys):
     diverges = "learning_rate=1e30,clip_grad_norm=0,learning_rate_schedule=constant,learning_rate_warmup_steps=0"
     ready = run(problems=("name_ending",), hparams=f"{TINY},{diverges}", train_steps=9)
-    with pytest.raises(UserError, match="The run is saved as it stood before"):
+    with pytest.raises(UserError, match="The run is saved as it was before"):
         ready.trainer.train()
     [path] = (tmp_path / "run" / "faults").iterdir()
     blame = json.loads(path.read_text())["blame"]
@@ -210,7 +212,7 @@ def test_a_step_whose_loss_was_not_finite_is_taken_again_by_a_command(run, tmp_p
 
 
 def test_the_model_flag_is_a_check(run):
-    with pytest.raises(UserError, match="--model=transformer was asked for"):
+    with pytest.raises(UserError, match="--model=transformer was given"):
         run(model="transformer")
 
 
@@ -228,10 +230,11 @@ def test_what_a_model_cannot_learn_is_refused_before_any_data_is_made(run, setti
         PROBLEMS.register(type("Sounds", (NameEnding,), {"targets": OwnText("sounds")}))
         monkeypatch.setattr(MODELS["multimodel"], "writes", ("label",))
         names, settings = ("name_ending", "sounds"), "multimodel_demo"
-    for attempt in (run, runs.check):
-        folders = {} if attempt is run else {name: tmp_path / name for name in ("data_dir", "tmp_dir", "output_dir")}
+    folders = {name: tmp_path / name for name in ("data_dir", "tmp_dir", "output_dir")}
+    config = RunConfig(problems=names, hparams_set=settings, **folders)
+    for attempt in (runs.run, runs.check):
         with pytest.raises(UserError, match=said):
-            attempt(names, settings, hparams="", **folders)
+            attempt(config)
     assert not list(tmp_path.iterdir())
 
 
@@ -254,8 +257,8 @@ def test_gin_binds_the_run_and_the_hparams_and_changes_come_last(run, tmp_path):
     file = tmp_path / "run.gin"
     file.write_text("run.train_steps = 7\nMultiModelHparams.dropout = 0.3\nDataHparams.batch_size = 99\n")
     parse_gin([str(file)], ["TrainingHparams.label_smoothing = 0.2"])
-    assert dict(bound_arguments(runs.run)) == {"train_steps": 7}
-    hparams = run(hparams=f"{TINY},batch_size=77").config.hparams
+    assert run_bindings() == {"train_steps": 7}
+    hparams = run(hparams=f"{TINY},batch_size=77").record.hparams
     assert (hparams.body.dropout, hparams.data.batch_size, hparams.training.label_smoothing) == (0.3, 77, 0.2)
     assert "MultiModelHparams.dropout = 0.3" in (tmp_path / "run" / "operative_config.gin").read_text()
 
@@ -263,7 +266,7 @@ def test_gin_binds_the_run_and_the_hparams_and_changes_come_last(run, tmp_path):
 def test_what_gin_bound_holds_until_it_is_read_again():
     parse_gin([], ["run.train_steps = 7"])
     parse_gin([], ["run.random_seed = 3"])
-    assert dict(bound_arguments(runs.run)) == {"random_seed": 3}
+    assert run_bindings() == {"random_seed": 3}
     gin.clear_config()
 
 
@@ -273,22 +276,22 @@ def test_what_gin_bound_holds_until_it_is_read_again():
         ("TrainingHparams.learning_rate = 'x'", "hparam learning_rate takes a value of type float; received 'x'"),
         ("TrainingHparams.freeze = 3", "hparam freeze takes a value of type str; received 3"),
         ("TrainingHparams.learning_rate_warmup_steps = 0.5", "takes a value of type int; received 0.5"),
-        ("run.best_metric = 3", "run.best_metric takes a value of type str; received 3"),
-        ("run.train_steps = 'many'", "run.train_steps takes a value of type int; received 'many'"),
-        ("run.cluster = 3", "run.cluster can't be bound"),
+        ("run.best_metric = 3", "gin: --best_metric takes a text; received 3"),
+        ("run.train_steps = 'many'", "gin: --train_steps takes a whole number; received 'many'"),
+        ("run.schedule = 'train'", "gin: run.schedule can't be bound; give --schedule on the command line"),
     ],
 )
 def test_gin_binds_values_of_the_right_type_alone(run, binding, said):
     parse_gin([], [binding])
     with pytest.raises(UserError, match=said):
-        run(**bound_arguments(runs.run))
+        run(**run_bindings())
 
 
 def test_looking_at_a_run_leaves_what_it_says_of_itself(run, tmp_path):
     run(train_steps=7, command_line=("t2t-mm-trainer", "--train_steps=7"))
     before = {path: path.read_bytes() for path in (tmp_path / "run").iterdir() if path.is_file()}
     looked = run(train_steps=None, hparams=f"{TINY},batch_size=50", command_line=("other",), write=False)
-    assert looked.trainer.train_steps == 7 and looked.config.hparams.data.batch_size == 50
+    assert looked.trainer.train_steps == 7 and looked.record.hparams.data.batch_size == 50
     assert {path: path.read_bytes() for path in (tmp_path / "run").iterdir() if path.is_file()} == before
     run(train_steps=2, output="never", write=False)
     assert not (tmp_path / "never").exists()
@@ -298,15 +301,15 @@ def test_a_run_remembers_its_length_and_says_when_a_rate_that_ends_with_it_is_be
     said = []
     cosine = f"{TINY},learning_rate_schedule=cosine"
     run(train_steps=7, hparams=cosine)
-    assert run(train_steps=None, hparams=cosine, report=said.append).config.train_steps == 7
+    assert run(train_steps=None, hparams=cosine, report=said.append).record.run_config.train_steps == 7
     assert said == []
-    assert run(train_steps=9, hparams=cosine, report=said.append).config.train_steps == 9
+    assert run(train_steps=9, hparams=cosine, report=said.append).record.run_config.train_steps == 9
     assert said == ["Going on with a difference: train_steps is 7 there and 9 here."]
 
 
 @pytest.mark.parametrize("batches", [0, -2])
 def test_an_evaluation_of_no_batches_is_refused(run, batches):
-    with pytest.raises(UserError, match=f"--eval_steps={batches} evaluates nothing"):
+    with pytest.raises(UserError, match="--eval_steps" if batches else "--eval_steps=0 evaluates nothing"):
         run(eval_steps=batches)
 
 
@@ -318,11 +321,11 @@ def test_the_operative_config_of_a_run_repeats_it_to_the_last_bit(run, tmp_path)
     first.trainer.train()
 
     parse_gin([str(tmp_path / "run" / "operative_config.gin")], [])
-    bound = dict(bound_arguments(runs.run))
+    bound = run_bindings()
     assert bound["eval_steps"] == 1 and bound["random_seed"] == 3
     again = run(**bound, hparams="", output="again")
-    assert again.config.hparams == first.config.hparams
-    assert again.config.hparams.body.dropout == 0.3 and again.config.hparams.training.learning_rate == 0.7
+    assert again.record.hparams == first.record.hparams
+    assert again.record.hparams.body.dropout == 0.3 and again.record.hparams.training.learning_rate == 0.7
     again.trainer.train()
     assert again.trainer.step == 4
     tensors = first.trainer.net.tensors() | first.trainer.optimizer.tensors()
@@ -334,14 +337,14 @@ def test_the_operative_config_of_a_run_repeats_it_to_the_last_bit(run, tmp_path)
 def test_the_operative_config_of_a_run_that_does_without_parts_makes_a_net_without_them(run, tmp_path):
     first = run(left_out=("body/decoder",))
     parse_gin([str(tmp_path / "run" / "operative_config.gin")], [])
-    bound = bound_arguments(runs.run)
+    bound = run_bindings()
     gin.clear_config()
     assert tuple(bound["left_out"]) == ("body/decoder",)
     again = run(output="again", left_out=bound["left_out"])
-    assert again.config.left_out == ("body/decoder",)
+    assert again.record.run_config.left_out == ("body/decoder",)
     assert again.trainer.net.tensors().keys() == first.trainer.net.tensors().keys()
     assert not [name for name in again.trainer.net.tensors() if name.startswith("net/body/decoder")]
-    assert run(left_out=()).config.left_out == ("body/decoder",)
+    assert run(left_out=()).record.run_config.left_out == ("body/decoder",)
 
 
 def test_the_operative_config_says_where_things_lay_in_comments_alone(run, tmp_path):

@@ -9,6 +9,7 @@ import pytest
 from t2t_mm import runs
 from t2t_mm.bin import evaluator
 from t2t_mm.bin.decoder import main
+from t2t_mm.run_config import RunConfig
 
 ROUND = "abcdef "  # what follows each character is certain; stretches of 180 begin anywhere in it
 HPARAMS = "hidden_size=16,encoder_layers=0,statistics_steps=180,batch_size=1440,learning_rate=0.02"
@@ -21,7 +22,10 @@ def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("language")
     (folder / "text8").write_text(ROUND * 1000)
     places = {"data_dir": folder / "data", "tmp_dir": folder, "output_dir": folder / "run"}
-    started = runs.run(["lm_text8"], "bn_lstm_tiny", HPARAMS, **places, train_steps=60, report=lambda line: None)
+    started = runs.run(
+        RunConfig(problems="lm_text8", hparams_set="bn_lstm_tiny", hparams=HPARAMS, **places, train_steps=60),
+        report=lambda line: None,
+    )
     started.trainer.train()
     return folder
 

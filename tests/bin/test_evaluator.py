@@ -29,6 +29,7 @@ from t2t_mm.models.multimodel.hparams import MultiModelHparams
 from t2t_mm.models.net import Net
 from t2t_mm.problem import DEV, TEST, TRAIN, Example, Problem, Source
 from t2t_mm.registry import DECODED_METRICS, PROBLEMS, REGISTRIES
+from t2t_mm.run_config import RunConfig
 from t2t_mm.run_tools.trained_run import open_run
 from t2t_mm.train import checkpoint
 
@@ -125,8 +126,8 @@ def make_run(data, tmp_path_factory, scrambled):
         body = MultiModelHparams(
             hidden_size=8, encoder_blocks=1, mixer_blocks=0, decoder_blocks=1, experts=0, attention=False
         )
-        config = run_directory.RunConfig(
-            hparams_set="",
+        config = run_directory.RunRecord(
+            run_config=RunConfig(problems=tuple(ready), random_seed=0),
             hparams=HparamSet("multimodel", body, TrainingHparams(), DataHparams(max_length=40, batch_size=200)),
             problems={name: one.signature for name, one in ready.items()},
             target_ratios={name: one.target_ratio for name, one in ready.items()},

@@ -9,6 +9,7 @@ from PIL import Image
 
 from t2t_mm import runs
 from t2t_mm.bin import decoder, evaluator, surgery
+from t2t_mm.run_config import RunConfig
 from t2t_mm.run_tools.trained_run import open_run
 from t2t_mm.train import checkpoint
 
@@ -44,7 +45,7 @@ def done(folder, monkeypatch, capfd):
 def trained(folder, name, steps, **given):
     """Train as t2t-mm-trainer does, which gin lets run but once in a process."""
     where = {"data_dir": folder / "data", "tmp_dir": folder, "output_dir": folder / name}
-    runs.run(**given, **where, train_steps=steps, report=lambda line: None).trainer.train()
+    runs.run(RunConfig(**given, **where, train_steps=steps), report=lambda line: None).trainer.train()
 
 
 @pytest.fixture(scope="module")

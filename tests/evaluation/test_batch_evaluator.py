@@ -29,7 +29,7 @@ def test_batches_are_judged_as_the_net_judges_them(net, letters, problem):
     batches = Batches(letters[problem], "dev", HPARAMS.data, seed=0, training=False)
     for position in range(len(batches)):
         batch = batches.batch(position)
-        found = judge.judge(batch, NAMES)
+        found = judge.evaluate_batch(batch, NAMES)
         logits, labels, real = net.judge(problem, batch.arrays, net.command(problem))
         for name in NAMES:
             expected = np.asarray(METRICS[name].sums(logits, labels, real))[: len(batch.ids)]
@@ -46,7 +46,7 @@ def test_some_examples_of_a_split_may_be_judged(net, letters):
     whole = {
         id: row
         for batch in every.stream()
-        for id, row in zip(batch.ids, judge.judge(batch, NAMES)["accuracy"], strict=True)
+        for id, row in zip(batch.ids, judge.evaluate_batch(batch, NAMES)["accuracy"], strict=True)
     }
     for id, sums_K in zip(ids, sums_by_example(judge, some, NAMES)["accuracy"], strict=True):
         np.testing.assert_allclose(sums_K, whole[id])

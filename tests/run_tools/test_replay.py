@@ -5,6 +5,7 @@ import re
 
 import keras
 import pytest
+from small_runs import quiet_config
 
 from t2t_mm import run_directory
 from t2t_mm.errors import UserError
@@ -14,7 +15,7 @@ from t2t_mm.train import checkpoint
 if keras.backend.backend() != "tensorflow":
     pytest.skip("XLA would compile for an hour", allow_module_level=True)
 from t2t_mm.run_tools.replay import Fault, replay, take_again
-from t2t_mm.train.trainer import Habits, Trainer
+from t2t_mm.train.trainer import Trainer
 
 HPARAMS = HPARAM_SETS["multimodel_demo"]().override(
     "hidden_size=8,encoder_blocks=0,mixer_blocks=0,decoder_blocks=1,experts=0,attention=False,dropout=0.1,batch_size=400,"
@@ -35,11 +36,10 @@ def eager():
 
 @pytest.fixture
 def run(letters, tmp_path):
-    def make(changes, folder="run", workers=None, **habits):
+    def make(changes, folder="run", workers=None, **fields):
         problems = {name: letters[name] for name in ("first", "last")}
-        habits = Habits(**{"save_seconds": 0, "eval_every": 0, "exhibit": False, **habits})
-        given = {"seed": 3, "train_steps": 9, "habits": habits, "workers": workers}
-        return Trainer(problems, HPARAMS.override(changes), tmp_path / folder, **given)
+        config = quiet_config(tmp_path / folder, random_seed=3, train_steps=9, **fields)
+        return Trainer(problems, HPARAMS.override(changes), config, workers=workers)
 
     return make
 
@@ -72,20 +72,19 @@ def test_a_step_that_stopped_a_run_is_taken_again_and_names_the_same_tensor(run,
 def test_a_run_that_does_without_parts_of_the_net_is_taken_again_without_them(letters, tmp_path, forgetful_registries):
     PROBLEMS.register(letters["first"].problem, name="first")
     hparams, folder, left_out = HPARAMS.override(DIVERGES), tmp_path / "run", ("body/decoder",)
-    habits = Habits(save_seconds=0, eval_every=0, exhibit=False)
-    trained = Trainer({"first": letters["first"]}, hparams, folder, train_steps=9, habits=habits, left_out=left_out)
+    config = quiet_config(folder, train_steps=9, left_out=left_out, problems=("first",), random_seed=0)
+    trained = Trainer({"first": letters["first"]}, hparams, config)
     with pytest.raises(UserError, match="The first tensor that is not finite is"):
         trained.train()
     signatures = {"first": letters["first"].signature}
-    config = run_directory.RunConfig(hparams_set="", hparams=hparams, problems=signatures, left_out=left_out)
-    run_directory.save(config, folder)
+    run_directory.save(run_directory.RunRecord(run_config=config, hparams=hparams, problems=signatures), folder)
     [path] = faults(folder)
     found = replay(path, output_dir=folder, data_dir=letters["first"].folder.parent, report=print)
     assert found.blame == json.loads(path.read_text())["blame"] and not found.finite
 
 
 def test_a_step_that_was_skipped_is_reached_from_a_checkpoint_before(run, tmp_path):
-    run(f"{DIVERGES},not_finite=skip", save_every=1, keep=0).train(until=6)
+    run(f"{DIVERGES},not_finite=skip", save_checkpoints_steps=1, keep_checkpoint_max=0).train(until=6)
     *_, path = faults(tmp_path / "run")
     last = Fault.read(path)
     for step in range(2, 7):
@@ -98,7 +97,7 @@ def test_a_step_that_was_skipped_is_reached_from_a_checkpoint_before(run, tmp_pa
 
 def test_a_step_of_workers_with_a_problem_each_is_passed_over_by_all_and_taken_again_by_one_process(run, tmp_path):
     changes = f"{DIVERGES},not_finite=skip,problem_choice=distributed"
-    done = run(changes, workers=2, save_every=1, keep=0)
+    done = run(changes, workers=2, save_checkpoints_steps=1, keep_checkpoint_max=0)
     done.train(until=5)
     assert done.positions == {"first": 5, "last": 5}
     *_, path = faults(tmp_path / "run")

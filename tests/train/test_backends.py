@@ -87,7 +87,7 @@ def twenty_steps(patch: pytest.MonkeyPatch) -> dict[str, np.ndarray]:
     steps = Steps(net, adam, SPECS, HPARAMS.training, seed=0)
     saw = {f"before/{path}": tensor for path, tensor in (net.tensors() | adam.tensors()).items()}
     for step in range(1, STEPS + 1):
-        stepped = steps.train(batch(ORDER[step % len(ORDER)], step), step, RATE, 1.0)
+        stepped = steps.train([batch(ORDER[step % len(ORDER)], step)], step, RATE, 1.0)
         saw[f"{step}/nats"] = ops.convert_to_numpy(stepped.nats)
         saw[f"{step}/norm"] = ops.convert_to_numpy(stepped.gradient_norm)
         saw |= {f"{step}/{path}": ops.convert_to_numpy(report) for path, report in stepped.reports.items()}
@@ -95,7 +95,10 @@ def twenty_steps(patch: pytest.MonkeyPatch) -> dict[str, np.ndarray]:
             saw["traced"] = np.array(steps.traced)
     saw["traced again"] = np.array(steps.traced) - saw["traced"]
     saw |= {f"after/{path}": tensor for path, tensor in (net.tensors() | adam.tensors()).items()}
-    saw |= {f"judged/{name}": sums for name, sums in steps.judge(batch("to_german", 0), ["neg_log_perplexity"]).items()}
+    saw |= {
+        f"judged/{name}": sums
+        for name, sums in steps.evaluate_batch(batch("to_german", 0), ["neg_log_perplexity"]).items()
+    }
     return saw
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from small_runs import quiet_config
 
 from t2t_mm.decoding.answers import Decoded, DecodeOptions
 from t2t_mm.registry import HPARAM_SETS
@@ -12,7 +13,7 @@ from t2t_mm.registry import HPARAM_SETS
 if keras.backend.backend() != "tensorflow":
     pytest.skip("TensorFlow trains", allow_module_level=True)
 from t2t_mm.train import checkpoint
-from t2t_mm.train.trainer import Habits, Trainer
+from t2t_mm.train.trainer import Trainer
 
 pytestmark = pytest.mark.slow
 
@@ -23,8 +24,7 @@ KEPT = ("mean", "variance", "weight")
 
 
 def trainer(letters, folder, problems=("capitals", "first"), steps=40):
-    habits = Habits(save_seconds=0, eval_every=0, exhibit=False)
-    return Trainer({name: letters[name] for name in problems}, HPARAMS, folder, train_steps=steps, habits=habits)
+    return Trainer({name: letters[name] for name in problems}, HPARAMS, quiet_config(folder, train_steps=steps))
 
 
 @pytest.fixture(scope="module")
@@ -57,9 +57,8 @@ def test_statistics_move_side_by_side_as_one_batch_after_the_other_would(letters
     runs = {}
     for at_once in (1, 2):
         hparams = HPARAMS.override(f"accumulate_batches=2,batches_at_once={at_once}")
-        habits = Habits(save_seconds=0, eval_every=0, exhibit=False)
         one = {"first": letters["first"]}
-        runs[at_once] = Trainer(one, hparams, tmp_path / str(at_once), train_steps=3, habits=habits)
+        runs[at_once] = Trainer(one, hparams, quiet_config(tmp_path / str(at_once), train_steps=3))
         runs[at_once].train()
     right, found = tensors(runs[1]), tensors(runs[2])
     statistics = [path for path in right if is_statistic(path)]
@@ -80,7 +79,7 @@ def test_a_checkpoint_holds_the_statistics_of_each_problem(trained):
 def test_a_step_on_one_problem_leaves_the_statistics_of_the_other_alone(trained):
     before = tensors(trained)
     batch = trained.batches["first"].batch(0)
-    trained.steps.train(batch, 1, 0.0, 1.0)
+    trained.steps.train([batch], 1, 0.0, 1.0)
     after = tensors(trained)
     moved = {path for path in before if is_statistic(path) and (before[path] != after[path]).any()}
     assert moved and all("/encoder/" in path and "/first/" in path for path in moved)

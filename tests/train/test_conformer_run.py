@@ -69,7 +69,7 @@ def made(codecs, changes, problems=("tones",)):
 def test_a_step_moves_the_statistics_of_its_problem_and_what_its_way_out_uses_unless_it_is_no_number(codecs, changes):
     net, steps = made(codecs, changes, ("tones", "others"))
     before = net.tensors()
-    stepped = steps.train(batch(codecs), 1, RATE, 1.0)
+    stepped = steps.train([batch(codecs)], 1, RATE, 1.0)
     assert np.isfinite(float(stepped.nats))
     after = net.tensors()
     moved = {path for path in before if (before[path] != after[path]).any()}
@@ -87,7 +87,7 @@ def test_a_step_moves_the_statistics_of_its_problem_and_what_its_way_out_uses_un
     score = net.modalities["text_words"].score.rows_VD
     score.assign(np.full(score.shape, np.nan))
     before = net.tensors()
-    assert not np.isfinite(float(steps.train(batch(codecs), 2, RATE, 1.0).nats))
+    assert not np.isfinite(float(steps.train([batch(codecs)], 2, RATE, 1.0).nats))
     for path, tensor in net.tensors().items():
         np.testing.assert_array_equal(tensor, before[path])  # statistics too: nothing moves
 
@@ -98,9 +98,9 @@ def test_what_it_learnt_it_writes(codecs, way):
     net, steps = made(codecs, f"way_out={way}")
     whole = batch(codecs)
     for step in range(1, STEPS + 1):
-        nats = float(steps.train(whole, step, RATE, 1.0).nats)
+        nats = float(steps.train([whole], step, RATE, 1.0).nats)
     assert nats < 0.1
-    sums = steps.judge(whole, ["neg_log_perplexity", "accuracy_per_sequence"])
+    sums = steps.evaluate_batch(whole, ["neg_log_perplexity", "accuracy_per_sequence"])
     assert sums["accuracy_per_sequence"].sum(axis=0).tolist() == [6, 6]
     judged_nats = -sums["neg_log_perplexity"].sum(axis=0)
     assert judged_nats[0] / -judged_nats[1] == pytest.approx(nats, abs=0.3)  # by the running statistics

@@ -15,7 +15,7 @@ from t2t_mm.train import checkpoint
 
 if keras.backend.backend() != "tensorflow":
     pytest.skip("XLA would compile for an hour", allow_module_level=True)
-from t2t_mm.train.progress import UNDER_WAY
+from t2t_mm.train.progress import IN_FLIGHT
 
 pytestmark = pytest.mark.usefixtures("eager")
 
@@ -47,7 +47,7 @@ def poison(run, monkeypatch, steps, times=1000):
 def test_where_steps_are_under_way_a_skipped_one_leaves_the_same(trainer, tmp_path, monkeypatch, choice):
     ends = []
     for under_way in (0, 1):
-        monkeypatch.setitem(UNDER_WAY, "tensorflow", under_way)
+        monkeypatch.setitem(IN_FLIGHT, "tensorflow", under_way)
         run = trainer(tmp_path / str(under_way), f"not_finite=skip,problem_choice={choice}")
         poison(run, monkeypatch, {3, 5, 8})
         run.train()
@@ -57,7 +57,7 @@ def test_where_steps_are_under_way_a_skipped_one_leaves_the_same(trainer, tmp_pa
 
 
 def test_a_step_that_is_skipped_moves_nothing_and_the_next_takes_the_next_batch(trainer, tmp_path, monkeypatch):
-    run = trainer(tmp_path, "not_finite=skip", save_every=1, keep=0)
+    run = trainer(tmp_path, "not_finite=skip", save_checkpoints_steps=1, keep_checkpoint_max=0)
     poison(run, monkeypatch, {3, 5, 8})
     run.train()
     assert (run.step, run.positions) == (8, {"first": 8})
@@ -80,13 +80,13 @@ def test_a_run_that_skips_all_the_time_stops(trainer, tmp_path, monkeypatch):
 
 
 def test_a_run_goes_back_to_its_checkpoint_and_on_with_the_data_behind(trainer, tmp_path, monkeypatch):
-    run = trainer(tmp_path, "not_finite=rollback", save_every=2, keep=0)
+    run = trainer(tmp_path, "not_finite=rollback", save_checkpoints_steps=2, keep_checkpoint_max=0)
     poison(run, monkeypatch, {6}, times=1)
     run.train()
     assert (run.step, run.positions) == (8, {"first": 10})  # steps 5 and 6 were taken twice
     four, six = (checkpoint.load(checkpoint.path_of(tmp_path, step))[1]["positions"] for step in (4, 6))
     assert (four, six) == ({"first": 4}, {"first": 8})
-    other = trainer(tmp_path / "other", "not_finite=rollback", save_every=2)
+    other = trainer(tmp_path / "other", "not_finite=rollback", save_checkpoints_steps=2)
     poison(other, monkeypatch, {6})
     with pytest.raises(UserError, match="The run went back to step 4 3 times before."):
         other.train()
@@ -130,7 +130,7 @@ def test_a_corrupt_record_ends_a_run_saved_and_named(trainer, tmp_path, damaged)
 
 def test_a_run_without_its_corrupt_records_repeats_itself_bit_for_bit(trainer, tmp_path, damaged):
     alone = trainer(
-        tmp_path / "alone", "corrupt_record=skip,batch_size=400", train_steps=8, ready=damaged, eval_every=4
+        tmp_path / "alone", "corrupt_record=skip,batch_size=400", train_steps=8, ready=damaged, local_eval_frequency=4
     )
     [result] = alone.train_and_evaluate().results
     assert (result.examples, len(result.corrupt)) == (22, 1)
@@ -158,14 +158,14 @@ def test_averaged_weights_are_evaluated_and_the_others_trained_on(trainer, tmp_p
 
 
 def test_a_broken_checkpoint_is_set_aside_and_the_one_before_is_used(trainer, tmp_path):
-    run = trainer(tmp_path / "run", train_steps=4, save_every=2)
+    run = trainer(tmp_path / "run", train_steps=4, save_checkpoints_steps=2)
     run.train()
     path = checkpoint.path_of(tmp_path / "run", 4)
     content = bytearray(path.read_bytes())
     content[-3] ^= 1
     path.write_bytes(content)
     said = []
-    again = trainer(tmp_path / "run", train_steps=4, save_every=2, report=said.append)
+    again = trainer(tmp_path / "run", train_steps=4, save_checkpoints_steps=2, report=said.append)
     assert again.step == 2
     assert len(said) == 1 and "model.ckpt-4.safetensors is broken" in said[0] and "safetensors.broken" in said[0]
     again.train()
@@ -173,7 +173,7 @@ def test_a_broken_checkpoint_is_set_aside_and_the_one_before_is_used(trainer, tm
 
 
 def test_a_save_that_fails_is_said_and_training_goes_on(trainer, tmp_path, monkeypatch, capsys):
-    run = trainer(tmp_path, train_steps=6, save_every=2)
+    run = trainer(tmp_path, train_steps=6, save_checkpoints_steps=2)
     save, failed = checkpoint.save, []
 
     def full(folder, step, *rest):

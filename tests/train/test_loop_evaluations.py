@@ -26,12 +26,12 @@ def test_a_best_checkpoint_is_not_lost_to_the_end_of_a_process_behind_its_evalua
     def told(run):  # as by --schedule=evaluate, which keeps nothing
         write_results(tmp_path, run.step, run.results(list(run.problems), permuted=False, stop=None))
 
-    habits = {"eval_every": 2, "save_every": 1, "best_metric": "first/accuracy"}
-    first = trainer(tmp_path, train_steps=2, **habits)
+    fields = {"local_eval_frequency": 2, "save_checkpoints_steps": 1, "best_metric": "first/accuracy"}
+    first = trainer(tmp_path, train_steps=2, **fields)
     first.train()
     told(first)
     assert not (tmp_path / "best").exists()
-    run = trainer(tmp_path, train_steps=3, **habits)
+    run = trainer(tmp_path, train_steps=3, **fields)
     monkeypatch.setattr(type(run.best.aim), "score", lambda self, results: 0.5)
     run.train_and_evaluate()
     assert checkpoint.steps(tmp_path / "best") == [2]
@@ -42,7 +42,7 @@ def test_a_fault_of_what_an_evaluation_shows_leaves_a_saved_run(trainer, tmp_pat
         raise ValueError("nothing to draw")
 
     monkeypatch.setattr(loop, "exhibit", fails)
-    run = trainer(tmp_path, train_steps=4, eval_every=3, exhibit=True)
+    run = trainer(tmp_path, train_steps=4, local_eval_frequency=3, summaries=True)
     with pytest.raises(ValueError, match="nothing to draw"):
         run.train_and_evaluate()
     assert checkpoint.steps(tmp_path) == [3]
@@ -50,8 +50,14 @@ def test_a_fault_of_what_an_evaluation_shows_leaves_a_saved_run(trainer, tmp_pat
 
 def test_the_best_checkpoint_is_kept_and_a_run_that_gets_no_better_ends(trainer, tmp_path, monkeypatch):
     scores = iter([0.1, 0.5, 0.4, 0.45, 0.9])
-    habits = {"eval_every": 2, "save_every": 100, "keep": 1, "best_metric": "first/accuracy", "patience": 4}
-    run = trainer(tmp_path, train_steps=20, **habits)
+    fields = {
+        "local_eval_frequency": 2,
+        "save_checkpoints_steps": 100,
+        "keep_checkpoint_max": 1,
+        "best_metric": "first/accuracy",
+        "eval_early_stopping_steps": 4,
+    }
+    run = trainer(tmp_path, train_steps=20, **fields)
     monkeypatch.setattr(type(run.best.aim), "score", lambda self, results: next(scores))
     outcome = run.train_and_evaluate()
     assert run.step == 8 and not outcome.stop.asked
@@ -63,15 +69,15 @@ def test_the_best_checkpoint_is_kept_and_a_run_that_gets_no_better_ends(trainer,
 
 
 def test_an_evaluation_that_an_earlier_process_did_not_get_to_is_made_up_for(trainer, tmp_path):
-    run = trainer(tmp_path, train_steps=2, save_every=2)
+    run = trainer(tmp_path, train_steps=2, save_checkpoints_steps=2)
     run.train()
-    later = trainer(tmp_path, train_steps=4, eval_every=2)
+    later = trainer(tmp_path, train_steps=4, local_eval_frequency=2)
     later.train_and_evaluate()
     assert sorted(path.name for path in (tmp_path / "eval").iterdir()) == ["results-2.json", "results-4.json"]
 
 
 def test_who_is_asked_to_stop_leaves_an_evaluation_and_makes_up_for_it(trainer, tmp_path, monkeypatch):
-    run = trainer(tmp_path, train_steps=4, eval_every=2)
+    run = trainer(tmp_path, train_steps=4, local_eval_frequency=2)
     judge, judged = run.steps.judge, []
 
     def judge_and_be_asked_to_stop(batch, metrics):
@@ -84,7 +90,7 @@ def test_who_is_asked_to_stop_leaves_an_evaluation_and_makes_up_for_it(trainer, 
     outcome = run.train_and_evaluate()
     assert (outcome.stop.exit_code, run.step, len(judged)) == (143, 2, 1)
     assert checkpoint.steps(tmp_path) == [2] and evaluations(tmp_path) == []
-    later = trainer(tmp_path, train_steps=4, eval_every=2)
+    later = trainer(tmp_path, train_steps=4, local_eval_frequency=2)
     later.train_and_evaluate()
     assert evaluations(tmp_path) == [2, 4]
 
@@ -93,8 +99,11 @@ def test_evaluations_come_by_steps_or_by_the_clock_whichever_is_first(trainer, t
     now = [0.0]
     monkeypatch.setattr("t2t_mm.train.loop.time", types.SimpleNamespace(monotonic=lambda: now[0]))
     evaluated = {}
-    for name, habits in (("both", {"eval_every": 4, "eval_seconds": 30}), ("clock", {"eval_seconds": 30})):
-        run = trainer(tmp_path / name, train_steps=10, **habits)
+    for name, fields in (
+        ("both", {"local_eval_frequency": 4, "eval_throttle_seconds": 30}),
+        ("clock", {"eval_throttle_seconds": 30}),
+    ):
+        run = trainer(tmp_path / name, train_steps=10, **fields)
         train, results = run.steps.train, run.results
 
         def step_of_ten_seconds(*args, train=train):
@@ -115,12 +124,17 @@ def test_evaluations_come_by_steps_or_by_the_clock_whichever_is_first(trainer, t
 def test_a_run_that_ended_at_an_evaluation_by_the_clock_is_still_at_its_end(trainer, tmp_path, monkeypatch):
     now = iter(range(0, 100_000, 10))  # ten seconds from each look to the next
     monkeypatch.setattr("t2t_mm.train.loop.time", types.SimpleNamespace(monotonic=lambda: next(now)))
-    habits = {"eval_seconds": 30, "best_metric": "first/accuracy", "best_delta": 1.0, "patience": 3}
-    run = trainer(tmp_path, train_steps=100, **habits)
+    fields = {
+        "eval_throttle_seconds": 30,
+        "best_metric": "first/accuracy",
+        "eval_early_stopping_metric_delta": 1.0,
+        "eval_early_stopping_steps": 3,
+    }
+    run = trainer(tmp_path, train_steps=100, **fields)
     run.train_and_evaluate()
     ended = run.step
     assert 3 < ended < 100
-    again = trainer(tmp_path, train_steps=100, **habits)
+    again = trainer(tmp_path, train_steps=100, **fields)
     again.train_and_evaluate()
     assert again.step == ended
     went_on = trainer(tmp_path, train_steps=ended + 1)

@@ -7,11 +7,10 @@ import pytest
 from t2t_mm.data.input.batch import Batch
 from t2t_mm.errors import UserError
 from t2t_mm.layers.forward import Forward, Noise
-from t2t_mm.models.net import Net
+from t2t_mm.models.net import Autocast, Net
 from t2t_mm.problem import ArraySpec, Port, Signature
 from t2t_mm.registry import HPARAM_SETS
 from t2t_mm.train.optim.optimizer import Optimizer
-from t2t_mm.train.step.compiler import Lowered
 from t2t_mm.train.step.steps import Steps
 
 WORDS, SIZE = Port("text", "text_words", 9), Port("label", "label_size", 3)
@@ -66,7 +65,7 @@ def dtype(tensor):
 def test_activations_are_bfloat16_and_losses_and_penalties_float32(net, problem):
     forward = Forward(Noise(np.uint32(1)), dtype="bfloat16")
     given = features(problem)
-    lowered = Lowered(dtype="mixed_bfloat16")
+    lowered = Autocast(dtype="mixed_bfloat16")
     body = lowered(function=lambda: net.predict(problem, given, np.int32(0), forward))
     assert dtype(body.values_BLD) == "bfloat16"
     target = net.modalities[PROBLEMS[problem].targets.key]
@@ -76,7 +75,7 @@ def test_activations_are_bfloat16_and_losses_and_penalties_float32(net, problem)
 
 
 def test_only_what_norms_gates_and_tables_hold_reads_as_float32(net):
-    lowered = Lowered(dtype="mixed_bfloat16")
+    lowered = Autocast(dtype="mixed_bfloat16")
     weights = net.trainable_variables
     read = lowered(function=lambda: {weight.path: dtype(weight.value) for weight in weights})
     assert set(read.values()) == {"float32", "bfloat16"}
@@ -94,7 +93,7 @@ def test_a_step_in_bfloat16_is_nearly_that_in_float32():
         net = made({"size": PROBLEMS["size"]})
         adam = Optimizer(net.trainable_variables, net.commands, hparams)
         steps = Steps(net, adam, {"size": SPEC}, hparams, seed=0)
-        losses.append([float(steps.train(given, step, 0.01, 1.0).nats) for step in range(1, 16)])
+        losses.append([float(steps.train([given], step, 0.01, 1.0).nats) for step in range(1, 16)])
         tensors = net.tensors() | adam.tensors()
         assert {str(tensor.dtype) for tensor in tensors.values()} == {"float32"}
         moments.append(tensors["net/body/encoder/block_1/step_1/pointwise/m"])

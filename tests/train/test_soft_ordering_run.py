@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from small_runs import quiet_config
 
 from t2t_mm.data.datagen.generate import generate
 from t2t_mm.data.features.label import Label
@@ -18,7 +19,7 @@ if keras.backend.backend() != "tensorflow":
 from t2t_mm.evaluation.fixed_example import fixed_example
 from t2t_mm.train.summaries.activations import ActivationReader
 from t2t_mm.train.summaries.problem_summary import exhibit
-from t2t_mm.train.trainer import Habits, Trainer
+from t2t_mm.train.trainer import Trainer
 
 pytestmark = pytest.mark.slow
 
@@ -53,9 +54,7 @@ def tables(tmp_path_factory):
 
 
 def trainer(tables, folder, steps=300):
-    return Trainer(
-        tables, HPARAMS, folder, train_steps=steps, habits=Habits(save_seconds=0, eval_every=0, exhibit=False)
-    )
+    return Trainer(tables, HPARAMS, quiet_config(folder, train_steps=steps))
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +77,7 @@ def test_each_problem_has_come_to_an_order_of_its_own(trained):
 
 def test_a_step_on_one_problem_leaves_what_is_the_others_alone(trained):
     before = trained.net.tensors()
-    trained.steps.train(trained.batches["larger"].batch(0), 1, 0.01, 1.0)
+    trained.steps.train([trained.batches["larger"].batch(0)], 1, 0.01, 1.0)
     moved = {path for path, tensor in trained.net.tensors().items() if (tensor != before[path]).any()}
     trained.net.restore(before)
     assert "net/body/ordering_larger/logits" in moved and any(path.startswith("net/body/core/") for path in moved)

@@ -17,8 +17,9 @@ from t2t_mm.train import checkpoint
 
 if keras.backend.backend() != "tensorflow":
     pytest.skip("XLA would compile for an hour", allow_module_level=True)
-from t2t_mm.train.progress import UNDER_WAY
-from t2t_mm.train.trainer import Habits, Trainer
+from t2t_mm.run_config import RunConfig
+from t2t_mm.train.progress import IN_FLIGHT
+from t2t_mm.train.trainer import Trainer
 
 TINY = (
     "hidden_size=8,encoder_blocks=1,mixer_blocks=0,decoder_blocks=1,experts=4,expert_size=6,attention_heads=2,"
@@ -31,10 +32,10 @@ HPARAMS = HPARAM_SETS["multimodel_demo"]().override(TINY)
 def trainer(letters):
     """An trainer of the named problems in a folder."""
 
-    def make(problems, folder, *, hparams=HPARAMS, train_steps=8, seed=3, **habits):
+    def make(problems, folder, *, hparams=HPARAMS, **fields):
         chosen = {name: letters[name] for name in problems.split()}
-        habits = Habits(**{"save_seconds": 0, "eval_every": 0, **habits})
-        return Trainer(chosen, hparams, folder, seed=seed, train_steps=train_steps, habits=habits)
+        quiet = {"save_checkpoints_secs": 0, "local_eval_frequency": 0, "random_seed": 3, "train_steps": 8}
+        return Trainer(chosen, hparams, RunConfig(output_dir=folder, **{**quiet, **fields}))
 
     return make
 
@@ -44,7 +45,15 @@ def finished(trainer, tmp_path_factory):
     """A run on two problems, trained and evaluated to its end, and how that went."""
     folder = tmp_path_factory.mktemp("finished")
     hparams = HPARAMS.override("dropout=0,batch_size=256")  # enough to learn from, whatever the machine rounds
-    run = trainer("first last", folder, hparams=hparams, train_steps=200, save_every=90, keep=2, eval_every=100)
+    run = trainer(
+        "first last",
+        folder,
+        hparams=hparams,
+        train_steps=200,
+        save_checkpoints_steps=90,
+        keep_checkpoint_max=2,
+        local_eval_frequency=100,
+    )
     return run, run.train_and_evaluate()
 
 
@@ -64,7 +73,7 @@ def everything(run):
 @pytest.mark.slow
 def test_a_run_that_goes_on_from_a_checkpoint_ends_as_one_left_alone(trainer, tmp_path):
     hparams = HPARAMS.override("problem_choice=adaptive,problem_floor=0.1,attention=False")
-    alone = trainer("capitals first", tmp_path / "alone", hparams=hparams, save_every=4)
+    alone = trainer("capitals first", tmp_path / "alone", hparams=hparams, save_checkpoints_steps=4)
     assert not alone.train().stop.asked
     (tmp_path / "resumed").mkdir()
     shutil.copy(checkpoint.path_of(tmp_path / "alone", 4), tmp_path / "resumed")
@@ -107,8 +116,8 @@ def test_a_signal_saves_the_step_under_way_and_a_loss_that_is_not_finite_moves_n
 def test_where_steps_are_under_way_a_loss_that_is_not_finite_takes_the_run_back_to_before(
     trainer, tmp_path, monkeypatch, train_steps
 ):
-    monkeypatch.setitem(UNDER_WAY, keras.backend.backend(), 1)
-    run = trainer("first", tmp_path, train_steps=train_steps, save_every=2)
+    monkeypatch.setitem(IN_FLIGHT, keras.backend.backend(), 1)
+    run = trainer("first", tmp_path, train_steps=train_steps, save_checkpoints_steps=2)
     run.net.trainable_variables[0].assign(np.full(run.net.trainable_variables[0].shape, np.nan))
     with pytest.raises(UserError, match=r"The loss of first is nan .* at step 1, in .*, on examples train/\d+, "):
         run.train()
@@ -141,7 +150,7 @@ def test_every_evaluation_shows_an_example_and_the_loads_of_the_experts_in_tenso
 
 @pytest.mark.slow
 def test_a_run_may_show_nothing(trainer, tmp_path):
-    run = trainer("first", tmp_path, train_steps=1, exhibit=False)
+    run = trainer("first", tmp_path, train_steps=1, summaries=False)
     run.train_and_evaluate()
     tags = EventAccumulator(str(tmp_path)).Reload().Tags()
     assert "metrics-first/accuracy" in tags["scalars"]
@@ -183,7 +192,7 @@ def test_a_checkpoint_of_another_architecture_is_refused(trainer, finished):
 def test_a_checkpoint_of_another_seed_or_other_problems_is_refused(trainer, finished):
     folder = finished[0].output_dir
     with pytest.raises(UserError, match="trained with --random_seed=3; received 4"):
-        trainer("first last", folder, seed=4)
+        trainer("first last", folder, random_seed=4)
     with pytest.raises(UserError, match="was interleaving first, last; it cannot go on with first"):
         trainer("first", folder)
 

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from small_runs import quiet_config
 
 from t2t_mm.data.input.batch import Batch
 from t2t_mm.decoding.answers import Decoded, DecodeOptions, Failure
@@ -15,7 +16,7 @@ if keras.backend.backend() != "tensorflow":
     pytest.skip("TensorFlow trains", allow_module_level=True)
 from t2t_mm.train.optim.optimizer import Optimizer
 from t2t_mm.train.step.steps import Steps
-from t2t_mm.train.trainer import Habits, Trainer
+from t2t_mm.train.trainer import Trainer
 
 pytestmark = pytest.mark.slow
 
@@ -27,8 +28,7 @@ LEARNED = "positions=learned,max_positions=9,norm=pre"
 
 
 def trainer(letters, folder, problems, hparams=HPARAMS, steps=500):
-    habits = Habits(save_seconds=0, eval_every=0, exhibit=False)
-    return Trainer({name: letters[name] for name in problems}, hparams, folder, train_steps=steps, habits=habits)
+    return Trainer({name: letters[name] for name in problems}, hparams, quiet_config(folder, train_steps=steps))
 
 
 @pytest.fixture(scope="module", params=["", LEARNED])
@@ -94,7 +94,7 @@ def test_a_joint_step_on_text_and_on_pictures_moves_what_each_uses():
     moved = {}
     for name in problems:
         before = net.tensors()
-        stepped = steps.train(Batch(name, 0, ("a", "b"), arrays[name]), 1, 0.01, 1.0)
+        stepped = steps.train([Batch(name, 0, ("a", "b"), arrays[name])], 1, 0.01, 1.0)
         assert np.isfinite(float(stepped.nats))
         after = net.tensors()
         moved[name] = {"/".join(path.split("/")[1:3]) for path in before if (before[path] != after[path]).any()}

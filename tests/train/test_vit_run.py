@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 from PIL import Image as Pillow
+from small_runs import quiet_config
 
 from t2t_mm.data.datagen.generate import generate
 from t2t_mm.data.features.image import Image
@@ -19,7 +20,7 @@ from t2t_mm.registry import HPARAM_SETS
 
 if keras.backend.backend() != "tensorflow":
     pytest.skip("TensorFlow trains", allow_module_level=True)
-from t2t_mm.train.trainer import Habits, Trainer
+from t2t_mm.train.trainer import Trainer
 from t2t_mm.train.warm_start import read, warm_start
 
 pytestmark = pytest.mark.slow
@@ -81,8 +82,7 @@ def squares(tmp_path_factory):
 
 
 def trainer(squares, folder, hparams=HPARAMS, steps=80):
-    habits = Habits(save_seconds=0, eval_every=0, exhibit=False)
-    return Trainer(squares, hparams, folder, train_steps=steps, habits=habits)
+    return Trainer(squares, hparams, quiet_config(folder, train_steps=steps))
 
 
 @pytest.fixture(scope="module")

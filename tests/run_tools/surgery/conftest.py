@@ -10,6 +10,7 @@ from t2t_mm.fingerprint import fingerprint
 from t2t_mm.layers.forward import Forward
 from t2t_mm.problem import DEV
 from t2t_mm.registry import HPARAM_SETS, PROBLEMS, REGISTRIES
+from t2t_mm.run_config import RunConfig
 from t2t_mm.run_tools.surgery.operations import Trained
 from t2t_mm.run_tools.trained_run import open_run, read_checkpoint
 from t2t_mm.train.trainer import Trainer
@@ -33,23 +34,22 @@ def make_joint(letters, tmp_path_factory, scrambled):
         ready = {name: letters[name] for name in names.split()}
         files = sorted({file for one in ready.values() for file in files_of(one.problem)})
         data = next(iter(ready.values())).folder.parent
-        config = run_directory.RunConfig(
-            hparams_set="multimodel_demo",
+        config = run_directory.RunRecord(
+            run_config=RunConfig(problems=tuple(ready), hparams_set="multimodel_demo", random_seed=3),
             hparams=hparams,
             problems={name: one.signature for name, one in ready.items()},
             target_ratios={name: one.target_ratio for name, one in ready.items()},
-            seed=3,
             files={file: fingerprint(data / file) for file in files},
         )
         run_directory.copy_files(data, folder, config.files)
-        run = Trainer(ready, hparams, folder, seed=3, train_steps=50)
+        run = Trainer(ready, hparams, RunConfig(output_dir=folder, random_seed=3, train_steps=50))
         scrambled(run.net)
         rng = np.random.default_rng(1)
         run.optimizer.restore(
             {name: rng.random(value.shape).astype("float32") for name, value in run.optimizer.tensors().items()}
         )
         run.mixer.restore({"normalised_losses": {name: 0.5 + place for place, name in enumerate(ready)}})
-        run.stepping.place(40, {name: 10 + place for place, name in enumerate(ready)})
+        run.progress.place(40, {name: 10 + place for place, name in enumerate(ready)})
         run.save()
         run_directory.save(config, folder)
         return folder

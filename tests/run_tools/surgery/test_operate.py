@@ -15,6 +15,7 @@ from t2t_mm.data.input.generated_problem import open_problem
 from t2t_mm.errors import UserError
 from t2t_mm.problem import DEV, Problem
 from t2t_mm.registry import HPARAM_SETS, PROBLEMS
+from t2t_mm.run_config import RunConfig
 from t2t_mm.run_tools.surgery.experts import pruned
 from t2t_mm.run_tools.surgery.operate import check_changes, check_target, operate, write
 from t2t_mm.run_tools.surgery.operations import Trained, add, drop, extract
@@ -50,7 +51,7 @@ def test_after_dropping_the_rest_answers_as_before_and_goes_on_where_it_was(join
     assert new.state["positions"] == {"first": 11, "last": 12} and new.step == 40
     assert new.state["mixing"] == {"normalised_losses": {"first": 1.5, "last": 2.5}}
     ready = {name: letters[name] for name in ("first", "last")}
-    run = Trainer(ready, new.config.hparams, new.folder, seed=3, train_steps=50)
+    run = Trainer(ready, new.config.hparams, RunConfig(output_dir=new.folder, random_seed=3, train_steps=50))
     assert run.step == 40 and run.positions == {"first": 11, "last": 12}
     for name, value in {**run.net.tensors(), **run.optimizer.tensors()}.items():
         np.testing.assert_array_equal(value, new.arrays[name])
@@ -74,7 +75,9 @@ def test_a_problem_extracted_with_all_its_experts_answers_as_the_joint_model(joi
     assert ("body/decoder" in nets) == ("text_letters/score" in nets) == (name == "capitals")
     assert "label_letters/line" in nets if name == "first" else "label_letters/line" not in nets
     config = new.config
-    run = Trainer({name: letters[name]}, config.hparams, new.folder, train_steps=50, seed=3, left_out=config.left_out)
+    left_out = config.run_config.left_out
+    run_config = RunConfig(output_dir=new.folder, train_steps=50, random_seed=3, left_out=left_out)
+    run = Trainer({name: letters[name]}, config.hparams, run_config)
     assert run.step == 40 and run.net.tensors().keys() == checkpoint.weights_of(new.arrays).keys()
 
 
@@ -151,7 +154,7 @@ def test_after_adding_the_old_answer_as_before_and_the_new_begins_anew(joint, le
     assert not slots and (new.folder / "vocab.spelled.model").exists()
     ready = {**letters, "spelled": spelled}
     ready = {name: ready[name] for name in new.config.problems}
-    run = Trainer(ready, new.config.hparams, new.folder, seed=3, train_steps=50)
+    run = Trainer(ready, new.config.hparams, RunConfig(output_dir=new.folder, random_seed=3, train_steps=50))
     assert run.step == 40 and "net/text_spelled/embed/rows" in run.optimizer.weights
 
 
@@ -193,7 +196,12 @@ def test_the_configuration_says_what_is_left_out_and_nothing_that_is_not_so_any_
     operated = operate(joint, extract(joint, net, letters["first"], {}))
     left_out = "run.left_out = ('body/decoder', 'body/mixer', 'label_letters/grid', 'text_letters/score')"
     own = ["run.problems = 'first'", left_out]
-    assert operated.config.left_out == ("body/decoder", "body/mixer", "label_letters/grid", "text_letters/score")
+    assert operated.config.run_config.left_out == (
+        "body/decoder",
+        "body/mixer",
+        "label_letters/grid",
+        "text_letters/score",
+    )
     assert lines("last/accuracy", operated) == ["run.train_steps = 50", *own]
     kept = ["run.train_steps = 50", "run.best_metric = 'first/accuracy'", "run.eval_early_stopping_steps = 9"]
     assert lines("first/accuracy", operated) == [*kept, *own]

@@ -53,12 +53,12 @@ def test_extracting_names_what_is_left_out_and_adding_takes_back_what_is_read(jo
     net = open_run(joint.folder).decoder.net
     experts = {"net/body/encoder/experts": np.array([0, 1, 2, 5])}
     alone = extract(joint, net, letters["first"], experts)
-    assert alone.left_out == ("body/decoder", "body/mixer", "label_letters/grid", "text_letters/score")
+    assert alone.run_config.left_out == ("body/decoder", "body/mixer", "label_letters/grid", "text_letters/score")
     changed = changed_hparams(joint.config.hparams, alone.hparams)
     assert changed == {"MultiModelHparams.experts": 4, "MultiModelHparams.decoder_experts": 6}
     back = add(replace(joint, config=alone), {"capitals": letters["capitals"]})
-    assert back.left_out == ("label_letters/grid",)
-    assert drop(replace(joint, config=back), ["first"]).left_out == ()
+    assert back.run_config.left_out == ("label_letters/grid",)
+    assert drop(replace(joint, config=back), ["first"]).run_config.left_out == ()
 
 
 def test_rates_and_frozen_parts_that_name_nothing_any_more_go(joint):

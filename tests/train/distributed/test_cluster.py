@@ -9,10 +9,12 @@ import pytest
 
 from t2t_mm.errors import UserError
 from t2t_mm.registry import HPARAM_SETS
+from t2t_mm.run_config import RunConfig
+from t2t_mm.train import loop
 from t2t_mm.train.distributed.cluster import ALONE, Alone, Cluster
 from t2t_mm.train.distributed.cluster_spec import ClusterSpec
 from t2t_mm.train.distributed.join import join
-from t2t_mm.train.trainer import Habits, Trainer
+from t2t_mm.train.trainer import Trainer
 
 
 class Threads(Cluster):
@@ -110,14 +112,12 @@ def test_a_signal_to_one_worker_stops_and_only_the_chief_writes(letters, tmp_pat
     run = Trainer(
         {"first": letters["first"]},
         hparams,
-        tmp_path,
-        train_steps=5,
-        habits=Habits(exhibit=False, eval_every=1, eval_steps=1),
+        RunConfig(output_dir=tmp_path, train_steps=5, summaries=False, local_eval_frequency=1, eval_steps=1),
         cluster=Asked(2, index),
     )
     step = iter(range(1, 6))
     monkeypatch.setattr(
-        run.stepping, "take", lambda rate, log: setattr(run.stepping, "step", next(step))
+        loop, "take_step", lambda progress, *rest: setattr(progress, "step", next(step))
     )  # what is decided between steps matters here
     monkeypatch.setattr(run, "results", lambda problems, permuted, stop=None: [])
     outcome = run.train_and_evaluate()

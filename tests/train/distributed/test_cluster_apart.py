@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import pytest
 from PIL import Image as Pillow
+from small_runs import quiet_config
 from two_workers import KILLED_AT, STEPS, assert_same_weights, end, mortal, saved, two_workers
 
 if keras.backend.backend() != "tensorflow":
@@ -24,7 +25,7 @@ from t2t_mm.registry import HPARAM_SETS
 from t2t_mm.train.distributed.cluster import ALONE
 from t2t_mm.train.distributed.cluster_spec import VARIABLE, members
 from t2t_mm.train.distributed.join import join
-from t2t_mm.train.trainer import Habits, Trainer
+from t2t_mm.train.trainer import Trainer
 
 HPARAMS = HPARAM_SETS["multimodel_demo"]().override(
     "hidden_size=8,encoder_blocks=1,mixer_blocks=0,decoder_blocks=1,experts=4,expert_size=6,attention=False,dropout=0.2,"
@@ -80,9 +81,8 @@ PROBLEMS = {"capitals": Capitals, "tones": Tone}
 
 def run_of(data, folder, cluster=ALONE, workers=None):
     ready = {name: open_problem(name, problem, Path(data)) for name, problem in PROBLEMS.items()}
-    habits = Habits(eval_every=0, save_seconds=0, exhibit=False)
-    given = {"seed": 3, "train_steps": STEPS, "habits": habits, "cluster": cluster, "workers": workers}
-    return Trainer(ready, HPARAMS, Path(folder), **given)
+    config = quiet_config(Path(folder), random_seed=3, train_steps=STEPS)
+    return Trainer(ready, HPARAMS, config, cluster=cluster, workers=workers)
 
 
 def work(data, folder, fault=""):

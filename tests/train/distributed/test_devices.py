@@ -48,10 +48,10 @@ def three_steps() -> dict[str, np.ndarray]:
     arrays = {"inputs": {"ids": ids_BL, "lengths": lengths_B}, "targets": {"class": np.arange(ROWS, dtype="int32") % 3}}
     batch = Batch("size", 0, tuple("abcde"), arrays)
     for step in range(1, 4):
-        stepped = steps.train(batch, step, 0.01, 1.0)
+        stepped = steps.train([batch], step, 0.01, 1.0)
         saw[f"{step}/nats"], saw[f"{step}/norm"] = np.array(stepped.nats), np.array(stepped.gradient_norm)
         saw |= {f"{step}/{name}": np.array(report) for name, report in stepped.reports.items()}
-    saw |= {f"judged/{name}": sums for name, sums in steps.judge(batch, ["neg_log_perplexity"]).items()}
+    saw |= {f"judged/{name}": sums for name, sums in steps.evaluate_batch(batch, ["neg_log_perplexity"]).items()}
     weight = net.trainable_variables[0].value
     saw["devices"] = np.array(len(weight.sharding.device_set))
     return saw | net.tensors() | optimizer.tensors()

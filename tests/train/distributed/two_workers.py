@@ -15,6 +15,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+from small_runs import quiet_config
 
 from t2t_mm.errors import UserError
 from t2t_mm.registry import HPARAM_SETS
@@ -22,7 +23,7 @@ from t2t_mm.train import checkpoint
 from t2t_mm.train.distributed.cluster import ALONE
 from t2t_mm.train.distributed.cluster_spec import VARIABLE, members
 from t2t_mm.train.distributed.join import join
-from t2t_mm.train.trainer import Habits, Trainer
+from t2t_mm.train.trainer import Trainer
 
 STEPS, KILLED_AT = 6, 4
 HPARAMS = HPARAM_SETS["multimodel_demo"]().override(
@@ -64,21 +65,21 @@ def _started(given: tuple[object, ...], backend: str, more: dict[str, str]) -> "
 
 def mortal(run, fault):
     """`run`; if `fault` names its worker ("kill 1"), that is killed when the time has come."""
-    take = run.stepping.take
+    next_batches = run.progress.next_batches
 
-    def fatal(*given):
+    def fatal():
         if fault == f"kill {run.cluster.index}" and run.step + 1 == KILLED_AT:
             os.kill(os.getpid(), signal.SIGKILL)
-        take(*given)
+        return next_batches()
 
-    run.stepping.take = fatal
+    run.progress.next_batches = fatal
     return run
 
 
 def run_of(ready, folder, cluster=ALONE):
     """A run of one problem, whose steps leave what they said in `said`."""
-    habits = Habits(eval_every=0, save_seconds=0, exhibit=False)
-    run = Trainer({"first": ready}, HPARAMS, folder, seed=3, train_steps=STEPS, habits=habits, cluster=cluster)
+    config = quiet_config(folder, random_seed=3, train_steps=STEPS)
+    run = Trainer({"first": ready}, HPARAMS, config, cluster=cluster)
     run.said, train = {}, run.steps.train
 
     def noted(batch, step, *rest):
@@ -93,7 +94,7 @@ def run_of(ready, folder, cluster=ALONE):
 
 def work(data: str, folder: str, fault: str = "") -> int:
     """What each process does."""
-    from conftest import FirstLetter  # which stands beside this file
+    from small_runs import FirstLetter
 
     from t2t_mm.data.input.generated_problem import open_problem
 

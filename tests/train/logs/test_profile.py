@@ -6,11 +6,12 @@ import pytest
 import tensorflow as tf
 
 from t2t_mm.registry import HPARAM_SETS
+from t2t_mm.run_config import RunConfig
 from t2t_mm.train.logs.profile import Profile, part_of, tables
 from t2t_mm.train.logs.profiler import Operation, kind_of, newest
 from t2t_mm.train.logs.profiler_jax import JaxProfiler
 from t2t_mm.train.logs.profiler_tensorflow import TensorFlowProfiler
-from t2t_mm.train.trainer import Habits, Trainer
+from t2t_mm.train.trainer import Trainer
 
 PARTS = {"body", "body/encoder", "body/encoder/block_1", "body/encoder/block_1/norm", "text_words", "body/encoder/self"}
 
@@ -128,8 +129,8 @@ def test_jaxs_operations_are_read_by_their_kind(tmp_path):
 @pytest.mark.slow
 def test_a_run_says_where_its_time_goes_by_its_own_layers(letters, tmp_path):
     hparams = HPARAM_SETS["multimodel_demo"]().override("hidden_size=16,experts=4,expert_size=16,batch_size=128")
-    problems, habits = {"first": letters["first"]}, Habits(profile=True)
-    trainer = Trainer(problems, hparams, tmp_path, train_steps=30, habits=habits)
+    config = RunConfig(output_dir=tmp_path, train_steps=30, profile=True)
+    trainer = Trainer({"first": letters["first"]}, hparams, config)
     trainer.train()
     operations = TensorFlowProfiler().read(newest(tmp_path))
     parts = {part_of(operation.scope, trainer.net.parts) for operation in operations}

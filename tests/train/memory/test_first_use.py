@@ -147,10 +147,10 @@ import os, resource, signal, sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 import tensorflow as tf
-from conftest import FirstLetter
+from small_runs import FirstLetter, quiet_config
 from t2t_mm.data.input.generated_problem import open_problem
 from t2t_mm.registry import HPARAM_SETS
-from t2t_mm.train.trainer import Trainer, Habits
+from t2t_mm.train.trainer import Trainer
 from t2t_mm.train.memory.memory_limit import held
 
 tf.config.run_functions_eagerly(True)
@@ -160,12 +160,12 @@ hparams = HPARAM_SETS["multimodel_demo"]().override(
     "learning_rate_schedule=constant,learning_rate=0.01,batch_size=" + ("2000000" if mode == "limit" else "64")
 )
 problems = {{"first": open_problem("first", FirstLetter, Path({data!r}))}}
-habits = Habits(save_seconds=0, save_every=1, eval_every=0, exhibit=False)
-run = Trainer(problems, hparams, Path({folder!r}), seed=3, train_steps=40, habits=habits)
+config = quiet_config(Path({folder!r}), save_checkpoints_steps=1, random_seed=3, train_steps=40)
+run = Trainer(problems, hparams, config)
 train, save, seen = run.steps.train, run.save, set()
 
-def watched(batch, step, *rest):
-    shape = batch.arrays["inputs"]["ids"].shape
+def watched(batches, step, *rest):
+    shape = batches[0].arrays["inputs"]["ids"].shape
     if seen and shape not in seen:
         if mode == "first":
             print(f"dies at {{step}} of {{shape[0]}}x{{shape[1]}}", flush=True)
@@ -176,7 +176,7 @@ def watched(batch, step, *rest):
         most = held(what="VmSize") + 2**26
         resource.setrlimit(resource.RLIMIT_AS, (most, most))
     seen.add(shape)
-    return train(batch, step, *rest)
+    return train(batches, step, *rest)
 
 def saved():
     if mode == "elsewhere" and run.began:
@@ -195,7 +195,7 @@ class TestProcesses:
 
     @pytest.fixture
     def process(self, letters, tmp_path):
-        places = {"tests": str(Path(__file__).parent), "data": str(letters["first"].folder.parent)}
+        places = {"tests": str(Path(__file__).parents[2]), "data": str(letters["first"].folder.parent)}
         script = SCRIPT.format(**places, folder=str(tmp_path / "run"))
         environment = {**os.environ, "PYTHONPATH": str(Path(t2t_mm.__file__).parents[1]), "TF_CPP_MIN_LOG_LEVEL": "3"}
 

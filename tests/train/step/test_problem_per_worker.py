@@ -64,7 +64,7 @@ class Run:
 
     def train(self, *problems, step=1, multipliers=(1.0, 1.0), batches=1):
         taken = [[batch(name, rows) for rows in (range(6), range(3, 6))[:batches]] for name in problems]
-        return self.steps.train_apart(taken, step, RATE, multipliers)
+        return self.steps.train_per_worker(taken, step, RATE, multipliers)
 
     def gradients(self, problem, number=0, step=1, rows=range(6)):
         """By name in a checkpoint."""

@@ -72,11 +72,11 @@ def traced(monkeypatch):
 def test_three_kinds_and_all_lengths_share_one_trace_of_each_part(run, traced):
     _, steps = run
     for step, (problem, length) in enumerate([("translate", 4), ("parse", 4), ("size", 4), ("translate", 7)], start=1):
-        assert np.isfinite(float(steps.train(batch(problem, length), step, 0.01, 1.0).nats))
+        assert np.isfinite(float(steps.train([batch(problem, length)], step, 0.01, 1.0).nats))
     assert steps.traced == 3
     assert traced == {"Encoder": 1, "Decoder": 1}
-    steps.judge(batch("translate", 4), ["accuracy"])
-    steps.judge(batch("size", 5), ["accuracy"])
+    steps.evaluate_batch(batch("translate", 4), ["accuracy"])
+    steps.evaluate_batch(batch("size", 5), ["accuracy"])
     assert traced == {"Encoder": 2, "Decoder": 2}  # without dropout they are others
 
 
@@ -91,7 +91,7 @@ def test_a_step_is_what_it_is_operation_by_operation(run):
     for step, problem in enumerate(PROBLEMS, start=1):
         one, before = batch(problem, 5), optimizer.tensors()
         nats, gradients = steps.loss(one, step, 0, 1.0), steps.gradients(one, step, 0, 1.0)
-        stepped, beta = steps.train(one, step, 0.0, 1.0), optimizer.hparams.adam_beta1
+        stepped, beta = steps.train([one], step, 0.0, 1.0), optimizer.hparams.adam_beta1
         assert float(stepped.nats) == pytest.approx(float(nats), rel=1e-5)
         after = optimizer.tensors()
         norm = float(stepped.gradient_norm)

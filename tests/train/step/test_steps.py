@@ -49,7 +49,7 @@ class Run:
         self.adam.restore(self.start)
 
     def train(self, problem, step=1, multiplier=1.0, **kwargs):
-        return self.steps.train(batch(problem, **kwargs), step, 0.01, multiplier)
+        return self.steps.train([batch(problem, **kwargs)], step, 0.01, multiplier)
 
 
 @pytest.fixture(scope="module")
@@ -199,7 +199,7 @@ def test_a_step_repeats_its_noise_and_another_step_does_not(run):
 
 def test_judging_gives_the_sums_of_each_example_and_of_no_empty_row(run):
     german = batch("to_german")
-    sums = run.steps.judge(german, ["neg_log_perplexity", "accuracy_per_sequence"])
+    sums = run.steps.evaluate_batch(german, ["neg_log_perplexity", "accuracy_per_sequence"])
     assert sums.keys() == {"neg_log_perplexity", "accuracy_per_sequence"}
     np.testing.assert_array_equal(sums["neg_log_perplexity"][:, 1], [4, 2])
     loss = run.net.loss("to_german", german.arrays, np.int32(run.net.command("to_german")), Forward(), 0.0)
@@ -208,7 +208,7 @@ def test_judging_gives_the_sums_of_each_example_and_of_no_empty_row(run):
 
 def test_judging_moves_nothing(run):
     before = run.tensors()
-    run.steps.judge(batch("to_german"), ["neg_log_perplexity", "accuracy_per_sequence"])
+    run.steps.evaluate_batch(batch("to_german"), ["neg_log_perplexity", "accuracy_per_sequence"])
     assert not moved_units(before, run.tensors())
 
 

@@ -56,7 +56,7 @@ class Run:
         return self.net.tensors() | self.optimizer.tensors()
 
     def train(self, *batches, step=1):
-        return self.steps.train(batches[0], step, 0.01, 1.0, batches[1:])
+        return self.steps.train(batches, step, 0.01, 1.0)
 
 
 @cache
@@ -180,7 +180,7 @@ def test_each_rule_brings_a_loss_down_and_leaves_what_the_kind_does_not_use(chan
     before = run.tensors()
     long = "momentum" in changes or "adafactor" in changes  # whose rates count otherwise than Adam's
     rate = 0.1 if long else 0.001 if "rmsprop" in changes else 0.01  # steps of rmsprop add up to ten
-    losses = [float(run.steps.train(batch("size"), step, rate, 1.0).nats) for step in range(1, 41)]
+    losses = [float(run.steps.train([batch("size")], step, rate, 1.0).nats) for step in range(1, 41)]
     assert np.mean(losses[-5:]) < 0.5 * losses[0]
     assert_unused_stays(before, run)
 
@@ -191,14 +191,14 @@ def test_averages_judge_after_changing_places_with_the_weights():
         run.train(batch("size"), step=step)
     weights, slots = run.net.tensors(), run.optimizer.tensors()
     run.optimizer.swap_averages()
-    averaged = run.steps.judge(batch("size"), ["neg_log_perplexity"])["neg_log_perplexity"]
+    averaged = run.steps.evaluate_batch(batch("size"), ["neg_log_perplexity"])["neg_log_perplexity"]
     run.optimizer.swap_averages()
     assert not moved(weights, run.net.tensors())
-    plain = run.steps.judge(batch("size"), ["neg_log_perplexity"])["neg_log_perplexity"]
+    plain = run.steps.evaluate_batch(batch("size"), ["neg_log_perplexity"])["neg_log_perplexity"]
     assert abs(plain - averaged).max() > 1e-5
     run.net.restore({path: slots[f"{path}/average"] for path in weights})
     np.testing.assert_array_equal(
-        averaged, run.steps.judge(batch("size"), ["neg_log_perplexity"])["neg_log_perplexity"]
+        averaged, run.steps.evaluate_batch(batch("size"), ["neg_log_perplexity"])["neg_log_perplexity"]
     )
 
 
