@@ -34,11 +34,11 @@ def poison(run, monkeypatch, steps, times=1000):
     """Let the loss of `steps` count NaN times, at most `times` times in all."""
     train, left = run.steps.train, [times]
 
-    def poisoned(batch, step, rate, multiplier, others=()):
+    def poisoned(batches, step, rate, multiplier):
         if step in steps and left[0]:
             left[0] -= 1
             multiplier = np.nan
-        return train(batch, step, rate, multiplier, others)
+        return train(batches, step, rate, multiplier)
 
     monkeypatch.setattr(run.steps, "train", poisoned)
 

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import time
 import types
 
 import keras
@@ -78,17 +79,17 @@ def test_an_evaluation_that_an_earlier_process_did_not_get_to_is_made_up_for(tra
 
 def test_who_is_asked_to_stop_leaves_an_evaluation_and_makes_up_for_it(trainer, tmp_path, monkeypatch):
     run = trainer(tmp_path, train_steps=4, local_eval_frequency=2)
-    judge, judged = run.steps.judge, []
+    evaluate_batch, evaluated = run.steps.evaluate_batch, []
 
-    def judge_and_be_asked_to_stop(batch, metrics):
-        if not judged:
+    def evaluate_and_be_asked_to_stop(batch, metrics):
+        if not evaluated:
             signal.raise_signal(signal.SIGTERM)  # to this thread, so that it is noted at once
-        judged.append(batch.position)
-        return judge(batch, metrics)
+        evaluated.append(batch.position)
+        return evaluate_batch(batch, metrics)
 
-    monkeypatch.setattr(run.steps, "judge", judge_and_be_asked_to_stop)
+    monkeypatch.setattr(run.steps, "evaluate_batch", evaluate_and_be_asked_to_stop)
     outcome = run.train_and_evaluate()
-    assert (outcome.stop.exit_code, run.step, len(judged)) == (143, 2, 1)
+    assert (outcome.stop.exit_code, run.step, len(evaluated)) == (143, 2, 1)
     assert checkpoint.steps(tmp_path) == [2] and evaluations(tmp_path) == []
     later = trainer(tmp_path, train_steps=4, local_eval_frequency=2)
     later.train_and_evaluate()
@@ -97,7 +98,9 @@ def test_who_is_asked_to_stop_leaves_an_evaluation_and_makes_up_for_it(trainer, 
 
 def test_evaluations_come_by_steps_or_by_the_clock_whichever_is_first(trainer, tmp_path, monkeypatch):
     now = [0.0]
-    monkeypatch.setattr("t2t_mm.train.loop.time", types.SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(
+        "t2t_mm.train.loop.time", types.SimpleNamespace(monotonic=lambda: now[0], perf_counter=time.perf_counter)
+    )
     evaluated = {}
     for name, fields in (
         ("both", {"local_eval_frequency": 4, "eval_throttle_seconds": 30}),
@@ -123,7 +126,9 @@ def test_evaluations_come_by_steps_or_by_the_clock_whichever_is_first(trainer, t
 
 def test_a_run_that_ended_at_an_evaluation_by_the_clock_is_still_at_its_end(trainer, tmp_path, monkeypatch):
     now = iter(range(0, 100_000, 10))  # ten seconds from each look to the next
-    monkeypatch.setattr("t2t_mm.train.loop.time", types.SimpleNamespace(monotonic=lambda: next(now)))
+    monkeypatch.setattr(
+        "t2t_mm.train.loop.time", types.SimpleNamespace(monotonic=lambda: next(now), perf_counter=time.perf_counter)
+    )
     fields = {
         "eval_throttle_seconds": 30,
         "best_metric": "first/accuracy",

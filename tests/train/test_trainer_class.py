@@ -207,7 +207,7 @@ def test_a_mean_of_checkpoints_is_no_checkpoint_to_go_on_from(trainer, tmp_path)
 
 
 def test_equal_seeds_start_alike_and_others_do_not(trainer, tmp_path):
-    one, same, other = (everything(trainer("first", tmp_path, seed=seed)) for seed in (1, 1, 2))
+    one, same, other = (everything(trainer("first", tmp_path, random_seed=seed)) for seed in (1, 1, 2))
     for name, tensor in one.items():
         np.testing.assert_array_equal(same[name], tensor)
     assert any((tensor != other[name]).any() for name, tensor in one.items())

@@ -8,6 +8,7 @@ import pytest
 from t2t_mm.data.input.check_records import Looked
 from t2t_mm.errors import UserError
 from t2t_mm.registry import HPARAM_SETS
+from t2t_mm.run_config import RunConfig
 from t2t_mm.train.memory.memory_limit import Ended
 from t2t_mm.train.preflight import Preflight, _faults_of_steps
 from t2t_mm.train.trial_step import Fit, TrialResult, TrialStep, try_out
@@ -17,7 +18,7 @@ GB = 10**9
 
 def trial(*problems, batch_size=1024):
     hparams = HPARAM_SETS["multimodel_demo"]().override(f"batch_size={batch_size}")
-    return TrialStep(problems, hparams, Path("nowhere"))
+    return TrialStep(RunConfig(problems=problems), hparams, Path("nowhere"))
 
 
 def fit(problem, batch_size):

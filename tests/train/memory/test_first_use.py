@@ -95,11 +95,11 @@ def test_an_exception_for_want_of_memory_is_told_with_what_to_lower(tmp_path, er
         raise error
 
     class Judge:
-        def judge(self, batch, metrics):
+        def evaluate_batch(self, batch, metrics):
             raise error
 
     with pytest.raises(UserError, match="in the evaluation of a batch of first") as caught:
-        GuardedEvaluator(Judge(), uses, 9).judge(batch(4, 8), ["accuracy"])
+        GuardedEvaluator(Judge(), uses, 9).evaluate_batch(batch(4, 8), ["accuracy"])
     assert not isinstance(caught.value, OutOfMemory)  # weights stand as they were
     assert list(tmp_path.iterdir()) == []
 
