@@ -20,7 +20,7 @@ TAPS = ((3, 1), (3, 1), (15, 1), (15, 8))  # (taps, dilation) of the four steps 
 
 
 class ConvStep(Layer):
-    """LN(SepConv(ReLU(x))): ReLU, then a depthwise separable convolution (may be dilated), then layer normalization.
+    """The step LN(SepConv(ReLU(x))): ReLU, depthwise separable convolution (may be dilated), layer normalization.
 
     There are no biases, because the norm has a learned shift. The depthwise taps start uniform within sqrt(3 / K), so
     that a channel keeps its variance. The pointwise projection also keeps the variance, for inputs halved by ReLU.

@@ -11,7 +11,7 @@ from t2t_mm.layers.layer import Layer
 
 
 class FeedForward(Layer):
-    """f(x W1 + b1) W2 + b2, the same at every position, with dropout on the output of the activation f.
+    """A position-wise feed-forward network: f(x W1 + b1) W2 + b2, with dropout on the output of the activation f.
 
     D input and output channels, F hidden ones. Weights start by Glorot's uniform initialisation, as in T2T; the paper
     names none.

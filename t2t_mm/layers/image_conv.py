@@ -20,7 +20,7 @@ Sides = tuple[int, int]  # along rows, along columns
 
 
 class ImageConvStep(Layer):
-    """LN(Conv(ReLU(x))) in two dimensions, with SAME padding.
+    """The step LN(Conv(ReLU(x))) in two dimensions, with SAME padding.
 
     If `separable`, it is a depthwise separable convolution, as in the paper's ConvStep; otherwise an ordinary one.
     `relu` is off for raw pixels, spectra and audio samples, because ReLU would discard half of them.

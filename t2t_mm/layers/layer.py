@@ -41,7 +41,7 @@ class Layer(keras.layers.Layer):
 
 @contextmanager
 def without_weights(paths: Iterable[str]) -> Iterator[None]:
-    """Build layers without the weights at or below `paths`. The use that is made of these layers must not read them."""
+    """Build layers without the weights at or below `paths`. Code that uses these layers must not read these weights."""
     token = _OMITTED.set(frozenset(paths))
     try:
         yield
