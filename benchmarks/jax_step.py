@@ -24,8 +24,8 @@ import keras
 import numpy as np
 from made_text import SPECS, forward_flops, made_batch, made_net, parameters
 
+from t2t_mm.decoding.autoregressive_loop import greedy_search
 from t2t_mm.decoding.compiled import for_each_shape
-from t2t_mm.decoding.greedy import greedy
 from t2t_mm.hparam_set import HparamSet
 from t2t_mm.layers.forward import Forward
 from t2t_mm.registry import HPARAM_SETS
@@ -87,7 +87,7 @@ def decode(hparams: HparamSet, rows: int, options: argparse.Namespace) -> None:
 
     def write(arrays: Any, x_B1D: Any, limits_B: Any) -> Any:
         state = net.start("text", net.encode("text", arrays, Forward()), options.positions)
-        return greedy(net, "text", state, x_B1D, limits_B, options.positions)[0]
+        return greedy_search(net, "text", state, x_B1D, limits_B, options.positions)[0]
 
     program = for_each_shape(write, net.variables)
     arrays = made_batch(rows, options.length, options.vocabulary, 0).arrays["inputs"]

@@ -88,7 +88,7 @@ def _outputs(decoder: "Decoder", request: Request, result: Decoded, most: int) -
 
 
 def _generated(one: Answer) -> dict[str, Any]:
-    return {"text": one.text, "score": _rounded(one.score), "whole": one.whole}
+    return {"text": one.text, "score": _rounded(one.score), "whole": one.complete}
 
 
 def _class(one: Answer) -> dict[str, Any]:

@@ -80,7 +80,7 @@ class Reader:
         if kind == "text" and begun and not found:
             found, does = begun, "go on with texts"
         elif not inputs.strip():
-            raise UserError("There is nothing in it.")
+            raise UserError("The input is empty.")
         if len(found) > 1:
             raise UserError(f"{len(found)} problems {does}: {', '.join(sorted(found))}. {self.remedy}")
         if not found:

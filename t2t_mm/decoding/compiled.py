@@ -1,4 +1,4 @@
-"""The only place of decoding that knows the backend: how a function of tensors is compiled."""
+"""Compilation of functions of tensors, by backend. No other module of decoding depends on the backend."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -11,16 +11,17 @@ Function = Callable[..., Any]  # takes and returns nests of tensors, and reads v
 
 
 def for_each_shape(function: Function, variables: Sequence[Any]) -> Function:
-    """`function` as a program by XLA for each shape of its arguments.
+    """Compile `function` with XLA, one program for each shape of its arguments.
 
-    A shape costs seconds of compilation once; a loop of many small operations then runs several times faster.
+    Each new shape costs seconds of compilation. A loop of many small operations then runs several times faster.
     """
     return {"tensorflow": _tensorflow_each, "jax": _jax}[keras.backend.backend()](function, variables)
 
 
 def for_all_shapes(function: Function, variables: Sequence[Any], specs: Mapping[str, ArraySpec]) -> Function:
-    """`function` of one dictionary of arrays, which `specs` describes, as a graph that serves every number of rows and
-    every length; on JAX, which knows static shapes alone, as `for_each_shape`.
+    """Compile `function`, of one dictionary of arrays, to a graph for any number of rows and any length.
+
+    `specs` describes the arrays. JAX has only static shapes, so there it is compiled as by `for_each_shape`.
     """
     if keras.backend.backend() == "tensorflow":
         return _tensorflow_all(function, specs)
@@ -28,7 +29,7 @@ def for_all_shapes(function: Function, variables: Sequence[Any], specs: Mapping[
 
 
 def every_shape_is_compiled() -> bool:
-    """Whether `for_all_shapes`, too, costs seconds for each shape, so that few shapes are better than small ones."""
+    """Return True if `for_all_shapes` too costs seconds of compilation per shape: use few shapes, not small ones."""
     return keras.backend.backend() != "tensorflow"
 
 
@@ -38,7 +39,7 @@ def _tensorflow_each(function: Function, variables: Sequence[Any]) -> Function:
     program = tf.function(function, jit_compile=True, reduce_retracing=False, autograph=False)
 
     def call(*args: Any) -> Any:
-        # Traced here, a new shape is no reason for TensorFlow to warn of frequent tracing: that is the purpose.
+        # Tracing a new shape explicitly keeps TensorFlow from a warning about frequent tracing, which is intended here.
         program.get_concrete_function(*args)
         return program(*args)
 
@@ -57,7 +58,7 @@ def _jax(function: Function, variables: Sequence[Any]) -> Function:
 
     @jax.jit
     def program(values: Any, *args: Any) -> Any:
-        # Weights are arguments: read where they stand, they would be copied into the program as constants.
+        # Weights are arguments. Otherwise they would be copied into the program as constants.
         with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))):
             return function(*args)
 

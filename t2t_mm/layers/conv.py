@@ -1,6 +1,6 @@
 """The convolution step and the ConvBlock (arXiv 1706.05137, section 2.1).
 
-B examples, L positions, D channels in, F channels out, K taps. A picture has H rows and W columns.
+B examples, L positions, D input channels, F output channels, K taps.
 """
 
 from typing import Any
@@ -20,11 +20,11 @@ TAPS = ((3, 1), (3, 1), (15, 1), (15, 8))  # (taps, dilation) of the four steps 
 
 
 class ConvStep(Layer):
-    """LN(SepConv(ReLU(x))): ReLU before, depthwise then pointwise convolution, layer norm after.
+    """The step LN(SepConv(ReLU(x))): ReLU, depthwise separable convolution (may be dilated), layer normalization.
 
-    No biases: the norm's shift takes their place. Depthwise taps start uniform within sqrt(3 / K), so that a channel
-    keeps its variance; the pointwise projection likewise keeps it for inputs that ReLU halved. `scale` is what the
-    norm's learned scale starts from.
+    There are no biases, because the norm has a learned shift. The depthwise taps start uniform within sqrt(3 / K), so
+    that a channel keeps its variance. The pointwise projection also keeps the variance, for inputs halved by ReLU.
+    `scale` is the initial value of the norm's learned scale.
     """
 
     def __init__(
@@ -43,7 +43,10 @@ class ConvStep(Layer):
         self.norm.build(self.size)
 
     def call(self, x_BLD: Any, real_BL: Any = None) -> Any:
-        """float[B, L, D] to float[B, L, F]. `real_BL` is needed where pads stand within reach of a real position."""
+        """Map float[B, L, D] to float[B, L, F].
+
+        The padding mask `real_BL` is required if padding lies within reach of a real position.
+        """
         x_BLD = ops.relu(x_BLD)
         if real_BL is not None:
             x_BLD = zero_pads(x_BLD, real_BL)
@@ -53,40 +56,41 @@ class ConvStep(Layer):
         return self.norm(ops.matmul(mixed_BLD, self.pointwise_DF))
 
     def start(self, rows: Any) -> Any:
-        """An empty cache float[Z, K, B, D]: for each of Z = dilation phases a ring of its last K inputs, or zeros.
+        """Return an empty cache, float[Z, K, B, D]: a ring buffer of the last K inputs for each of Z phases.
 
-        So what a position needs stands together; the taps, fewer by B, are what is brought into the ring's order.
+        Z is the dilation. In this layout the inputs that one position reads are adjacent. The taps are reordered to
+        match the ring buffer, since they are smaller than the inputs by a factor of B.
         """
         return ops.zeros((self.dilation, self.taps, rows, self.taps_KD.shape[1]))
 
     def step(self, cache_ZKBD: Any, x_BD: Any, position: Any, paths: Any = None) -> tuple[Any, Any]:
-        """Position `position` (int32[]) of a causal step: (float[B, F], the next cache).
+        """Compute position `position` (int32[]) of a causal step. Return (float[B, F], the next cache).
 
-        `paths` (`layers/beam_index.py`): where the rows' inputs stand, if not each row's in that row.
+        `paths` is the index table of `layers/beam_index.py`; None if each row's inputs are stored in that row.
         """
         phase, slot = position % self.dilation, position // self.dilation % self.taps
         cache_ZKBD = ops.slice_update(cache_ZKBD, (phase, slot, 0, 0), ops.relu(x_BD)[None, None])
         ring_KBD = ops.take(cache_ZKBD, phase, axis=0)
-        age_K = (slot - ops.arange(self.taps, dtype="int32")) % self.taps  # in dilations, of what a slot holds
+        age_K = (slot - ops.arange(self.taps, dtype="int32")) % self.taps  # of the input in each slot, in dilations
         taps_KD = ops.take(ops.convert_to_tensor(self.taps_KD), self.taps - 1 - age_K, axis=0)
         if paths is not None:
             rows_KB = rows_at(paths, ops.maximum(position - age_K * self.dilation, 0))
-            place_KB = rows_KB + ops.arange(self.taps, dtype="int32")[:, None] * ring_KBD.shape[1]
-            ring_KBD = ops.take(ops.reshape(ring_KBD, (-1, ring_KBD.shape[2])), place_KB, axis=0)
+            index_KB = rows_KB + ops.arange(self.taps, dtype="int32")[:, None] * ring_KBD.shape[1]
+            ring_KBD = ops.take(ops.reshape(ring_KBD, (-1, ring_KBD.shape[2])), index_KB, axis=0)
         mixed_BD = ops.sum(ring_KBD * taps_KD[:, None, :], axis=0)
         return self.norm(ops.matmul(mixed_BD, self.pointwise_DF)), cache_ZKBD
 
 
 class ConvBlock(Layer):
-    """Four ConvSteps of one width with two skips, both from the block's input; dropout once, at the end.
+    """Four ConvSteps of one width with two residual connections from the block's input, and dropout at the end.
 
     hidden2 = x + step2(step1(x));  hidden4 = x + step4(step3(hidden2));  Dropout(hidden4).
 
-    `branch_dropout` drops from what joins a skip, and leaves the skip itself whole.
+    `branch_dropout` is the dropout of the branches that are added to x; x itself has none.
 
-    `branch_scale`: steps 2 and 4, which join the skips, start with this scale. At 1, as norms usually start, each block
-    adds as much of itself as there is of its input, and what a token was is lost in a deep stack before training has
-    found out what to keep.
+    `branch_scale` is the initial norm scale of steps 2 and 4, whose output is added to x. Norms usually start at 1.
+    Then each block adds a branch as large as its input, and a deep stack loses the identity of a token before training
+    has learned what to keep.
     """
 
     def __init__(
@@ -112,7 +116,7 @@ class ConvBlock(Layer):
             step.build(width)
 
     def call(self, x_BLD: Any, real_BL: Any, forward: Forward) -> Any:
-        """float[B, L, D] to float[B, L, D]. A causal block needs no `real_BL`, as long as pads stand behind."""
+        """Map float[B, L, D] to float[B, L, D]. A causal block ignores `real_BL`: padding follows the sequence."""
         one, two, three, four = self.steps
         real_BL = None if self.causal else real_BL
         branch_BLD = two(one(x_BLD, real_BL), real_BL)
@@ -122,11 +126,11 @@ class ConvBlock(Layer):
         return dropout(hidden4_BLD, self.dropout, forward, self.path)
 
     def start(self, rows: Any) -> list[Any]:
-        """Empty caches of the four steps."""
+        """Return empty caches for the four steps."""
         return [step.start(rows) for step in self.steps]
 
     def step(self, caches: list[Any], x_BD: Any, position: Any, paths: Any = None) -> tuple[Any, list[Any]]:
-        """One position: (float[B, D], the next caches). `paths` as in ConvStep."""
+        """Compute one position. Return (float[B, D], the next caches). `paths` is that of `ConvStep.step`."""
         one, two, three, four = self.steps
         hidden_BD, cache1 = one.step(caches[0], x_BD, position, paths)
         hidden_BD, cache2 = two.step(caches[1], hidden_BD, position, paths)

@@ -1,9 +1,9 @@
-"""Softmax cross-entropy from the vectors below the output layer, without a gather on the logits.
+"""Softmax cross-entropy from the inputs of the output layer, without a gather on the logits.
 
--log p(y) = logsumexp(W x) - W_y . x, so the label's logit is the dot product of two rows; with label smoothing the mean
-logit is a dot product too. 1.4 to 1.9 times cheaper than gathering from [N, V] logits on TensorFlow's CPU kernels.
-The gradient of the logsumexp is written by hand: what scales the softmax's rows is a factor of the vectors, so that
-going back passes over [N, V] in its two products alone.
+-log p(y) = logsumexp(W x) - W_y . x, so the label's logit is the dot product of two rows. With label smoothing the mean
+logit is a dot product too. On TensorFlow's CPU kernels this is 1.4 to 1.9 times cheaper than a gather from [N, V]
+logits. The gradient of the logsumexp is written by hand: the factor of each softmax row is applied to the vectors
+instead, so that the backward pass touches [N, V] only in its two matrix products.
 """
 
 from typing import Any
@@ -12,10 +12,10 @@ from keras import ops
 
 
 def cross_entropy(x_ND: Any, table_VD: Any, labels_N: Any, smoothing: float) -> tuple[Any, Any]:
-    """Nats per label, smoothed and not: (float32[N], float32[N]).
+    """Return the cross-entropy of each label in nats, with and without label smoothing: (float32[N], float32[N]).
 
     Args:
-        x_ND: float, vectors.
+        x_ND: float, the inputs of the output layer.
         table_VD: float32, the output layer's row for each of V symbols; logits are computed in the type of `x_ND`.
         labels_N: int32 in [0, V).
         smoothing: the share of the target distribution spread evenly over all V symbols; 0 makes both results equal.
@@ -32,7 +32,7 @@ def cross_entropy(x_ND: Any, table_VD: Any, labels_N: Any, smoothing: float) -> 
 
 @ops.custom_gradient
 def log_normaliser(x_ND: Any, table_VD: Any) -> Any:
-    """logsumexp over V of the logits of each row, float32[N]; both are of the type that logits are computed in."""
+    """Return the logsumexp over V of each row's logits, float32[N]. Logits are computed in the arguments' type."""
     logits_NV = ops.cast(ops.matmul(x_ND, ops.transpose(table_VD)), "float32")
     top_N1 = ops.max(logits_NV, axis=-1, keepdims=True)
     weights_NV = ops.exp(logits_NV - top_N1)

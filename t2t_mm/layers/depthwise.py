@@ -1,8 +1,8 @@
-"""Depthwise convolution along a sequence, in the formulation that is fastest on each backend.
+"""Depthwise convolution along a sequence, dilated or not, in the formulation that is fastest on each backend.
 
-TensorFlow's CPU has a native kernel; dilation is a reshape, since every d-th position of a row becomes a column of a
-picture that is d wide. XLA's CPU convolution is 8 to 13 times slower than adding shifted copies, so elsewhere the taps
-are shifted and added. Both give the same values and gradients (tests/layers/test_depthwise.py).
+TensorFlow has a native CPU kernel. There, dilation is a reshape: the row becomes an image of width d, the dilation, so
+that every d-th position falls into one column. XLA's CPU convolution is 8 to 13 times slower than a sum of shifted
+copies, so other backends shift and add. Both give the same values and gradients (tests/layers/test_depthwise.py).
 """
 
 from typing import Any
@@ -10,18 +10,19 @@ from typing import Any
 import keras
 from keras import ops
 
-MANY = 8  # taps: from here on TensorFlow's gradient to the input takes up to four times as long as its forward kernel
+# From this number of taps on, TensorFlow's gradient to the input takes up to four times as long as its forward kernel.
+CUSTOM_GRADIENT_TAPS = 8
 
 
 def depthwise_conv1d(x_BLD: Any, taps_KD: Any, *, dilation: int = 1, causal: bool = False) -> Any:
-    """Each channel convolved with its own K taps: float[B, L, D] to float[B, L, D].
+    """Convolve each channel with its own K taps: float[B, L, D] to float[B, L, D].
 
-    Output position t sums taps_KD[j] * x[t + (j - K + 1) * dilation] when causal, and is centred on t
-    otherwise (K odd); positions outside the sequence count as zero.
+    If causal, output position t is the sum over j of taps_KD[j] * x[t + (j - K + 1) * dilation]. Otherwise the window
+    is centred on t (K is odd). Positions outside the sequence count as zero.
     """
     reach = (taps_KD.shape[0] - 1) * dilation
     before = reach if causal else reach // 2
-    kernel = _native if keras.backend.backend() == "tensorflow" else shifted
+    kernel = _native if keras.backend.backend() == "tensorflow" else shift_and_add
     return kernel(x_BLD, taps_KD, dilation, before, reach - before)
 
 
@@ -29,27 +30,30 @@ def _native(x_BLD: Any, taps_KD: Any, dilation: int, before: int, after: int) ->
     import tensorflow as tf
 
     length, width = tf.shape(x_BLD)[1], x_BLD.shape[-1]
-    filled = tf.pad(x_BLD, [[0, 0], [0, -length % dilation], [0, 0]]) if dilation > 1 else x_BLD  # whole rows
-    picture_BHWD = tf.reshape(filled, [tf.shape(x_BLD)[0], -1, dilation, width])
-    out_BHWD = _down_columns(picture_BHWD, taps_KD, before // dilation, after // dilation)
+    padded = tf.pad(x_BLD, [[0, 0], [0, -length % dilation], [0, 0]]) if dilation > 1 else x_BLD  # to complete rows
+    image_BHWD = tf.reshape(padded, [tf.shape(x_BLD)[0], -1, dilation, width])
+    out_BHWD = _down_columns(image_BHWD, taps_KD, before // dilation, after // dilation)
     out_BLD = tf.reshape(out_BHWD, [tf.shape(x_BLD)[0], -1, width])
     return tf.ensure_shape(out_BLD[:, :length] if dilation > 1 else out_BLD, x_BLD.shape)
 
 
-def _down_columns(picture_BHWD: Any, taps_KD: Any, before: int, after: int) -> Any:
-    """Each column of a picture convolved with the taps, zeros around it; many taps go back by the forward kernel."""
+def _down_columns(image_BHWD: Any, taps_KD: Any, before: int, after: int) -> Any:
+    """Convolve each column of an image with the taps, with zeros around it.
+
+    With many taps, the forward kernel computes the gradient to the input too.
+    """
     import tensorflow as tf
 
-    def convolved(picture: Any, taps: Any, above: int, below: int) -> Any:
-        # The kernel pads as it reads: cheaper than a padded copy, whose gradient is one more.
-        around = [[0, 0], [above, below], [0, 0], [0, 0]]
-        return tf.nn.depthwise_conv2d(picture, tf.reshape(taps, [taps.shape[0], 1, -1, 1]), [1, 1, 1, 1], around)
+    def convolved(image: Any, taps: Any, above: int, below: int) -> Any:
+        # The kernel itself pads. This is cheaper than a padded copy, whose gradient would be another copy.
+        padding = [[0, 0], [above, below], [0, 0], [0, 0]]
+        return tf.nn.depthwise_conv2d(image, tf.reshape(taps, [taps.shape[0], 1, -1, 1]), [1, 1, 1, 1], padding)
 
     @tf.custom_gradient
-    def convolve(picture: Any, taps: Any) -> Any:
+    def convolve(image: Any, taps: Any) -> Any:
         def gradient(g_BHWD: Any) -> tuple[Any, Any]:
             dtaps = tf.raw_ops.DepthwiseConv2dNativeBackpropFilter(
-                input=picture,
+                input=image,
                 filter_sizes=[taps.shape[0], 1, taps.shape[1], 1],
                 out_backprop=g_BHWD,
                 strides=[1, 1, 1, 1],
@@ -58,16 +62,16 @@ def _down_columns(picture_BHWD: Any, taps_KD: Any, before: int, after: int) -> A
             )
             return convolved(g_BHWD, tf.reverse(taps, [0]), after, before), tf.reshape(dtaps, taps.shape)
 
-        return convolved(picture, taps, before, after), gradient
+        return convolved(image, taps, before, after), gradient
 
     taps_KD = tf.convert_to_tensor(taps_KD)
-    if taps_KD.shape[0] < MANY:
-        return convolved(picture_BHWD, taps_KD, before, after)
-    return convolve(picture_BHWD, taps_KD)
+    if taps_KD.shape[0] < CUSTOM_GRADIENT_TAPS:
+        return convolved(image_BHWD, taps_KD, before, after)
+    return convolve(image_BHWD, taps_KD)
 
 
-def shifted(x_BLD: Any, taps_KD: Any, dilation: int, before: int, after: int) -> Any:
-    """The same by shift and add, with the gradient written likewise."""
+def shift_and_add(x_BLD: Any, taps_KD: Any, dilation: int, before: int, after: int) -> Any:
+    """Compute the same convolution, and its gradient, as a sum of shifted copies."""
     count = taps_KD.shape[0]
 
     def windows(padded: Any, length: int) -> list[Any]:

@@ -8,7 +8,10 @@ from t2t_mm.layers.forward import Forward
 
 
 def dropout(x: Any, rate: float, forward: Forward, path: str) -> Any:
-    """`x` with each element zero with probability `rate`, else divided by 1 - rate; `x` itself outside training."""
+    """Set each element of `x` to zero with probability `rate` and divide the others by 1 - rate.
+
+    Outside training, return `x` unchanged.
+    """
     if forward.noise is None or rate == 0.0:
         return x
     kept = forward.noise.kept(ops.shape(x), rate, path)

@@ -11,13 +11,14 @@ from t2t_mm.layers.layer import Layer
 
 
 class FeedForward(Layer):
-    """f(x W1 + b1) W2 + b2, the same at every position; dropout on what f, the activation, lets through.
+    """A position-wise feed-forward network: f(x W1 + b1) W2 + b2, with dropout on the output of the activation f.
 
-    D channels in and out, F hidden. Glorot's uniform start, as in T2T; the paper names none.
+    D input and output channels, F hidden ones. Weights start by Glorot's uniform initialisation, as in T2T; the paper
+    names none.
     """
 
     def __init__(self, size: int, *, dropout: float, activation: Callable[[Any], Any] = ops.relu, name: str) -> None:
-        """`size` is F."""
+        """`size` is F, the number of hidden channels."""
         super().__init__(name=name)
         self.size, self.dropout, self.activation = size, dropout, activation
 
@@ -28,7 +29,7 @@ class FeedForward(Layer):
         self.out_shift_D = self.add_weight(shape=(width,), initializer="zeros", name="out_shift")
 
     def call(self, x: Any, forward: Forward) -> Any:
-        """float[..., D] to float[..., D]."""
+        """Map float[..., D] to float[..., D]."""
         hidden = self.activation(ops.matmul(x, self.in_DF) + self.in_shift_F)
         hidden = dropout(hidden, self.dropout, forward, self.path)
         return ops.matmul(hidden, self.out_FD) + self.out_shift_D

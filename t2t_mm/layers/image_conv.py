@@ -1,9 +1,9 @@
-"""Convolutions over pictures and spectra: the step, the residual block and their pools.
+"""Convolutions over images and spectra: the convolution step, the residual block and max pooling.
 
-B examples, H rows, W columns, C channels in, F channels out. A spectrum is a picture whose rows are moments and whose
-columns are frequencies; a waveform one with a single column. Where rows may be pads, `real_BH` says which are not: pads
-are zeroed before every convolution and count as minus infinity in every pool, and H must be even where rows are halved,
-so that a window lies alike whatever the padding.
+B examples, H rows, W columns, C input channels, F output channels. A spectrum is an image whose rows are frames and
+whose columns are frequencies; a waveform is an image with one column. If rows may be padding, `real_BH` is the padding
+mask, True for real rows: padding is set to zero before every convolution and counts as minus infinity in every pool. H
+must then be even wherever the stride is 2, so that the windows have the same offset for every amount of padding.
 """
 
 from typing import Any
@@ -20,10 +20,10 @@ Sides = tuple[int, int]  # along rows, along columns
 
 
 class ImageConvStep(Layer):
-    """LN(Conv(ReLU(x))), SAME, in two dimensions.
+    """The step LN(Conv(ReLU(x))) in two dimensions, with SAME padding.
 
-    `separable`: depthwise then pointwise, as the paper's ConvStep; otherwise an ordinary convolution. `relu` is off for
-    raw pixels, spectra and samples, of which it would throw half away.
+    If `separable`, it is a depthwise separable convolution, as in the paper's ConvStep; otherwise an ordinary one.
+    `relu` is off for raw pixels, spectra and audio samples, because ReLU would discard half of them.
     """
 
     def __init__(
@@ -54,10 +54,10 @@ class ImageConvStep(Layer):
         self.norm.build(self.size)
 
     def call(self, x_BHWC: Any, real_BH: Any = None) -> Any:
-        """float[B, H, W, C] to float[B, ceil(H / stride), ceil(W / stride), F]."""
+        """Map float[B, H, W, C] to float[B, ceil(H / stride), ceil(W / stride), F]."""
         if real_BH is not None and self.kernel != (1, 1):
             x_BHWC = x_BHWC * ops.cast(real_BH, x_BHWC.dtype)[:, :, None, None]
-        x_BHWC = ops.relu(x_BHWC) if self.relu else x_BHWC  # behind the mask: its output alone is kept for the gradient
+        x_BHWC = ops.relu(x_BHWC) if self.relu else x_BHWC  # after the mask: only the output is kept for the gradient
         if not self.separable:
             return self.norm(ops.conv(x_BHWC, self.taps, strides=self.stride, padding="same"))
         if self.kernel != (1, 1):
@@ -68,10 +68,10 @@ class ImageConvStep(Layer):
 
 
 class ConvRes(Layer):
-    """MaxPool(two steps) + a 1x1 step of the pool's stride (arXiv 1706.05137, section 2.5.2).
+    """Residual block: MaxPool(two steps) + a 1x1 step with the pool's stride (arXiv 1706.05137, section 2.5.2).
 
-    3x3 windows and stride 2 for pictures. `raw`: the input is signed and no convolution has seen it yet, so the first
-    step is an ordinary convolution and nothing is rectified before it.
+    Images use 3x3 windows and stride 2. `raw` is for signed input that no convolution has processed yet: the first step
+    is then an ordinary convolution, without ReLU before it.
     """
 
     def __init__(
@@ -89,13 +89,13 @@ class ConvRes(Layer):
         self.shortcut.build(width)
 
     def call(self, x_BHWC: Any, real_BH: Any = None) -> Any:
-        """float[B, H, W, C] to float[B, ceil(H / stride), ceil(W / stride), F]."""
+        """Map float[B, H, W, C] to float[B, ceil(H / stride), ceil(W / stride), F]."""
         y_BHWF = self.second(self.first(x_BHWC, real_BH), real_BH)
-        return halve(y_BHWF, real_BH, self.window, self.stride) + self.shortcut(x_BHWC)
+        return max_pool(y_BHWF, real_BH, self.window, self.stride) + self.shortcut(x_BHWC)
 
 
-def halve(x_BHWC: Any, real_BH: Any = None, window: Sides = (3, 3), stride: Sides = (2, 2)) -> Any:
-    """The maximum of each window, SAME; what is outside or a pad counts as minus infinity."""
+def max_pool(x_BHWC: Any, real_BH: Any = None, window: Sides = (3, 3), stride: Sides = (2, 2)) -> Any:
+    """Return the maximum of each window, with SAME padding. Padding of both kinds counts as minus infinity."""
     if real_BH is not None:
         x_BHWC = ops.where(real_BH[:, :, None, None], x_BHWC, MINUS_INFINITY)
     return ops.max_pool(x_BHWC, window, strides=stride, padding="same")

@@ -1,4 +1,4 @@
-"""The base of every layer here."""
+"""The base class of all layers of this package."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -8,41 +8,42 @@ from typing import Any
 import keras
 import numpy as np
 
-_LEFT_OUT: ContextVar[frozenset[str]] = ContextVar("left_out", default=frozenset())
+_OMITTED: ContextVar[frozenset[str]] = ContextVar("omitted", default=frozenset())  # weight paths, or parts of them
 
 
 class Layer(keras.layers.Layer):
-    """A Keras layer that is built explicitly and takes Seq, Forward and None as they are.
+    """A Keras layer that is built explicitly and accepts Seq, Forward and None as arguments.
 
-    Keras' own `__call__` accepts tensors alone and infers shapes; here a parent builds its parts by width in its
-    `build`, so that a weight's path is the names of the layers around it, whatever was made before.
+    Keras' own `__call__` accepts only tensors and infers shapes. Here a parent builds its sublayers, giving the width,
+    in its own `build`. So a weight's path consists of the names of the enclosing layers, independent of what was made
+    before.
     """
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        with keras.name_scope(self.name):  # operations bear it, so that profiles show whose they are
+        with keras.name_scope(self.name):  # profiles show the operations under this name
             return self.call(*args, **kwargs)
 
     def add_weight(self, *args: Any, name: str | None = None, **kwargs: Any) -> Any:
-        """Keras' own; None for a weight that is left out: see `leaving_out`."""
+        """Add a weight as Keras does. Return None for a weight that `without_weights` omits."""
         path = f"{self.path}/{name}"
-        if any(path == left or path.startswith(f"{left}/") for left in _LEFT_OUT.get()):
+        if any(path == omitted or path.startswith(f"{omitted}/") for omitted in _OMITTED.get()):
             return None
         return super().add_weight(*args, name=name, **kwargs)
 
     def adapted(self, name: str, value: np.ndarray) -> np.ndarray | None:
-        """`value`, trained in a net of other sizes, as this layer's own weight `name`; None where it cannot be.
+        """Return `value`, trained in a net of other sizes, adapted to this layer's weight `name`; None if impossible.
 
-        Whoever starts from a checkpoint asks for each weight whose shape there is another than here. A layer whose
-        weights can be resized (a table of positions) has a version of its own.
+        A warm start calls this for each weight whose shape in the checkpoint differs from the shape here. A layer whose
+        weights can be resized (a table of positions) overrides it.
         """
         return None
 
 
 @contextmanager
-def leaving_out(paths: Iterable[str]) -> Iterator[None]:
-    """Within, layers are built without the weights at or below `paths`, which nothing that they are used for reads."""
-    token = _LEFT_OUT.set(frozenset(paths))
+def without_weights(paths: Iterable[str]) -> Iterator[None]:
+    """Build layers without the weights at or below `paths`. Code that uses these layers must not read these weights."""
+    token = _OMITTED.set(frozenset(paths))
     try:
         yield
     finally:
-        _LEFT_OUT.reset(token)
+        _OMITTED.reset(token)

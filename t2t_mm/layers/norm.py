@@ -1,4 +1,4 @@
-"""Layer normalisation over the channels, with a learned scale and shift."""
+"""Layer normalization over the channels, with a learned scale and shift."""
 
 from typing import Any
 
@@ -11,10 +11,10 @@ EPSILON = 1e-6  # T2T's
 
 
 class LayerNorm(Layer):
-    """(x - mean) / sqrt(variance + 1e-6) * scale + shift over the last axis, computed in float32."""
+    """Layer normalization: (x - mean) / sqrt(variance + 1e-6) * scale + shift over the last axis, in float32."""
 
     def __init__(self, *, scale: float = 1.0, name: str) -> None:
-        """`scale`: what the learned scale starts from; below 1 where a branch should start as a small correction."""
+        """`scale` is the initial value of the learned scale: below 1 if a branch is to start as a small correction."""
         super().__init__(name=name)
         self.scale = scale
 
@@ -24,13 +24,17 @@ class LayerNorm(Layer):
         self.shift_D = self.add_weight(shape=(width,), initializer="zeros", autocast=False, name="shift")
 
     def call(self, x: Any) -> Any:
+        """Return the normalised x, with its shape and type."""
         out = normalise(ops.cast(x, "float32"), self.scale_D.value, self.shift_D.value)
         return ops.cast(out, x.dtype)
 
 
 @ops.custom_gradient
 def normalise(x: Any, scale_D: Any, shift_D: Any) -> Any:
-    """The norm of float32[..., D], with its gradient in closed form: fewer passes over x than tracing it back."""
+    """Return the layer normalization of float32[..., D].
+
+    The gradient is in closed form, which takes fewer passes over x than automatic differentiation.
+    """
     shape, width = ops.shape(x), x.shape[-1]
     x_ND = ops.reshape(x, (-1, width))
     even_D = ops.full((width,), 1.0 / width)
@@ -49,10 +53,10 @@ def normalise(x: Any, scale_D: Any, shift_D: Any) -> Any:
 
 
 def _over_channels(x_ND: Any, share_D: Any) -> Any:
-    """The channels of each row, each times its share: float32[N, 1].
+    """Return the weighted sum over the channels of each row, with weights `share_D`, float32[N, 1].
 
-    TensorFlow's graphs leave passes unfused, and a product with one column is a third cheaper than its reductions; XLA
-    fuses the sum with what stands before it.
+    TensorFlow's graphs do not fuse passes, and a product with one column is a third cheaper than its reductions. XLA
+    fuses the sum with the operation before it.
     """
     if keras.backend.backend() == "tensorflow":
         return ops.matmul(x_ND, share_D[:, None])
@@ -60,7 +64,7 @@ def _over_channels(x_ND: Any, share_D: Any) -> Any:
 
 
 def _over_rows(x_ND: Any) -> Any:
-    """The sum of the rows, float32[D], in the same way."""
+    """Return the sum of the rows, float32[D], computed in the same way."""
     if keras.backend.backend() == "tensorflow":
         return ops.matmul(ops.ones((1, ops.shape(x_ND)[0])), x_ND)[0]
     return ops.sum(x_ND, axis=0)

@@ -1,6 +1,6 @@
-"""The copies of a net that compute one training step together, each on rows of its own of one batch.
+"""Data parallel replicas: copies of a net that compute one training step, each on its own rows of one batch.
 
-What a layer says of the whole batch (a mean over it, the load of an expert) it must ask of all of them.
+A layer that needs a value over the whole batch (a mean, the load of an expert) computes it by an all-reduce.
 """
 
 from collections.abc import Callable
@@ -12,10 +12,11 @@ from keras import ops
 
 @dataclass(frozen=True)
 class Replicas:
-    """All replicas as one of them sees them. Their rows, put one behind the other by `index`, make the batch.
+    """The data parallel replicas, as seen from replica `index` of `count`.
 
-    `total` gives the sum over all replicas of a tensor that has the same shape everywhere, with its gradient: that of
-    a sum is the sum of the gradients. Every replica must ask for the same totals in the same order.
+    The batch is the concatenation of the replicas' rows in the order of `index`. `total` is the all-reduce: the sum of
+    a tensor over all replicas, which must have the same shape on each. It has a gradient: that of a sum is the sum of
+    the gradients. Every replica must call `total` the same number of times in the same order.
     """
 
     index: int = 0
@@ -23,7 +24,10 @@ class Replicas:
     total: Callable[[Any], Any] = lambda x: x
 
     def each(self, x: Any) -> Any:
-        """`x` of every replica by index, [count, ...]; it has the same shape everywhere."""
+        """Return the `x` of every replica in the order of index, [count, ...] (an all-gather).
+
+        `x` has the same shape on every replica.
+        """
         here_R = ops.one_hot(self.index, self.count, dtype=x.dtype)
         return self.total(ops.reshape(here_R, (-1, *(1 for _ in x.shape))) * x[None])
 

@@ -1,4 +1,4 @@
-"""The way around a sublayer, with its dropout and its norm (arXiv 1706.03762, section 3.1)."""
+"""The residual connection around a sublayer, with dropout and layer normalization (arXiv 1706.03762, section 3.1)."""
 
 from typing import Any
 
@@ -9,9 +9,9 @@ from t2t_mm.layers.norm import LayerNorm
 
 
 class Residual(Layer):
-    """LN(x + Dropout(sublayer(x))), or with the norm first x + Dropout(sublayer(LN(x))).
+    """A residual connection: LN(x + Dropout(sublayer(x))), or with `norm_first` x + Dropout(sublayer(LN(x))).
 
-    In two halves, so that a sublayer may be called as it likes, with a memory or a cache:
+    It is called in two halves, so that the sublayer can have more arguments, such as a memory or a cache:
 
         y = sublayer(residual.enter(x))
         x = residual.leave(x, y, forward)
@@ -26,10 +26,10 @@ class Residual(Layer):
         self.norm.build(width)
 
     def enter(self, x: Any) -> Any:
-        """What the sublayer reads."""
+        """Return the input of the sublayer."""
         return self.norm(x) if self.norm_first else x
 
     def leave(self, x: Any, y: Any, forward: Forward) -> Any:
-        """What comes out, given what the sublayer made of `enter(x)`."""
+        """Return the output of the connection; `y` is the output of the sublayer for `enter(x)`."""
         joined = x + dropout(y, self.dropout, forward, self.path)
         return joined if self.norm_first else self.norm(joined)

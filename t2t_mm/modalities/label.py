@@ -5,7 +5,7 @@ from typing import Any
 from keras import ops
 
 from t2t_mm.layers.conv import ConvStep
-from t2t_mm.layers.image_conv import ImageConvStep, halve
+from t2t_mm.layers.image_conv import ImageConvStep, max_pool
 from t2t_mm.layers.layer import Layer
 from t2t_mm.layers.sequence import Seq, zero_pads
 from t2t_mm.modalities.class_head import ClassHead
@@ -33,7 +33,7 @@ class ExitGrid(Layer):
         height, width = memory.grid or (0, 0)
         x = ops.reshape(memory.values_BLD, (-1, height, width, memory.values_BLD.shape[-1]))
         one, two, three, four = self.steps
-        x = self.skip(x) + halve(two(one(x)))
+        x = self.skip(x) + max_pool(two(one(x)))
         return ops.mean(ops.relu(four(three(x))), axis=(1, 2))
 
 

@@ -13,7 +13,7 @@ from t2t_mm.layers.cross_entropy import cross_entropy
 from t2t_mm.layers.forward import Forward
 from t2t_mm.layers.layer import Layer
 from t2t_mm.layers.norm import LayerNorm
-from t2t_mm.layers.sequence import FAR_BELOW, Seq, zero_pads
+from t2t_mm.layers.sequence import MASKED_SCORE, Seq, zero_pads
 from t2t_mm.modalities.base import Loss, Modality, Tensors, one_way
 from t2t_mm.modalities.text import Table
 
@@ -77,7 +77,7 @@ class Sentences(Modality):
         """Logits float[B, T, V]; those of the first target lie at the last two ids."""
         next_B12 = self.top(body)
         rest = self.port.size - ANSWERS
-        next_B1V = ops.pad(next_B12, [[0, 0], [0, 0], [rest, 0]], constant_values=FAR_BELOW)
+        next_B1V = ops.pad(next_B12, [[0, 0], [0, 0], [rest, 0]], constant_values=MASKED_SCORE)
         x_NE = self._words(body, arrays["places"][:, 1:])
         words_NV = ops.matmul(x_NE, ops.transpose(ops.cast(self._table(), x_NE.dtype)))
         shape = (ops.shape(next_B12)[0], ops.shape(arrays["places"])[1] - 1, self.port.size)

@@ -9,7 +9,7 @@ import keras
 from keras import ops
 
 from t2t_mm.layers.forward import Forward
-from t2t_mm.layers.sequence import FAR_BELOW, Seq
+from t2t_mm.layers.sequence import MASKED_SCORE, Seq
 from t2t_mm.modalities.base import Loss, Modality, Tensors, one_way
 
 IMPOSSIBLE = 85.0  # nats: what a place where nothing was read costs beyond the likeliest, as an id that CTC cannot say
@@ -67,5 +67,5 @@ class Span(Modality):
         scores_BL2 = ops.matmul(body.values_BLD, ops.transpose(rows_2D))
         scores_B2L = ops.cast(ops.transpose(scores_BL2, (0, 2, 1)), "float32")
         real_B1L = body.real_BL[:, None]
-        best_B21 = ops.max(ops.where(real_B1L, scores_B2L, FAR_BELOW), axis=-1, keepdims=True)
+        best_B21 = ops.max(ops.where(real_B1L, scores_B2L, MASKED_SCORE), axis=-1, keepdims=True)
         return ops.where(real_B1L, scores_B2L, best_B21 - IMPOSSIBLE)

@@ -8,11 +8,11 @@ from t2t_mm.hparam_set import HparamSet
 from t2t_mm.layers.ctc import (
     BLANK,
     ctc_nats,
-    line_logits,
-    moment_probabilities,
+    empty_prefixes,
+    extend_prefixes,
+    frame_probabilities,
     next_logits,
-    nothing_said,
-    said_further,
+    teacher_forced_logits,
 )
 from t2t_mm.layers.forward import Forward
 from t2t_mm.layers.sequence import Seq
@@ -53,8 +53,8 @@ class TextCtc(Writer):
         return ids_BL, ops.arange(ops.shape(ids_BL)[1])[None, :] < arrays["lengths"][:, None]
 
     def judged(self, body: Seq, arrays: Tensors) -> Any:
-        probabilities_BFV = moment_probabilities(self.top(body), body.real_BL)
-        return line_logits(probabilities_BFV, arrays["ids"])
+        probabilities_BFV = frame_probabilities(self.top(body), body.real_BL)
+        return teacher_forced_logits(probabilities_BFV, arrays["ids"])
 
     def loss(self, body: Seq, arrays: Tensors, smoothing: float) -> Loss:
         lengths_B = arrays["lengths"]
@@ -63,8 +63,8 @@ class TextCtc(Writer):
         return Loss(nats, nats, ops.sum(ops.cast(ops.where(possible_B, lengths_B, 0), "float32")))
 
     def start(self, memory: Seq, positions: int, beams: int) -> dict[str, Any]:
-        probabilities_BFV = moment_probabilities(self.top(memory), memory.real_BL)
-        b_BJF, n_BJF = nothing_said(probabilities_BFV, beams)
+        probabilities_BFV = frame_probabilities(self.top(memory), memory.real_BL)
+        b_BJF, n_BJF = empty_prefixes(probabilities_BFV, beams)
         last_BJ = ops.full(ops.shape(b_BJF)[:2], BLANK, "int32")
         return {"moments": probabilities_BFV, "b": b_BJF, "n": n_BJF, "last": last_BJ}
 
@@ -72,7 +72,7 @@ class TextCtc(Writer):
         moments_BFV, b_BJF, n_BJF, last_BJ = (state[name] for name in ("moments", "b", "n", "last"))
         id_BJ = ops.reshape(ids_R1, ops.shape(last_BJ))
         begun_BJ1 = (id_BJ != BLANK)[..., None]
-        further = said_further(moments_BFV, b_BJF, n_BJF, last_BJ, id_BJ)
+        further = extend_prefixes(moments_BFV, b_BJF, n_BJF, last_BJ, id_BJ)
         b_BJF, n_BJF = (ops.where(begun_BJ1, x, old) for x, old in zip(further, (b_BJF, n_BJF), strict=True))
         logits_BJV = next_logits(moments_BFV, b_BJF, n_BJF, id_BJ)
         logits_RV = ops.reshape(logits_BJV, (-1, logits_BJV.shape[-1]))

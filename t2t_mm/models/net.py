@@ -11,7 +11,7 @@ from keras import ops
 from t2t_mm.errors import UserError
 from t2t_mm.hparam_set import HparamSet
 from t2t_mm.layers.forward import Forward
-from t2t_mm.layers.layer import Layer, leaving_out
+from t2t_mm.layers.layer import Layer, without_weights
 from t2t_mm.layers.sequence import Seq
 from t2t_mm.modalities.base import Loss, Modality, Tensors, Writer
 from t2t_mm.modalities.text import Table
@@ -60,7 +60,7 @@ class Net(Layer):
 
     def build(self) -> None:
         """Make all weights. Paths hold names alone, so they do not depend on the order of problems."""
-        with leaving_out(f"net/{part}" for part in self.left_out):
+        with without_weights(f"net/{part}" for part in self.left_out):
             self.body.build(self.width)
             for key in sorted(self.modalities):
                 self.modalities[key].build()

@@ -8,7 +8,7 @@ from t2t_mm.bin.decoder_requests import Request
 from t2t_mm.decoding.answers import Answer, Decoded, DecodeOptions, Failure
 from t2t_mm.decoding.decoder import Item
 
-BOTH = Decoded((Answer("ein\tHund\n", -0.123456789), Answer("der Hund", -2.0, whole=False)))
+BOTH = Decoded((Answer("ein\tHund\n", -0.123456789), Answer("der Hund", -2.0, complete=False)))
 CLASSES = Decoded((Answer("cat", 0.75), Answer("dog", 0.00012345678)))
 
 

@@ -174,7 +174,7 @@ def test_one_file_of_all_kinds_is_answered_in_json_with_the_reasons_of_what_fail
     how = DecodeOptions(beam_size=2, n_best=2, extra_length=3)
     (expected,) = decoder.decode("translate_north_south", ["a cat sees the dog"], how)
     outputs = found[2]["outputs"]
-    assert [(one["text"], one["whole"]) for one in outputs] == [(one.text, one.whole) for one in expected.answers]
+    assert [(one["text"], one["whole"]) for one in outputs] == [(one.text, one.complete) for one in expected.answers]
     assert [one["score"] for one in outputs] == pytest.approx([one.score for one in expected.answers], rel=1e-3)
     assert (found[2]["problem"], found[2]["inputs"]) == ("translate_north_south", "a cat sees the dog")
     assert len(found[1]["outputs"]) == 2 and read_tree(found[1]["outputs"][0]["text"]).words == ("the", "dog", "sleeps")

@@ -45,7 +45,7 @@ def test_the_parts_of_several_workers_are_together_what_one_would_write(job, tmp
         assert parts[-1].count(b"\n") == expected[1]
     assert b"".join(parts) == whole
     assert len(list((tmp_path / "parts").iterdir())) == 3
-    assert "line 7: There is nothing in it." in capsys.readouterr().err  # counted in the whole file
+    assert "line 7: The input is empty." in capsys.readouterr().err  # counted in the whole file
 
 
 def test_a_worker_without_lines_writes_an_empty_part(job, tmp_path):
@@ -73,7 +73,7 @@ def test_a_command_that_was_stopped_goes_on_and_writes_the_same(job, tmp_path, m
     assert calls["answer"] == 4
     assert out.read_bytes() == whole
     said = capsys.readouterr().err
-    assert "2 of 11 lines could not be decoded" in said and "line 3: There is nothing in it." in said
+    assert "2 of 11 lines could not be decoded" in said and "line 3: The input is empty." in said
     assert {path.name for path in tmp_path.iterdir()} == {"whole.jsonl", "out.jsonl"}
 
 

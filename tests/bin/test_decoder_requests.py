@@ -85,7 +85,7 @@ def test_a_language_model_takes_what_is_begun_blanks_and_nothing_too(reader):
     )
     assert blank.item.source == "  " and (nothing.item.stored, nothing.item.length) == (b"", 0)
     assert reader().read(1, b'{"problem": "write", "inputs": ""}').item.length == 0
-    assert "lengths up to 40 ids. Give its end alone." in reason(reader("write").read(1, b"dog " * 60))
+    assert "lengths up to 40 ids. Give only its end." in reason(reader("write").read(1, b"dog " * 60))
 
 
 def test_a_line_of_text_that_no_problem_reads_is_gone_on_with(reader):
@@ -119,8 +119,8 @@ def test_json_names_its_problem_and_keeps_what_else_it_holds(reader):
         (b'{"problem": "translate", "input": "the dog"}', 'names a problem, but has no "inputs"'),
         (b'{"inputs": ["the dog"]}', '"inputs" is a text or a path. Received: ["the dog"].'),
         (b'{"inputs": "the dog", "problem": 3}', '"problem" is the name of a problem. Received: 3.'),
-        (b'{"inputs": " "}', "There is nothing in it."),
-        (b"   ", "There is nothing in it."),
+        (b'{"inputs": " "}', "The input is empty."),
+        (b"   ", "The input is empty."),
         (b"caf\xe9 au lait", "It is no UTF-8 text: invalid continuation byte at byte 4."),
         (b"a" * (MOST_BYTES + 1), "It has more than 1,000,000 bytes"),
         (b'{"inputs": "blue\\u0000.png"}', "can't be read"),

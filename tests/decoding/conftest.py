@@ -15,7 +15,7 @@ LETTERS = "_.abc"
 
 
 class ChainNet(keras.layers.Layer):
-    """Decodes by a table: probability[source, before, last, next]; what begins with "a" is source 0, and so on."""
+    """A net that decodes by a table probability[source, before, last, next]; inputs from "a" on are source 0, 1, 2."""
 
     longest = None
 
@@ -73,7 +73,7 @@ class ChainNet(keras.layers.Layer):
 
 
 class LettersCodec(Codec):
-    """A line of the letters a, b, c; an end is added, as to any text."""
+    """The codec of lines of the letters a, b, c; an end is added, as to any text."""
 
     port = Port("text", "letters", SYMBOLS)
 
@@ -118,14 +118,14 @@ class LettersCodec(Codec):
 
 @pytest.fixture(scope="session")
 def letters():
-    """Codecs for the problems of a ChainNet."""
+    """Return the codecs for the problems of a ChainNet."""
     text = {"inputs": LettersCodec(), "targets": LettersCodec()}
     sizes = {"inputs": LettersCodec(), "targets": LabelCodec("size", ("small", "middle", "large"))}
     return {"spell": text, "spell_too": text, "name": sizes, "write": {"targets": LettersCodec()}}
 
 
 def table(*sources):
-    """One source after the other, each {last id: {next id: probability}}; ids that are not named end."""
+    """Return the table of sources, each {last id: {next id: probability}}; END follows an id that is not named."""
     probability_SVVV = np.zeros((len(sources), SYMBOLS, SYMBOLS, SYMBOLS))
     probability_SVVV[..., 1] = 1.0
     for source, rows in enumerate(sources):
@@ -142,7 +142,7 @@ def chain_net():
 
 @pytest.fixture
 def random_net():
-    """A net whose tables are drawn from a seed, of the second order, for `sources` sources; and those tables."""
+    """Make a net with random second-order tables, for `sources` sources; return it and the tables."""
 
     def make(seed, sources=1):
         probability_SVVV = np.random.default_rng(seed).dirichlet([0.7] * (SYMBOLS - 1), (sources, SYMBOLS, SYMBOLS))
@@ -154,5 +154,5 @@ def random_net():
 
 @pytest.fixture
 def memory_of():
-    """A memory whose row b is source `sources[b]`."""
+    """Make a memory whose row b is source `sources[b]`."""
     return lambda *sources: Seq(np.array(sources, "float32")[:, None, None], np.ones((len(sources), 1), bool))

@@ -1,3 +1,5 @@
+"""Beam search over a net of tables, and the top k by blocks."""
+
 import itertools
 
 import keras
@@ -5,9 +7,9 @@ import numpy as np
 import pytest
 from keras import ops
 
-from t2t_mm.decoding.beam import beam_search, length_penalty
+from t2t_mm.decoding.autoregressive_loop import greedy_search
+from t2t_mm.decoding.beam import BLOCK_WIDTH, beam_search, blockwise_top_k, length_penalty
 from t2t_mm.decoding.compiled import for_each_shape
-from t2t_mm.decoding.greedy import greedy
 from t2t_mm.layers.sequence import Seq
 
 A, B, C = 2, 3, 4
@@ -16,7 +18,7 @@ GARDEN_PATH = {0: {A: 0.6, B: 0.4}, A: {1: 0.4, B: 0.35, C: 0.25}, B: {1: 0.9, C
 
 
 def search(net, positions, beams, alpha=0.0):
-    """Beam search as a function of (memory, x_R1D, limits_B)."""
+    """Return beam search as a function of (memory, x_R1D, limits_B)."""
     return lambda memory, x_R1D, limits_B: beam_search(
         net, "spell", net.start("spell", memory, positions), x_R1D, limits_B, positions, beams, alpha
     )
@@ -24,8 +26,8 @@ def search(net, positions, beams, alpha=0.0):
 
 def run(net, memory, beams, limits, positions=6, alpha=0.0):
     x_R1D = net.first("spell", len(limits) * beams)
-    found = search(net, positions, beams, alpha)(memory, x_R1D, ops.convert_to_tensor(limits, "int32"))
-    return [ops.convert_to_numpy(tensor) for tensor in found]
+    outputs = search(net, positions, beams, alpha)(memory, x_R1D, ops.convert_to_tensor(limits, "int32"))
+    return [ops.convert_to_numpy(tensor) for tensor in outputs]
 
 
 def trimmed(ids_T):
@@ -45,7 +47,7 @@ def every_finished_output(table_VVV, limit):
     return {(*prefix, 1): probability(table_VVV, (*prefix, 1)) for prefix in letters}
 
 
-def test_finds_what_greedy_misses_and_ranks_by_probability(chain_net, memory_of):
+def test_beam_search_finds_what_greedy_search_misses_and_ranks_by_probability(chain_net, memory_of):
     ids_BKT, scores_BK = run(chain_net(GARDEN_PATH), memory_of(0, 0), beams=2, limits=[6])
     assert [trimmed(ids_T) for ids_T in ids_BKT[0]] == [(B, 1), (A, 1)]
     np.testing.assert_allclose(np.exp(scores_BK), [[0.4 * 0.9, 0.6 * 0.4]], rtol=1e-5)
@@ -58,7 +60,7 @@ def test_the_length_penalty_is_that_of_wu_et_al():
     assert float(length_penalty(19, 0.0)) == pytest.approx(1.0)
 
 
-def test_alpha_turns_the_order_towards_longer_outputs(chain_net, memory_of):
+def test_larger_alpha_favours_longer_outputs(chain_net, memory_of):
     # "a" has probability 0.5 over 2 ids, "b c a" has 0.45 over 4: ln 0.5 = -0.693 and ln 0.45 = -0.799.
     net = chain_net({0: {A: 0.5, B: 0.5}, B: {C: 0.9, 1: 0.1}, C: {A: 1.0}})
     ids_BKT, _ = run(net, memory_of(0, 0), beams=2, limits=[6], alpha=0.0)
@@ -70,7 +72,7 @@ def test_alpha_turns_the_order_towards_longer_outputs(chain_net, memory_of):
 
 @pytest.mark.parametrize("alpha", [0.0, 0.6, 2.0])
 @pytest.mark.parametrize("seed", range(3))
-def test_with_beams_enough_it_is_the_exhaustive_search(random_net, memory_of, seed, alpha):
+def test_beam_search_with_enough_beams_is_exhaustive_search(random_net, memory_of, seed, alpha):
     net, table_SVVV = random_net(seed)
     beams, limit = 54, 4  # at most 27 unfinished outputs, so 108 candidates, and 40 finished ones
     ids_BKT, scores_BK = run(net, memory_of(*[0] * beams), beams, limits=[limit], positions=5, alpha=alpha)
@@ -84,7 +86,7 @@ def test_with_beams_enough_it_is_the_exhaustive_search(random_net, memory_of, se
 
 
 @pytest.mark.parametrize("beams", [2, 3])
-def test_a_state_follows_its_beam(random_net, memory_of, beams):
+def test_each_beam_keeps_its_own_state(random_net, memory_of, beams):
     # Tables of the second order: a beam that went on with another's state would report another's probability.
     net, table_SVVV = random_net(7, sources=4)
     sources = np.repeat([3, 0, 2, 1], beams)
@@ -99,16 +101,16 @@ def test_a_state_follows_its_beam(random_net, memory_of, beams):
 
 
 def test_one_beam_never_scores_less_than_greedy_search(random_net, memory_of):
-    # They differ where greedy goes on: a beam keeps what ended on the way, and may find nothing better.
+    # They differ where greedy_search goes on: a beam keeps what ended on the way, and may find nothing better.
     net, _ = random_net(3, sources=4)
     memory = memory_of(0, 1, 2, 3)
     limits_B = ops.convert_to_tensor([8] * 4, "int32")
-    _, log_probs_B = greedy(net, "spell", net.start("spell", memory, 8), net.first("spell", 4), limits_B, 8)
+    _, log_probs_B = greedy_search(net, "spell", net.start("spell", memory, 8), net.first("spell", 4), limits_B, 8)
     _, scores_BK = run(net, memory, beams=1, limits=[8] * 4, positions=8)
     assert np.all(scores_BK[:, 0] >= ops.convert_to_numpy(log_probs_B) - 1e-5)
 
 
-def test_compiled_it_gives_the_same(random_net, memory_of):
+def test_compiled_beam_search_equals_beam_search_without_compilation(random_net, memory_of):
     net, _ = random_net(5, sources=2)
     memory = memory_of(0, 0, 1, 1)
     program = for_each_shape(
@@ -121,7 +123,7 @@ def test_compiled_it_gives_the_same(random_net, memory_of):
     np.testing.assert_allclose(fast_BK, scores_BK, rtol=1e-5)
 
 
-def test_an_example_without_an_end_gives_its_unfinished_beams_at_its_limit(chain_net, memory_of):
+def test_an_example_without_an_end_returns_its_unfinished_beams_at_its_limit(chain_net, memory_of):
     net = chain_net({0: {A: 0.7, B: 0.3}, A: {A: 1.0}, B: {B: 1.0}})
     ids_BKT, scores_BK = run(net, memory_of(0, 0, 0, 0), beams=2, limits=[3, 5])
     assert [trimmed(ids_T) for ids_T in ids_BKT[0]] == [(A,) * 3, (B,) * 3]
@@ -129,24 +131,24 @@ def test_an_example_without_an_end_gives_its_unfinished_beams_at_its_limit(chain
     np.testing.assert_allclose(np.exp(scores_BK), [[0.7, 0.3]] * 2, rtol=1e-5)
 
 
-def test_an_example_with_fewer_outputs_than_beams_says_so(chain_net, memory_of):
+def test_an_example_with_fewer_outputs_than_beams_has_scores_of_minus_infinity(chain_net, memory_of):
     ids_BKT, scores_BK = run(chain_net({0: {A: 1.0}}), memory_of(0, 0, 0, 0), beams=2, limits=[2, 0])
     assert trimmed(ids_BKT[0, 0]) == (A, 1)
     assert scores_BK[0, 0] == pytest.approx(0.0, abs=1e-5)
     assert np.all(scores_BK[1] == -np.inf)
 
 
-def test_other_examples_of_the_batch_change_nothing(random_net, memory_of):
+def test_beam_search_of_an_example_does_not_depend_on_other_examples(random_net, memory_of):
     net, _ = random_net(11, sources=3)
-    together_BKT, scores_BK = run(net, memory_of(0, 0, 1, 1, 2, 2), beams=2, limits=[6, 3, 5], alpha=0.6)
+    batch_BKT, scores_BK = run(net, memory_of(0, 0, 1, 1, 2, 2), beams=2, limits=[6, 3, 5], alpha=0.6)
     for example, limit in enumerate([6, 3, 5]):
         alone_BKT, alone_BK = run(net, memory_of(example, example), beams=2, limits=[limit], alpha=0.6)
-        np.testing.assert_array_equal(together_BKT[example], alone_BKT[0])
+        np.testing.assert_array_equal(batch_BKT[example], alone_BKT[0])
         np.testing.assert_allclose(scores_BK[example], alone_BK[0], rtol=1e-6)
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="counts calls of a loop that is not traced")
-def test_stops_once_no_unfinished_beam_can_beat_the_worst_finished(chain_net, memory_of, monkeypatch):
+def test_beam_search_stops_once_no_unfinished_beam_can_beat_the_worst_finished(chain_net, memory_of, monkeypatch):
     net, calls = chain_net(GARDEN_PATH), []
     step = net.step
     monkeypatch.setattr(net, "step", lambda *args: calls.append(1) or step(*args))
@@ -157,10 +159,36 @@ def test_stops_once_no_unfinished_beam_can_beat_the_worst_finished(chain_net, me
     assert len(calls) == 2
 
 
-def test_the_bound_allows_for_the_largest_penalty_an_output_can_reach(chain_net, memory_of):
+def test_the_bound_of_beam_search_uses_the_largest_penalty_an_output_can_reach(chain_net, memory_of):
     # "a" and "b" end with 0.3 after 2 ids: ln 0.3 / (7/6)^4 = -0.65. What goes on has 0.2, over its present penalty
     # ln 0.2 / (7/6)^4 = -0.87, and yet it wins at 6 ids: ln 0.048 / (11/6)^4 = -0.27.
     net = chain_net({0: {A: 0.5, B: 0.5}, A: {1: 0.6, C: 0.4}, B: {1: 0.6, C: 0.4}, C: {B: 1.0}})
     ids_BKT, scores_BK = run(net, memory_of(0, 0), beams=2, limits=[6], alpha=4.0)
     assert {trimmed(ids_T) for ids_T in ids_BKT[0]} == {(A, C, B, C, B, 1), (B, C, B, C, B, 1)}
     np.testing.assert_allclose(scores_BK, [[np.log(0.048) * (6 / 11) ** 4] * 2], rtol=1e-5)
+
+
+def top_k(x_BN, count):
+    values_BK, indices_BK = blockwise_top_k(ops.convert_to_tensor(x_BN), count)
+    return ops.convert_to_numpy(values_BK), ops.convert_to_numpy(indices_BK)
+
+
+def sorted_stably(x_BN, count):
+    indices_BK = np.argsort(-x_BN, axis=1, kind="stable")[:, :count]
+    return np.take_along_axis(x_BN, indices_BK, axis=1), indices_BK
+
+
+@pytest.mark.parametrize("numbers", [7, 6 * BLOCK_WIDTH, 6 * BLOCK_WIDTH + 1, 6 * BLOCK_WIDTH - 1, 40 * BLOCK_WIDTH])
+@pytest.mark.parametrize("values", [2, 9, 10**6])  # few values: many are equal, in one block and in several
+def test_blockwise_top_k_is_the_stable_sort(numbers, values):
+    x_BN = np.random.default_rng(numbers).integers(values, size=(5, numbers)).astype("float32")
+    for mine, expected in zip(top_k(x_BN, 5), sorted_stably(x_BN, 5), strict=True):
+        np.testing.assert_array_equal(mine, expected)
+
+
+def test_blockwise_top_k_ranks_minus_infinity_as_a_number():
+    x_BN = np.full((2, 10 * BLOCK_WIDTH + 3), -np.inf, "float32")
+    x_BN[1, -1] = 1.0
+    values_BK, indices_BK = top_k(x_BN, 4)
+    np.testing.assert_array_equal(indices_BK, [[0, 1, 2, 3], [10 * BLOCK_WIDTH + 2, 0, 1, 2]])
+    np.testing.assert_array_equal(values_BK[1], [1.0, -np.inf, -np.inf, -np.inf])

@@ -1,4 +1,4 @@
-"""Beam search through a real net, whose caches stand still while beams take over each other's pasts."""
+"""Beam search through a real net, whose key/value caches are read through an index table and not copied."""
 
 from dataclasses import replace
 
@@ -26,7 +26,7 @@ SIZES = {
 
 
 @pytest.mark.parametrize("name", list(SIZES))
-def test_a_score_is_what_the_net_gives_to_these_ids_as_targets(name, scrambled, monkeypatch):
+def test_a_beam_score_is_the_teacher_forced_score_of_its_ids(name, scrambled, monkeypatch):
     top, end_V = Text.top, np.arange(SYMBOLS) == EOS
     monkeypatch.setattr(Text, "top", lambda self, body: ops.where(end_V, -float("inf"), top(self, body)))  # never ends
     hparams = HPARAM_SETS[name]()
@@ -43,8 +43,8 @@ def test_a_score_is_what_the_net_gives_to_these_ids_as_targets(name, scrambled, 
 
     memory = net.encode("say", inputs, Forward())
     limits_B = ops.convert_to_tensor([POSITIONS] * 3, "int32")
-    found = for_each_shape(search, net.variables)(memory.values_BLD, memory.real_BL, limits_B)
-    ids_BKT, scores_BK = (ops.convert_to_numpy(tensor) for tensor in found)
+    outputs = for_each_shape(search, net.variables)(memory.values_BLD, memory.real_BL, limits_B)
+    ids_BKT, scores_BK = (ops.convert_to_numpy(tensor) for tensor in outputs)
 
     for k in range(BEAMS):
         targets = {"ids": ids_BKT[:, k], "lengths": np.full(3, POSITIONS, "int32")}

@@ -5,8 +5,8 @@ import pytest
 from keras import ops
 
 from t2t_mm.decoding.answers import DecodeOptions, Sampling
+from t2t_mm.decoding.autoregressive_loop import greedy_search
 from t2t_mm.decoding.compiled import for_each_shape
-from t2t_mm.decoding.greedy import greedy
 from t2t_mm.decoding.sampling import draw, gumbel, keys, sample
 from t2t_mm.errors import UserError
 
@@ -15,23 +15,23 @@ ROWS = 4000
 
 
 def drawn(probabilities, sampling, rows=ROWS, t=0):
-    """What `rows` rows of equal probabilities draw: ids and their log-probabilities."""
+    """Draw for `rows` rows of equal probabilities. Return ids and their log-probabilities."""
     with np.errstate(divide="ignore"):
         log_probs_BV = np.log(np.tile(np.array(probabilities, "float32"), (rows, 1)))
     keys_B2 = ops.convert_to_tensor(keys(sampling.seed, range(rows), 1)[:, 0])
-    found = draw(ops.convert_to_tensor(log_probs_BV), ops.convert_to_tensor(t, "int32"), keys_B2, sampling)
-    log_probs_B, ids_B = (ops.convert_to_numpy(tensor) for tensor in found)
+    outputs = draw(ops.convert_to_tensor(log_probs_BV), ops.convert_to_tensor(t, "int32"), keys_B2, sampling)
+    log_probs_B, ids_B = (ops.convert_to_numpy(tensor) for tensor in outputs)
     return ids_B, log_probs_B
 
 
 def assert_follows(ids_B, expected_V):
-    """The shares of ids lie within four standard deviations of what is expected; what has no chance was never drawn."""
+    """Check that the shares of ids are within four standard deviations of `expected_V`, and 0 where it is 0."""
     expected_V = np.array(expected_V)
     shares_V = np.bincount(ids_B, minlength=len(expected_V)) / len(ids_B)
     assert np.all(np.abs(shares_V - expected_V) <= 4 * np.sqrt(expected_V * (1 - expected_V) / len(ids_B))), shares_V
 
 
-def test_frequencies_follow_the_probabilities_and_each_draw_says_its_own():
+def test_samples_follow_the_probabilities_and_each_returns_its_own():
     probabilities = [0.0, 0.5, 0.3, 0.15, 0.05]
     ids_B, log_probs_B = drawn(probabilities, Sampling(seed=1))
     assert_follows(ids_B, probabilities)
@@ -39,10 +39,10 @@ def test_frequencies_follow_the_probabilities_and_each_draw_says_its_own():
 
 
 @pytest.mark.parametrize("temperature, odds", [(0.5, [0, 4, 1, 1]), (1.0, [0, 2, 1, 1]), (2.0, [0, 2**0.5, 1, 1])])
-def test_temperature_takes_probabilities_to_its_inverse_power(temperature, odds):
+def test_temperature_raises_probabilities_to_its_inverse_power(temperature, odds):
     ids_B, log_probs_B = drawn([0.0, 0.5, 0.25, 0.25], Sampling(temperature=temperature, seed=2))
     assert_follows(ids_B, np.array(odds) / np.sum(odds))
-    np.testing.assert_allclose(np.exp(log_probs_B[ids_B == 1]), 0.5, rtol=1e-5)  # the model's own, not the power's
+    np.testing.assert_allclose(np.exp(log_probs_B[ids_B == 1]), 0.5, rtol=1e-5)  # the model's own, not the power
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_temperature_takes_probabilities_to_its_inverse_power(temperature, odds)
         (99, [2, 1, 4, 3, 0]),
     ],
 )
-def test_top_k_draws_among_the_likeliest(top_k, expected):
+def test_top_k_draws_from_the_most_likely_ids(top_k, expected):
     ids_B, _ = drawn([0.2, 0.1, 0.4, 0.3, 0.0], Sampling(top_k=top_k, seed=3))
     assert_follows(ids_B, np.array(expected) / np.sum(expected))
 
@@ -63,25 +63,25 @@ def test_top_k_draws_among_the_likeliest(top_k, expected):
     "top_p, expected",
     [
         (1e-9, [0, 0, 1, 0, 0]),
-        (0.4, [0, 0, 1, 0, 0]),  # reached to the digit by the first alone
+        (0.4, [0, 0, 1, 0, 0]),  # reached exactly by the first alone
         (0.41, [0, 0, 4, 3, 0]),
         (0.7, [0, 0, 4, 3, 0]),
         (0.75, [2, 0, 4, 3, 0]),
         (0.95, [2, 1, 4, 3, 0]),
     ],
 )
-def test_top_p_draws_among_the_fewest_that_reach_it(top_p, expected):
+def test_top_p_draws_from_the_smallest_set_that_reaches_it(top_p, expected):
     ids_B, _ = drawn([0.2, 0.1, 0.4, 0.3, 0.0], Sampling(top_p=top_p, seed=4))
     assert_follows(ids_B, np.array(expected) / np.sum(expected))
 
 
-def test_of_equal_ids_the_lower_count_first():
+def test_equal_ids_are_ranked_by_number_for_top_k_and_top_p():
     equal = [0.0, 0.25, 0.25, 0.25, 0.25]
     assert_follows(drawn(equal, Sampling(top_k=2, seed=5))[0], [0, 0.5, 0.5, 0, 0])
     assert_follows(drawn(equal, Sampling(top_p=0.6, seed=5))[0], [0, 1 / 3, 1 / 3, 1 / 3, 0])
 
 
-def test_top_p_counts_among_the_top_k_and_after_the_temperature():
+def test_top_p_applies_after_top_k_and_temperature():
     # The two likeliest have 4/7 and 3/7 among themselves, and 4/7 = 0.571 reaches 0.55 alone, as 0.4 would not.
     ids_B, _ = drawn([0.2, 0.1, 0.4, 0.3], Sampling(top_k=2, top_p=0.55, seed=6))
     assert set(ids_B) == {2}
@@ -90,7 +90,7 @@ def test_top_p_counts_among_the_top_k_and_after_the_temperature():
     assert set(ids_B) == {2}
 
 
-def test_among_very_many_ids_the_set_is_the_one_that_sorting_gives():
+def test_the_nucleus_of_very_many_ids_is_the_one_that_sorting_gives():
     probabilities = np.random.default_rng(0).dirichlet([0.05] * 3000)
     for top_p in (0.05, 0.5, 0.9):
         ids_B, _ = drawn(probabilities, Sampling(top_p=top_p, seed=7), rows=1000)
@@ -101,7 +101,7 @@ def test_among_very_many_ids_the_set_is_the_one_that_sorting_gives():
         assert np.mean(ids_B == fewest[0]) == pytest.approx(share, abs=4 * np.sqrt(share / 1000))
 
 
-def test_noise_is_gumbels_and_rows_positions_and_ids_share_none_of_it():
+def test_noise_is_gumbel_distributed_and_independent_between_rows_positions_and_ids():
     keys_B2 = ops.convert_to_tensor(keys(0, range(50), 1)[:, 0])
     ids_BK = ops.broadcast_to(ops.arange(400, dtype="int32"), (50, 400))
     first, second = (ops.convert_to_numpy(gumbel(keys_B2, ops.convert_to_tensor(t, "int32"), ids_BK)) for t in (0, 1))
@@ -115,9 +115,11 @@ def test_noise_is_gumbels_and_rows_positions_and_ids_share_none_of_it():
         assert abs(np.corrcoef(near, far)[0, 1]) < 0.03
 
 
-def test_a_key_is_of_the_seed_the_place_and_the_sample():
-    found = [tuple(keys(seed, [place], 3)[0, k]) for seed, place, k in itertools.product((0, 1), (0, 1, 9), range(3))]
-    assert len(set(found)) == len(found)
+def test_a_key_depends_on_the_seed_the_index_and_the_sample():
+    drawn_keys = [
+        tuple(keys(seed, [place], 3)[0, k]) for seed, place, k in itertools.product((0, 1), (0, 1, 9), range(3))
+    ]
+    assert len(set(drawn_keys)) == len(drawn_keys)
     np.testing.assert_array_equal(keys(1, [9], 2), keys(1, [4, 9], 3)[1:, :2])
     assert keys(0, [], 2).shape == (0, 2, 2)
 
@@ -127,11 +129,11 @@ def run(net, memory, limits, sampling, positions=6):
     state, x_B1D = net.start("spell", memory, positions), net.first("spell", rows)
     keys_B2 = ops.convert_to_tensor(keys(sampling.seed, range(rows), 1)[:, 0])
     limits_B = ops.convert_to_tensor(limits, "int32")
-    found = sample(net, "spell", state, x_B1D, limits_B, positions, keys_B2, sampling)
-    return [ops.convert_to_numpy(tensor) for tensor in found]
+    outputs = sample(net, "spell", state, x_B1D, limits_B, positions, keys_B2, sampling)
+    return [ops.convert_to_numpy(tensor) for tensor in outputs]
 
 
-def test_a_sample_is_written_id_by_id_and_carries_the_probability_of_the_whole(chain_net, memory_of):
+def test_a_sample_has_the_probability_of_all_its_ids(chain_net, memory_of):
     net = chain_net({0: {A: 0.6, B: 0.4}, A: {1: 0.5, B: 0.5}, B: {1: 1.0}})
     ids_BT, log_probs_B = run(net, memory_of(*[0] * ROWS), [6] * ROWS, Sampling(seed=8))
     outputs = {(A, 1): 0.3, (A, B, 1): 0.3, (B, 1): 0.4}
@@ -141,18 +143,18 @@ def test_a_sample_is_written_id_by_id_and_carries_the_probability_of_the_whole(c
 
 
 @pytest.mark.parametrize("sampling", [Sampling(top_k=1), Sampling(top_p=1e-6), Sampling(temperature=1e-4)])
-def test_what_leaves_no_choice_is_greedy_search(random_net, memory_of, sampling):
+def test_sampling_without_a_choice_is_greedy_search(random_net, memory_of, sampling):
     net, _ = random_net(3, sources=4)
     memory, limits = memory_of(0, 1, 2, 3), [8, 8, 3, 0]
     limits_B = ops.convert_to_tensor(limits, "int32")
-    ids_BT, log_probs_B = greedy(net, "spell", net.start("spell", memory, 8), net.first("spell", 4), limits_B, 8)
+    ids_BT, log_probs_B = greedy_search(net, "spell", net.start("spell", memory, 8), net.first("spell", 4), limits_B, 8)
     drawn_BT, drawn_log_probs_B = run(net, memory, limits, sampling, positions=8)
     np.testing.assert_array_equal(drawn_BT, ids_BT)
     np.testing.assert_allclose(drawn_log_probs_B, log_probs_B, rtol=1e-5)
 
 
 @pytest.mark.parametrize("sampling", [Sampling(), Sampling(top_k=3, top_p=0.8), Sampling(temperature=2, top_p=0.7)])
-def test_compiled_it_gives_the_same(random_net, memory_of, sampling):
+def test_compiled_sampling_equals_sampling_without_compilation(random_net, memory_of, sampling):
     net, _ = random_net(5, sources=8)
     memory = memory_of(*range(8))
     program = for_each_shape(
@@ -166,7 +168,7 @@ def test_compiled_it_gives_the_same(random_net, memory_of, sampling):
     np.testing.assert_array_equal(ops.convert_to_numpy(fast_BT), ids_BT)
 
 
-def test_weights_that_are_no_numbers_end_the_loop(chain_net, memory_of):
+def test_non_finite_weights_end_the_sampling_loop(chain_net, memory_of):
     net = chain_net({0: {A: 0.6, B: 0.4}})
     net.table.assign(net.table * float("nan"))
     _, log_probs_B = run(net, memory_of(0), [6], Sampling(top_p=0.5))
@@ -174,7 +176,7 @@ def test_weights_that_are_no_numbers_end_the_loop(chain_net, memory_of):
 
 
 @pytest.mark.parametrize(
-    "wrong, said",
+    "wrong, message",
     [
         ({"temperature": 0.0}, "temperature of sampling must be above 0. Received: 0.0"),
         ({"temperature": float("nan")}, "above 0"),
@@ -183,10 +185,10 @@ def test_weights_that_are_no_numbers_end_the_loop(chain_net, memory_of):
         ({"top_p": 1.5}, "at most 1. Received: 1.5"),
     ],
 )
-def test_a_choice_that_makes_no_sense_is_refused(wrong, said):
-    with pytest.raises(UserError, match=said):
+def test_sampling_options_out_of_range_are_refused(wrong, message):
+    with pytest.raises(UserError, match=message):
         Sampling(**wrong)
 
 
-def test_any_number_of_samples_may_be_asked_for():
+def test_the_number_of_samples_is_not_limited_by_the_beam_size():
     assert DecodeOptions(n_best=7, sampling=Sampling()).n_best == 7

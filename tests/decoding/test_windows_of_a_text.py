@@ -1,4 +1,4 @@
-"""Answers from texts that are read in windows: what a real net says of each window alone, joined."""
+"""Answers from texts that are read in windows: the joined outputs of a real net for each window."""
 
 import json
 
@@ -59,8 +59,8 @@ def decoder(net, ready, hparams):
     return decoder_of(net, ready, hparams.data)
 
 
-def surest(net, inputs, window):
-    """The greatest P(first place) P(last place) of a part of the text in a window, which nothing is padded in."""
+def best_span_probability(net, inputs, window):
+    """Return the greatest P(first place) P(last place) of a span of the text in a window without padding."""
     ids_L = inputs.load(window, DataHparams(), None)
     arrays = inputs.batch([ids_L], 1, len(ids_L))
     logits_1C = net.classify("qa_squad", net.encode("qa_squad", arrays, Forward()))
@@ -69,28 +69,30 @@ def surest(net, inputs, window):
     return max(starts_L[i] * ends_L[j] for i in text for j in text if i <= j < i + LONGEST)
 
 
-def test_the_best_of_all_windows_answers(net, decoder, ready, hparams):
+def test_the_answer_is_the_best_span_of_all_windows(net, decoder, ready, hparams):
     inputs, done = ready.codecs["inputs"], []
     windows = inputs.windows(inputs.store((QUESTION, LONG)), hparams.data)
     values, options = [(QUESTION, LONG), (QUESTION, SHORT)], DecodeOptions(batch_size=4)
     long, short = decoder.decode("qa_squad", values, options, done.append)
-    each = [surest(net, inputs, window) for window in windows]
+    each = [best_span_probability(net, inputs, window) for window in windows]
     assert len(each) > 5 and long.answers[0].score == pytest.approx(max(each), rel=1e-3)
-    assert short.answers[0].score == pytest.approx(surest(net, inputs, inputs.store((QUESTION, SHORT))), rel=1e-3)
+    assert short.answers[0].score == pytest.approx(
+        best_span_probability(net, inputs, inputs.store((QUESTION, SHORT))), rel=1e-3
+    )
     assert long.text in LONG and short.text in SHORT
     scores = [answer.score for answer in long.answers]
     assert scores == sorted(scores, reverse=True) and len({answer.text for answer in long.answers}) == len(scores)
     assert done == sorted(done) and done[-1] == 2
 
 
-def test_a_window_longer_than_the_model_fails_alone(net, ready):
+def test_a_window_longer_than_the_model_fails_and_the_others_are_answered(net, ready):
     decoder = decoder_of(net, ready, DataHparams(max_length=65))
     long, short = decoder.decode("qa_squad", [(QUESTION, LONG), (QUESTION, SHORT)])
     assert isinstance(long, Failure) and "It takes 65 positions; the model has 64." in long.reason
     assert isinstance(short, Decoded)
 
 
-def test_figures_count_questions_not_windows(decoder, ready, hparams, net):
+def test_metrics_count_questions_not_windows(decoder, ready, hparams, net):
     steps = Steps(
         net,
         Optimizer(net.trainable_variables, net.commands, hparams.training),
@@ -98,9 +100,9 @@ def test_figures_count_questions_not_windows(decoder, ready, hparams, net):
         hparams.training,
         seed=0,
     )
-    found = score(decoder, steps, ready, "dev", DecodeOptions())
-    assert found.ids == ("dev/long", "dev/short") and found.unanswered == 0
-    assert {figure.name: len(figure.sums_NK) for figure in found.figures} == {
+    scored = score(decoder, steps, ready, "dev", DecodeOptions())
+    assert scored.ids == ("dev/long", "dev/short") and scored.unanswered == 0
+    assert {figure.name: len(figure.sums_NK) for figure in scored.figures} == {
         "log_perplexity": 2,
         "squad_exact": 2,
         "squad_f1": 2,

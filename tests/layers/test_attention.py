@@ -1,4 +1,4 @@
-"""Attention, against loops, and the arithmetic of the attention block."""
+"""Attention against loops in NumPy, and the arithmetic of the attention block."""
 
 import numpy as np
 import pytest
@@ -29,15 +29,15 @@ def built(layer, width=4):
     return layer
 
 
-def by_loops(q_LD, k_SD, v_SD, seen, heads):
-    """softmax(q k^T / sqrt(K)) v for each head, query by query; `seen(t)` says which positions t may look at."""
+def by_loops(q_LD, k_SD, v_SD, visible, heads):
+    """Return softmax(q k^T / sqrt(K)) v, query by query. `visible(t)` returns the positions that t attends to."""
     out_LD = np.zeros_like(q_LD)
     for part in np.split(np.arange(q_LD.shape[1]), heads):
         for t in range(len(q_LD)):
-            look = seen(t)
-            scores = k_SD[look][:, part] @ q_LD[t, part] / np.sqrt(len(part))
+            keys = visible(t)
+            scores = k_SD[keys][:, part] @ q_LD[t, part] / np.sqrt(len(part))
             weights = np.exp(scores - scores.max())
-            out_LD[t, part] = weights / weights.sum() @ v_SD[look][:, part]
+            out_LD[t, part] = weights / weights.sum() @ v_SD[keys][:, part]
     return out_LD
 
 
@@ -61,7 +61,7 @@ def attention_block(mixing, branch_dropout=0.0):
     )
 
 
-def test_two_positions_by_hand():
+def test_self_attention_of_two_positions_by_hand():
     layer = built(SelfAttention(heads=1, dropout=0.0, name="self"), 1)
     layer.qkv_D3D.assign([[1, 1, 10]])
     layer.output_DD.assign([[2]])
@@ -72,7 +72,7 @@ def test_two_positions_by_hand():
 
 
 @pytest.mark.parametrize("heads", [1, 2])
-def test_self_attention_is_the_formula_over_positions_up_to_its_own(heads, scrambled):
+def test_causal_self_attention_is_the_formula_over_positions_up_to_its_own(heads, scrambled):
     layer = scrambled(built(SelfAttention(heads=heads, dropout=0.0, name="self")))
     x_BLD = drawn(2, 5, 4)
     out_BLD = values(layer(tensor(x_BLD), Forward()))
@@ -82,7 +82,7 @@ def test_self_attention_is_the_formula_over_positions_up_to_its_own(heads, scram
         np.testing.assert_allclose(out_LD, expected_LD, atol=1e-5)
 
 
-def test_without_causality_every_position_looks_at_all_that_are_real(scrambled):
+def test_self_attention_without_a_causal_mask_attends_to_all_real_positions(scrambled):
     layer = scrambled(built(SelfAttention(heads=2, dropout=0.0, causal=False, name="self")))
     x_BLD, lengths = drawn(2, 5, 4), (5, 3)
     out_BLD = values(layer(tensor(x_BLD), Forward(), source_of(x_BLD, lengths).real_BL))
@@ -93,13 +93,13 @@ def test_without_causality_every_position_looks_at_all_that_are_real(scrambled):
 
 
 @pytest.mark.parametrize("kind", [SelfAttention, SourceAttention])
-def test_projections_start_at_the_gain_over_the_root_of_the_width(kind):
+def test_initial_projections_have_the_deviation_gain_over_root_of_width(kind):
     for weight in built(kind(heads=1, dropout=0.0, gain=0.5, name="attention"), 64).trainable_variables:
         assert np.std(weight.numpy()) == pytest.approx(0.5 / 8, rel=0.1)
 
 
 @pytest.mark.parametrize("heads", [1, 2])
-def test_source_attention_is_the_formula_over_what_is_real(heads, scrambled):
+def test_source_attention_is_the_formula_over_real_positions(heads, scrambled):
     layer = scrambled(built(SourceAttention(heads=heads, dropout=0.0, name="source")))
     x_BLD, source_BSD, lengths = drawn(2, 3, 4), drawn(2, 6, 4, seed=1), (6, 4)
     memory = layer.memory(source_of(source_BSD, lengths))
@@ -111,14 +111,14 @@ def test_source_attention_is_the_formula_over_what_is_real(heads, scrambled):
         np.testing.assert_allclose(out_BLD[b], expected_LD, atol=1e-5)
 
 
-def test_a_row_without_any_source_stays_finite(scrambled):
+def test_source_attention_of_a_row_without_any_source_is_finite(scrambled):
     layer = scrambled(built(SourceAttention(heads=2, dropout=0.0, name="source")))
     memory = layer.memory(source_of(drawn(1, 3, 4), [0]))
     assert np.isfinite(values(layer(tensor(drawn(1, 2, 4)), memory, Forward()))).all()
 
 
 @MIXING
-def test_the_block_mixes_then_attends_to_itself_then_to_the_source(mixing, scrambled):
+def test_the_attention_block_mixes_then_attends_to_itself_then_to_the_source(mixing, scrambled):
     layer = block(mixing, scrambled)
     x_BLD, source = tensor(drawn(2, 6, 4)), source_of(drawn(2, 3, 4, seed=1), (3, 2))
     m_BLD = add_timing(x_BLD)
@@ -136,30 +136,30 @@ def test_mixing_by_steps_has_five_taps_at_dilations_1_and_4_and_by_blocks_two_bl
 
 
 @MIXING
-def test_no_position_hears_of_later_ones_and_each_hears_of_itself(mixing, scrambled):
+def test_each_position_depends_on_itself_and_on_no_later_one(mixing, scrambled):
     layer = block(mixing, scrambled)
     x_BLD, source = drawn(1, 8, 4), source_of(drawn(1, 3, 4, seed=1), [3])
     out_LD = values(layer(tensor(x_BLD), source, Forward()))[0]
     for t in range(8):
-        moved_BLD = x_BLD.copy()
-        moved_BLD[0, t] += 3
-        change_L = abs(values(layer(tensor(moved_BLD), source, Forward()))[0] - out_LD).max(axis=-1)
+        changed_BLD = x_BLD.copy()
+        changed_BLD[0, t] += 3
+        change_L = abs(values(layer(tensor(changed_BLD), source, Forward()))[0] - out_LD).max(axis=-1)
         assert change_L[:t].max(initial=0) < 1e-6
         assert change_L[t] > 1e-5
 
 
 @MIXING
-def test_position_by_position_equals_the_whole(mixing, scrambled):
+def test_stepwise_attention_equals_attention_over_the_full_sequence(mixing, scrambled):
     layer = block(mixing, scrambled)
     x_BLD, source = drawn(2, 9, 4), source_of(drawn(2, 5, 4, seed=1), (5, 3))
-    whole_BLD = values(layer(tensor(x_BLD), source, Forward()))
-    state = layer.start(source, 12)  # room for more than are asked for
+    full_BLD = values(layer(tensor(x_BLD), source, Forward()))
+    state = layer.start(source, 12)  # the cache is longer than needed
     for t in range(9):
         out_BD, state = layer.step(state, tensor(x_BLD[:, t]), ops.convert_to_tensor(t, "int32"))
-        np.testing.assert_allclose(values(out_BD), whole_BLD[:, t], atol=1e-5)
+        np.testing.assert_allclose(values(out_BD), full_BLD[:, t], atol=1e-5)
 
 
-def test_attention_weights_are_dropped_in_training_alone(scrambled):
+def test_attention_weights_have_dropout_in_training_only(scrambled):
     layer = scrambled(built(SelfAttention(heads=1, dropout=0.5, name="self")))
     layer.output_DD.assign(np.eye(4))
     x_BLD = tensor(drawn(50, 1, 4))  # one position, whose one weight is 1
@@ -171,7 +171,7 @@ def test_attention_weights_are_dropped_in_training_alone(scrambled):
     np.testing.assert_allclose(out_BLD[~dropped_B], 2 * v_BLD[~dropped_B], atol=1e-5)
 
 
-def test_a_watched_pass_leaves_how_the_source_was_weighed_as_the_mean_over_heads():
+def test_a_watched_pass_records_source_attention_as_the_mean_over_heads():
     layer = built(SourceAttention(heads=2, dropout=0.0, name="source"), 2)  # each head has one channel
     layer.query_DD.assign(np.eye(2))
     layer.memory_D2D.assign(np.concatenate([np.eye(2), np.eye(2)], axis=1))
@@ -185,14 +185,14 @@ def test_a_watched_pass_leaves_how_the_source_was_weighed_as_the_mean_over_heads
     np.testing.assert_allclose(weights_S, [(3 / 4 + 1 / 5) / 2, (1 / 4 + 4 / 5) / 2, 0], atol=1e-6)
 
 
-def test_a_block_leaves_its_attention_to_the_source_alone(scrambled):
+def test_an_attention_block_records_only_its_attention_to_the_source(scrambled):
     layer, forward = block("steps", scrambled), Forward(watched=Watched())
     layer(tensor(drawn(2, 6, 4)), source_of(drawn(2, 3, 4, seed=1), (3, 2)), forward)
     assert list(forward.watched.attention) == [layer.to_source.path]
 
 
 @MIXING
-def test_branch_dropout_falls_on_what_the_block_says(mixing):
+def test_branch_dropout_applies_to_the_output_of_the_attention_block(mixing):
     layer = built(attention_block(mixing, branch_dropout=0.5))
     layer.source_norm.scale_D.assign([0] * 4)
     layer.source_norm.shift_D.assign([3] * 4)

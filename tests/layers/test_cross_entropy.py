@@ -18,14 +18,14 @@ def run(x_ND, table_VD, labels_N, smoothing):
     return [ops.convert_to_numpy(part) for part in cross_entropy(*tensors, smoothing)]
 
 
-def test_two_symbols_by_hand():
+def test_cross_entropy_of_two_symbols_by_hand():
     smoothed_N, nats_N = run([[1.0]], [[np.log(3.0)], [0.0]], [0], 0.2)  # probabilities 3/4 and 1/4
     np.testing.assert_allclose(nats_N, [np.log(4 / 3)], rtol=1e-6)
     np.testing.assert_allclose(smoothed_N, [0.9 * np.log(4 / 3) + 0.1 * np.log(4)], rtol=1e-6)
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.5])
-def test_it_is_the_cross_entropy_with_the_smoothed_label(smoothing):
+def test_cross_entropy_is_that_of_the_smoothed_label(smoothing):
     x_ND, table_VD, labels_N = drawn()
     logits_NV = x_ND @ table_VD.T
     log_probs_NV = logits_NV - np.log(np.exp(logits_NV).sum(axis=-1, keepdims=True))
@@ -35,13 +35,13 @@ def test_it_is_the_cross_entropy_with_the_smoothed_label(smoothing):
     np.testing.assert_allclose(nats_N, -log_probs_NV[np.arange(6), labels_N], rtol=1e-5)
 
 
-def test_large_logits_do_not_overflow():
+def test_cross_entropy_of_large_logits_does_not_overflow():
     _, nats_N = run([[1000.0], [1000.0]], [[1.0], [0.0]], [0, 1], 0.1)
     np.testing.assert_allclose(nats_N, [0, 1000], atol=1e-3)
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="differentiates with TensorFlow")
-def test_gradients_are_those_of_the_plain_definition():
+def test_cross_entropy_gradients_are_those_of_the_plain_definition():
     import tensorflow as tf
 
     x_ND, table_VD, labels_N = (

@@ -1,11 +1,11 @@
-"""Depthwise convolution, against loops."""
+"""Depthwise convolution against loops in NumPy."""
 
 import keras
 import numpy as np
 import pytest
 from keras import ops
 
-from t2t_mm.layers.depthwise import depthwise_conv1d, shifted
+from t2t_mm.layers.depthwise import depthwise_conv1d, shift_and_add
 
 SHAPES = pytest.mark.parametrize(
     ("length", "taps", "dilation"),
@@ -42,14 +42,14 @@ def drawn(length, taps):
 
 @SHAPES
 @pytest.mark.parametrize("causal", [False, True])
-def test_it_is_the_sum_of_the_definition(length, taps, dilation, causal):
+def test_both_formulations_compute_the_sum_of_the_definition(length, taps, dilation, causal):
     x_BLD, taps_KD = drawn(length, taps)
     expected_BLD = by_loops(x_BLD, taps_KD, dilation, causal)
-    found_BLD = depthwise_conv1d(ops.convert_to_tensor(x_BLD), taps_KD, dilation=dilation, causal=causal)
-    np.testing.assert_allclose(ops.convert_to_numpy(found_BLD), expected_BLD, atol=1e-5)
+    out_BLD = depthwise_conv1d(ops.convert_to_tensor(x_BLD), taps_KD, dilation=dilation, causal=causal)
+    np.testing.assert_allclose(ops.convert_to_numpy(out_BLD), expected_BLD, atol=1e-5)
     reach = (taps - 1) * dilation
     before = reach if causal else reach // 2
-    by_shifts_BLD = shifted(
+    by_shifts_BLD = shift_and_add(
         ops.convert_to_tensor(x_BLD), ops.convert_to_tensor(taps_KD), dilation, before, reach - before
     )
     np.testing.assert_allclose(ops.convert_to_numpy(by_shifts_BLD), expected_BLD, atol=1e-5)
@@ -67,7 +67,7 @@ def test_both_formulations_have_the_same_gradients(length, taps, dilation, causa
     before = reach if causal else reach // 2
     ways = (
         lambda x, taps: depthwise_conv1d(x, taps, dilation=dilation, causal=causal),
-        lambda x, taps: shifted(x, taps, dilation, before, reach - before),
+        lambda x, taps: shift_and_add(x, taps, dilation, before, reach - before),
     )
     gradients = []
     for way in ways:
@@ -80,7 +80,7 @@ def test_both_formulations_have_the_same_gradients(length, taps, dilation, causa
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="traces with TensorFlow")
-def test_a_trace_serves_all_lengths():
+def test_one_trace_of_the_depthwise_convolution_serves_all_lengths():
     import tensorflow as tf
 
     taps_KD = drawn(1, 15)[1]

@@ -1,4 +1,4 @@
-"""Sparsely gated experts and their balance losses."""
+"""The sparsely gated mixture of experts and its load balancing losses."""
 
 import math
 
@@ -8,7 +8,7 @@ import pytest
 from keras import ops
 
 from t2t_mm.errors import UserError
-from t2t_mm.layers.experts import LARGE, NOISE_FLOOR, Experts, imbalance
+from t2t_mm.layers.experts import LARGE_MATRIX, NOISE_FLOOR, Experts, imbalance
 from t2t_mm.layers.forward import Forward, Noise, Watched
 
 
@@ -21,7 +21,7 @@ def make(width, experts, per_token, size=None, capacity=2.0, balance=1.0):
 
 
 def multiplying(per_token):
-    """Three experts over three channels, of which expert e says (e + 1) * relu(x), gated by the channels themselves."""
+    """Three experts over three channels; the output of expert e is (e + 1) * relu(x), gated by the channels."""
     layer = make(3, 3, per_token)
     layer.gate_DE.assign(np.eye(3))
     layer.hidden_EDH.assign([np.eye(3) * (e + 1) for e in range(3)])
@@ -49,79 +49,79 @@ def training(seed=1):
     return Forward(Noise(np.uint32(seed)))
 
 
-def test_branch_dropout_falls_on_what_experts_say_and_leaves_the_skip_whole():
+def test_branch_dropout_applies_to_the_experts_output_and_not_to_the_residual_connection():
     layer = Experts(
         experts=3, per_token=1, size=4, capacity=3.0, balance=1.0, branch_dropout=0.5, name="experts"
-    )  # room for all
+    )  # a capacity that drops no choice
     layer.build(4)
     layer.gate_noise_DE.assign(np.full((4, 3), -50.0))
     layer.hidden_EDH.assign([np.eye(4)] * 3)
-    layer.output_EHD.assign([np.eye(4)] * 3)  # each says relu(x), whichever is asked
+    layer.output_EHD.assign([np.eye(4)] * 3)  # the output of every expert is relu(x)
     layer.norm.call = lambda x: x
     x_BLD = np.ones((2, 9, 4), "float32")
     assert (run(layer, x_BLD) == 2).all()
     assert set(run(layer, x_BLD, forward=training()).ravel()) == {1, 3}
 
 
-def test_one_of_three_experts_speaks():
+def test_a_token_is_routed_to_one_of_three_experts():
     x_BLD = np.array([[[2, 0, -1], [-1, 0, 3]]], "float32")  # to expert 0 and to expert 2
     np.testing.assert_allclose(run(multiplying(1), x_BLD)[0], norm([[4, 0, -1], [-1, 0, 12]]), atol=1e-5)
 
 
-def test_two_of_three_experts_speak_by_their_share_of_the_softmax_over_the_two():
+def test_two_of_three_experts_are_weighted_by_the_softmax_over_the_two():
     x_BLD = np.array([[[math.log(3), 0, -5]]], "float32")  # gates 3/4 and 1/4: 3/4 * 1 + 1/4 * 2 = 5/4
     expected = norm([math.log(3) * (1 + 5 / 4), 0, -5])
     np.testing.assert_allclose(run(multiplying(2), x_BLD)[0, 0], expected, atol=1e-5)
 
 
 @pytest.mark.parametrize(("experts", "per_token"), [(4, 4), (4, 5), (4, 0)])
-def test_as_many_choices_as_experts_are_refused_since_load_is_not_defined_there(experts, per_token):
+def test_as_many_choices_as_experts_are_refused_because_the_load_is_not_defined(experts, per_token):
     with pytest.raises(UserError, match=f"{per_token} of {experts}"):
         Experts(experts=experts, per_token=per_token, size=4, capacity=1.0, balance=0.0, name="experts")
 
 
-@pytest.mark.parametrize("length", [10, 100])  # 200 tokens come to one expert in two waves where shapes are static
-def test_outside_training_nothing_is_dropped_though_all_ask_for_one_expert(length):
+@pytest.mark.parametrize("length", [10, 100])  # with static shapes, 200 tokens need two rounds
+def test_no_choice_is_dropped_outside_training_even_if_all_choose_one_expert(length):
     x_BLD = np.abs(drawn(2, length, 3)) * [9, 1, 1] + [9, 0, 0]  # all to expert 0
     np.testing.assert_allclose(run(multiplying(1), x_BLD.astype("float32")), norm(2 * x_BLD), atol=1e-5)
 
 
-def test_outside_training_an_output_depends_on_its_own_position_alone(scrambled):
+def test_an_output_outside_training_depends_on_its_own_position_only(scrambled):
     layer = scrambled(make(6, 8, 2))
     x_BLD = drawn(3, 5, 6)
-    whole_BLD = run(layer, x_BLD)
+    full_BLD = run(layer, x_BLD)
     for b, t in np.ndindex(3, 5):
-        np.testing.assert_allclose(run(layer, x_BLD[b : b + 1, t : t + 1])[0, 0], whole_BLD[b, t], atol=1e-5)
+        np.testing.assert_allclose(run(layer, x_BLD[b : b + 1, t : t + 1])[0, 0], full_BLD[b, t], atol=1e-5)
 
 
 @pytest.mark.parametrize("rows", [1, 4, 5])  # with eight experts and two choices: slices up to four rows, then dispatch
-def test_a_step_equals_the_whole(rows, scrambled):
+def test_a_stepwise_pass_through_experts_equals_the_full_pass(rows, scrambled):
     layer = scrambled(make(6, 8, 2))
     x_BD = drawn(rows, 6)
     stepped_BD = ops.convert_to_numpy(layer.step(ops.convert_to_tensor(x_BD)))
     np.testing.assert_allclose(stepped_BD, run(layer, x_BD[:, None])[:, 0], atol=1e-5)
 
 
-def test_so_does_a_step_through_experts_whose_products_are_added_up_in_strands(scrambled):
-    layer = scrambled(make(260, 3, 1, size=LARGE // 260 + 1))
+def test_a_stepwise_pass_through_large_experts_with_grouped_sums_equals_the_full_pass(scrambled):
+    layer = scrambled(make(260, 3, 1, size=LARGE_MATRIX // 260 + 1))
     x_BD = drawn(2, 260)
     stepped_BD = ops.convert_to_numpy(layer.step(ops.convert_to_tensor(x_BD)))
     np.testing.assert_allclose(stepped_BD, run(layer, x_BD[:, None])[:, 0], atol=1e-4)
 
 
-def test_in_training_the_last_tokens_over_capacity_are_left_to_the_skip_path_and_counted():
+def test_tokens_over_capacity_in_training_are_dropped_and_counted():
     layer = make(4, 4, 1, capacity=1.0)
     layer.gate_DE.assign(100 * np.eye(4))  # far beyond the noise
     layer.hidden_EDH.assign([np.eye(4)] * 4)
     layer.output_EHD.assign([np.eye(4)] * 4)
     x_BLD = np.abs(drawn(2, 4, 4)) * 0.1 + np.array([9, 0, 0, 0], "float32")  # 8 tokens to expert 0, whose share is 2
     forward = training()
-    seated_BL1 = np.array([[1, 1, 0, 0], [0, 0, 0, 0]])[..., None]
-    np.testing.assert_allclose(run(layer, x_BLD, forward=forward), norm(x_BLD * (1 + seated_BL1)), atol=1e-4)
+    assigned_BL1 = np.array([[1, 1, 0, 0], [0, 0, 0, 0]])[..., None]
+    np.testing.assert_allclose(run(layer, x_BLD, forward=forward), norm(x_BLD * (1 + assigned_BL1)), atol=1e-4)
     assert float(forward.reports["experts/overflow"]) == pytest.approx(6 / 8)
 
 
-def test_pads_take_no_slot_and_bear_no_weight(scrambled):
+def test_padding_gets_no_slot_and_no_weight(scrambled):
     layer = scrambled(make(4, 4, 2, capacity=4.0))
     x_BLD = drawn(1, 9, 4)
     alone, padded = training(), training()
@@ -137,12 +137,12 @@ def test_pads_take_no_slot_and_bear_no_weight(scrambled):
 
 
 @pytest.mark.parametrize(("load_E", "expected"), [([3, 3, 3, 3], 0), ([0, 0, 8, 0], 3), ([4, 4, 0, 0], 1)])
-def test_imbalance_is_0_for_equal_loads_and_experts_less_one_for_a_single_bearer(load_E, expected):
+def test_imbalance_is_0_for_equal_loads_and_experts_less_one_if_one_has_all(load_E, expected):
     assert float(imbalance(ops.convert_to_tensor(load_E, "float32"))) == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.parametrize("per_token", [1, 3])
-def test_the_penalty_is_importance_and_load_by_their_formulas(per_token, scrambled):
+def test_the_load_balancing_loss_is_importance_and_load_by_their_formulas(per_token, scrambled):
     layer = scrambled(make(3, 5, per_token, balance=0.5))
     x_ND, real_N = drawn(7, 3), np.array([1, 1, 1, 0, 1, 1, 1], bool)
     forward = training(seed=11)
@@ -164,7 +164,7 @@ def test_the_penalty_is_importance_and_load_by_their_formulas(per_token, scrambl
     np.testing.assert_allclose(forward.reports["experts/importance"], importance_E, rtol=1e-4)
 
 
-def test_noise_spreads_tokens_over_the_experts_while_gates_are_zero():
+def test_gate_noise_spreads_tokens_over_the_experts_while_gates_are_zero():
     forward = training()
     run(make(4, 8, 2), drawn(10, 20, 4), forward=forward)
     importance_E = ops.convert_to_numpy(forward.reports["experts/importance"])
@@ -172,7 +172,7 @@ def test_noise_spreads_tokens_over_the_experts_while_gates_are_zero():
     assert (abs(importance_E - 25) < 10).all()
 
 
-def test_experts_start_as_if_each_stood_alone():
+def test_initial_weights_of_an_expert_are_those_of_a_single_layer():
     keras.utils.set_random_seed(0)
     layer = make(50, 16, 2, size=80)
     assert layer.hidden_EDH.numpy().std() == pytest.approx((2 / 50) ** 0.5, rel=0.02)
@@ -181,7 +181,7 @@ def test_experts_start_as_if_each_stood_alone():
 
 
 @pytest.mark.parametrize("forward", [Forward(watched=Watched()), Forward(Noise(np.uint32(1)), Watched())])
-def test_a_watched_pass_counts_how_often_real_tokens_chose_each_expert(forward):
+def test_a_watched_pass_records_the_load_and_importance_of_each_expert(forward):
     layer = multiplying(2)
     layer.gate_DE.assign(100 * np.eye(3))  # far beyond the noise
     x_BLD = np.array([[[3, 2, 1], [3, 1, 2], [1, 2, 3]], [[9, 8, 7], [2, 3, 1], [9, 8, 7]]], "float32")

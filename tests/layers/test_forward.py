@@ -1,4 +1,4 @@
-"""Random numbers as a function of seed, path and place."""
+"""Random numbers as a function of seed, path and index."""
 
 import zlib
 from collections import Counter
@@ -17,7 +17,7 @@ def numbers(kind, seed, path, shape):
 
 
 def lowbias32(x):
-    """The published hash, in Python's integers."""
+    """Compute the published hash in Python integers."""
     x = (x ^ x >> 16) * 0x7FEB352D & 0xFFFFFFFF
     x = (x ^ x >> 15) * 0x846CA68B & 0xFFFFFFFF
     return x ^ x >> 16
@@ -30,7 +30,7 @@ def test_bits_are_the_hash_of_index_and_key(seed):
     np.testing.assert_array_equal(numbers("bits", seed, "net/body", (2, 3)).ravel(), expected)
 
 
-def test_equal_seed_and_path_repeat_the_numbers_and_others_do_not():
+def test_noise_repeats_for_equal_seed_and_path_and_differs_for_others():
     one = numbers("uniform", 5, "a", (4, 5))
     np.testing.assert_array_equal(numbers("uniform", 5, "a", (4, 5)), one)
     for seed, path in [(6, "a"), (5, "b")]:
@@ -46,7 +46,7 @@ def test_uniform_fills_the_unit_interval_evenly():
 
 
 @pytest.mark.parametrize("shape", [(3, 5, 7), (4, 6), (9,)])
-def test_two_neighbours_in_a_row_share_a_hash_half_and_half(shape):
+def test_two_adjacent_elements_of_a_row_use_the_halves_of_one_hash(shape):
     words = (int(np.prod(shape[1:])) + 1) // 2
     hashes_BW = numbers("bits", 3, "path", (shape[0], words))
     halves_BR = np.stack([hashes_BW & 0xFFFF, hashes_BW >> 16], axis=-1).reshape(shape[0], -1)
@@ -55,16 +55,16 @@ def test_two_neighbours_in_a_row_share_a_hash_half_and_half(shape):
 
 
 @pytest.mark.parametrize("rate", [0.01, 0.2, 0.5, 0.99])
-def test_so_many_are_kept_as_the_rate_says_and_neighbours_know_nothing_of_each_other(rate):
+def test_the_share_kept_is_that_of_the_rate_and_adjacent_elements_are_not_correlated(rate):
     kept = ops.convert_to_numpy(Noise(np.uint32(1)).kept((1000, 401), rate, "path")).astype("float32")
     assert abs(kept.mean() - (1 - rate)) < 4 * (rate * (1 - rate) / kept.size) ** 0.5
     assert abs(np.corrcoef(kept[:, :-1:2].ravel(), kept[:, 1::2].ravel())[0, 1]) < 0.01
 
 
-def test_rows_of_a_part_of_the_batch_keep_what_they_would_in_the_whole():
-    whole = ops.convert_to_numpy(Noise(np.uint32(4)).kept((6, 5), 0.5, "path"))
+def test_noise_for_a_share_of_the_batch_equals_that_of_these_rows_in_the_full_batch():
+    full = ops.convert_to_numpy(Noise(np.uint32(4)).kept((6, 5), 0.5, "path"))
     part = Noise(np.uint32(4), np.int32(2), np.int32(3)).kept((2, 5), 0.5, "path")
-    np.testing.assert_array_equal(ops.convert_to_numpy(part), whole[3:5])
+    np.testing.assert_array_equal(ops.convert_to_numpy(part), full[3:5])
 
 
 def test_normal_has_mean_0_deviation_1_and_the_tails_of_a_normal():
@@ -83,7 +83,7 @@ def test_neighbouring_seeds_and_paths_are_not_correlated(others):
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="traces with TensorFlow")
-def test_a_trace_with_open_shapes_draws_the_same_numbers():
+def test_a_trace_with_unknown_shapes_draws_equal_numbers():
     import tensorflow as tf
 
     @tf.function(input_signature=[tf.TensorSpec([None, 3]), tf.TensorSpec([], "uint32")])
@@ -99,7 +99,7 @@ def test_a_pass_trains_exactly_when_it_has_noise():
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="counts TensorFlow's operations")
-def test_a_pass_that_is_not_watched_computes_nothing_for_it():
+def test_a_pass_that_is_not_watched_has_no_operations_for_it():
     import tensorflow as tf
 
     from t2t_mm.models.multimodel.body import MultiModel

@@ -1,11 +1,11 @@
-"""Convolutions and pools over pictures, against loops."""
+"""Convolutions and max pooling over images, against loops in NumPy."""
 
 import keras
 import numpy as np
 import pytest
 from keras import ops
 
-from t2t_mm.layers.image_conv import ConvRes, ImageConvStep, halve
+from t2t_mm.layers.image_conv import ConvRes, ImageConvStep, max_pool
 
 
 def norm(x):
@@ -21,7 +21,7 @@ def values(result):
 
 
 def windows(x_BHWC, kernel, stride, outside):
-    """Each output place's (row, column, window [B, kernel, kernel, C]), SAME as TensorFlow and the papers have it."""
+    """Yield (row, column, window [B, kernel, kernel, C]) of each output place, with TensorFlow's SAME padding."""
     size = x_BHWC.shape[1:3]
     pads = [max((-(-n // stride) - 1) * stride + kernel - n, 0) for n in size]
     fill = [(0, 0), *((pad // 2, pad - pad // 2) for pad in pads), (0, 0)]
@@ -43,7 +43,7 @@ def convolved(x_BHWC, weight_of_window, stride=1):
 
 
 @pytest.mark.parametrize("side", [6, 7])
-def test_an_ordinary_step_without_relu_is_a_convolution_then_the_norm(side):
+def test_an_ordinary_image_step_without_relu_is_a_convolution_then_the_norm(side):
     step = ImageConvStep(4, 3, stride=2, separable=False, relu=False, name="step")
     step.build(3)
     x_BHWC = drawn(2, side, side + 1, 3)
@@ -52,7 +52,7 @@ def test_an_ordinary_step_without_relu_is_a_convolution_then_the_norm(side):
     np.testing.assert_allclose(values(step(ops.convert_to_tensor(x_BHWC))), expected, atol=1e-4)
 
 
-def test_a_separable_step_is_relu_then_depthwise_then_pointwise_then_the_norm():
+def test_a_separable_image_step_is_relu_then_depthwise_then_pointwise_then_the_norm():
     step = ImageConvStep(4, 3, name="step")
     step.build(3)
     x_BHWC = drawn(2, 5, 4, 3)
@@ -70,14 +70,14 @@ def test_a_one_by_one_step_of_stride_2_reads_every_other_pixel(side):
     np.testing.assert_allclose(values(step(ops.convert_to_tensor(x_BHWC))), expected, atol=1e-4)
 
 
-def test_halving_takes_the_largest_of_each_window_and_ignores_what_lies_outside():
+def test_max_pooling_takes_the_maximum_of_each_window_and_ignores_the_outside():
     x_BHWC = -1 - np.arange(16, dtype="float32").reshape(1, 4, 4, 1)  # all negative: a zero outside would win
-    np.testing.assert_array_equal(values(halve(ops.convert_to_tensor(x_BHWC)))[0, ..., 0], [[-1, -3], [-9, -11]])
+    np.testing.assert_array_equal(values(max_pool(ops.convert_to_tensor(x_BHWC)))[0, ..., 0], [[-1, -3], [-9, -11]])
     x_BHWC = drawn(2, 7, 6, 3) - 5
     expected = np.zeros((2, 4, 3, 3))
     for row, column, window in windows(x_BHWC, 3, 2, -np.inf):
         expected[:, row, column] = window.max(axis=(1, 2))
-    np.testing.assert_allclose(values(halve(ops.convert_to_tensor(x_BHWC))), expected, rtol=1e-6)
+    np.testing.assert_allclose(values(max_pool(ops.convert_to_tensor(x_BHWC))), expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize(("side", "half"), [(8, 4), (9, 5), (1, 1)])
@@ -88,7 +88,7 @@ def test_a_residual_block_adds_the_shortcut_to_the_pool_and_halves_each_side(sid
     x_BHWC = ops.convert_to_tensor(drawn(2, side, side, 3))
     out = values(block(x_BHWC))
     assert out.shape == (2, half, half, 6)
-    expected = values(halve(block.second(block.first(x_BHWC)))) + values(block.shortcut(x_BHWC))
+    expected = values(max_pool(block.second(block.first(x_BHWC)))) + values(block.shortcut(x_BHWC))
     np.testing.assert_allclose(out, expected, atol=1e-5)
 
 

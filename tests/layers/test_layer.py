@@ -1,6 +1,6 @@
-"""Layers that are built without some of their weights."""
+"""Layers built without some of their weights."""
 
-from t2t_mm.layers.layer import Layer, leaving_out
+from t2t_mm.layers.layer import Layer, without_weights
 
 
 class Pair(Layer):
@@ -16,9 +16,9 @@ class Outer(Layer):
         self.nearer.build()
 
 
-def built(*left):
+def built(*omitted):
     layer = Outer(name="net")
-    with leaving_out(left):
+    with without_weights(omitted):
         layer.build()
     return {weight.path for weight in layer.weights}
 
@@ -26,7 +26,7 @@ def built(*left):
 ALL = {f"net/{pair}/{name}" for pair in ("near", "nearer") for name in ("one", "other")}
 
 
-def test_a_weight_or_a_whole_part_is_left_out_and_nothing_whose_name_only_begins_alike():
+def test_without_weights_omits_a_weight_or_a_layer_and_no_layer_whose_name_only_begins_the_same():
     assert built() == ALL
     assert built("net/near/one") == ALL - {"net/near/one"}
     assert built("net/near") == {"net/nearer/one", "net/nearer/other"}

@@ -22,17 +22,17 @@ def made(scrambled=None, width=WIDTH, size=SIZE, **settings):
     return layer if scrambled is None else scrambled(layer)
 
 
-def passed(training, problem="sums", seed=0):
+def forward_of(training, problem="sums", seed=0):
     forward = Forward(Noise(np.uint32(seed)) if training else None)
     forward.problem = problem
     return forward
 
 
 def run(layer, x_BLD, lengths=None, training=False, problem="sums"):
-    """h_1 to h_L; after training the populations are what the batch makes of them."""
+    """Return h_1 to h_L. In training, also assign the updated population statistics."""
     lengths_B = np.array([x_BLD.shape[1]] * len(x_BLD) if lengths is None else lengths)
     real_BL = np.arange(x_BLD.shape[1])[None] < lengths_B[:, None]
-    forward = passed(training, problem)
+    forward = forward_of(training, problem)
     h_BLH = layer(ops.convert_to_tensor(x_BLD), ops.convert_to_tensor(real_BL), forward)
     by_path = {weight.path: weight for weight in layer.weights}
     for path, value in forward.moved.items():
@@ -44,11 +44,11 @@ def sigmoid(x):
     return 1 / (1 + np.exp(-x))
 
 
-def test_one_unit_and_two_rows_by_hand():
+def test_an_lstm_of_one_unit_and_two_rows_by_hand():
     layer = made(width=1, size=1)
     layer.input_DG.assign([[1.0, 1.0, 1.0, 1.0]])
     h_BLH = run(layer, np.array([[[1.0]], [[3.0]]], "float32"), training=True)
-    # W_x x is 1 and 3 in each gate: mean 2, variance 1, so that BN makes -0.1 and 0.1 of them; h_0 = 0 brings nothing.
+    # W_x x is 1 and 3 in each gate: mean 2, variance 1, so BN gives -0.1 and 0.1; h_0 = 0 adds nothing.
     # c = sigmoid(0.1) tanh(0.1) = 0.524979 * 0.099668 = 0.052324, and 0.475021 * -0.099668 = -0.047344;
     # BN(c): deviation 0.049834, so +-0.1 * 0.049834 / sqrt(0.049834^2 + 1e-5) = +-0.099799.
     # h = sigmoid(0.1) tanh(0.099799) = 0.524979 * 0.099469 = 0.052219, and 0.475021 * -0.099469 = -0.047250.
@@ -56,14 +56,14 @@ def test_one_unit_and_two_rows_by_hand():
 
 
 def by_equations(layer, x_LBD, real_LB):
-    """h_1 to h_L in NumPy, and (mean, variance) in the order in which they were found, three for each step."""
+    """Return h_1 to h_L by NumPy, and (mean, variance) in the order of computation, three for each step."""
     weights = {weight.path.removeprefix("lstm/"): weight.numpy() for weight in layer.weights}
     h_BH, c_BH = (np.tile(weights[name], (x_LBD.shape[1], 1)) for name in ("first_hidden", "first_cell"))
-    out, found = [], []
+    out, moments = [], []
 
     def bn(x_BC, t, which, shift=0.0):
         mean_C, variance_C = x_BC[real_LB[t]].mean(axis=0), x_BC[real_LB[t]].var(axis=0)
-        found.append((mean_C, variance_C))
+        moments.append((mean_C, variance_C))
         return shift + weights[f"{which}/scale"] * (x_BC - mean_C) / np.sqrt(variance_C + 1e-5)
 
     for t, x_BD in enumerate(x_LBD):
@@ -73,10 +73,10 @@ def by_equations(layer, x_LBD, real_LB):
         c_BH = sigmoid(f_BH) * c_BH + sigmoid(i_BH) * np.tanh(g_BH)
         h_BH = sigmoid(o_BH) * np.tanh(bn(c_BH, t, "cell_norm", weights["cell_norm/shift"]))
         out.append(h_BH)
-    return np.stack(out), found
+    return np.stack(out), moments
 
 
-def test_in_training_it_is_the_equations_with_the_batchs_statistics_of_real_rows(scrambled):
+def test_an_lstm_in_training_follows_the_equations_with_the_batch_statistics_of_real_rows(scrambled):
     layer = made(scrambled)
     x_BLD, lengths = drawn(5, 4, WIDTH), (4, 2, 3, 4, 1)
     real_LB = (np.arange(4)[None] < np.array(lengths)[:, None]).T
@@ -94,46 +94,46 @@ def test_in_training_it_is_the_equations_with_the_batchs_statistics_of_real_rows
             np.testing.assert_allclose(population.variance.numpy()[t], variance_C, atol=1e-4)
 
 
-def test_problems_know_nothing_of_each_others_statistics(scrambled):
+def test_problems_have_separate_population_statistics(scrambled):
     layer = made(scrambled)
     before = {weight.path: weight.numpy() for weight in layer.weights}
     run(layer, drawn(5, 4, WIDTH), training=True)
     moved = {weight.path for weight in layer.weights if (weight.numpy() != before[weight.path]).any()}
-    norms, kept = ("input_norm", "recurrent_norm", "cell_norm"), ("mean", "variance", "weight")
-    assert moved == {f"lstm/{norm}/sums/{name}" for norm in norms for name in kept}
+    norms, statistics = ("input_norm", "recurrent_norm", "cell_norm"), ("mean", "variance", "weight")
+    assert moved == {f"lstm/{norm}/sums/{name}" for norm in norms for name in statistics}
 
 
 @pytest.mark.parametrize("settings", [{}, {"batch_norm": False}, {"input_statistics": "sequence"}])
-def test_step_by_step_it_is_the_same_beyond_the_longest_training_step_too(settings, scrambled):
+def test_a_stepwise_lstm_equals_the_full_pass_even_beyond_the_longest_training_sequence(settings, scrambled):
     layer = made(scrambled, **settings)
     run(layer, drawn(6, 4, WIDTH, seed=1), training=True)
     x_BLD = drawn(2, 9, WIDTH)
-    whole_BLH = run(layer, x_BLD)
-    state = layer.first(2)
+    full_BLH = run(layer, x_BLD)
+    state = layer.initial_state(2)
     for t in range(9):
         position = ops.convert_to_tensor(t, "int32")
         h_BH, state = layer.step(state, ops.convert_to_tensor(x_BLD[:, t]), position, "sums")
-        np.testing.assert_allclose(ops.convert_to_numpy(h_BH), whole_BLH[:, t], atol=1e-5)
+        np.testing.assert_allclose(ops.convert_to_numpy(h_BH), full_BLH[:, t], atol=1e-5)
 
 
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("settings", [{}, {"batch_norm": False}, {"input_statistics": "sequence"}])
-def test_pads_change_nothing_whatever_they_hold(training, settings, scrambled):
+def test_padding_changes_no_lstm_output_whatever_its_values(training, settings, scrambled):
     x_BLD, lengths = drawn(4, 3, WIDTH), (3, 1, 2, 3)
-    found = []
+    results = []
     for noisy in (False, True):
         layer = made(scrambled, **settings)
         padded_BLD = (50.0 if noisy else 0.0) * drawn(5, 6, WIDTH, seed=2)  # an empty row and three steps more
         for b, length in enumerate(lengths):
             padded_BLD[b, :length] = x_BLD[b, :length]
         h_BLH = run(layer, padded_BLD, (*lengths, 0), training)
-        found.append([h_BLH[b, :length] for b, length in enumerate(lengths)])
-        found[-1] += [weight.numpy() for weight in layer.weights]
-    for one, other in zip(*found, strict=True):
+        results.append([h_BLH[b, :length] for b, length in enumerate(lengths)])
+        results[-1] += [weight.numpy() for weight in layer.weights]
+    for one, other in zip(*results, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-5)
 
 
-def test_without_norms_it_is_keras_lstm(scrambled):
+def test_an_lstm_without_norms_is_keras_lstm(scrambled):
     layer, theirs = made(scrambled, batch_norm=False), keras.layers.LSTM(SIZE, return_sequences=True)
     theirs.build((None, None, WIDTH))
     reordered = [2, 1, 0, 3]  # ours are g, f, i, o; theirs i, f, g, o
@@ -147,7 +147,7 @@ def test_without_norms_it_is_keras_lstm(scrambled):
     np.testing.assert_allclose(run(layer, x_BLD, (5, 2, 4))[mask_BL], right_BLH[mask_BL], atol=1e-5)
 
 
-def test_it_starts_as_the_paper_and_its_code_have_it():
+def test_initial_lstm_weights_are_those_of_the_paper_and_its_code():
     layer = made(size=8, recurrent_start="identity")
     recurrent_HG, shift_G = layer.recurrent_HG.numpy(), layer.shift_G.numpy()
     np.testing.assert_array_equal(recurrent_HG[:, :8], np.eye(8))
@@ -162,13 +162,13 @@ def test_it_starts_as_the_paper_and_its_code_have_it():
         assert not vector.numpy().any()
 
 
-def test_noise_on_the_first_state_is_for_training_with_norms_alone(scrambled):
+def test_noise_on_the_initial_state_is_added_in_training_with_norms_only(scrambled):
     x_BLD = drawn(3, 2, WIDTH)
     real_BL = ops.ones((3, 2), "bool")
     for batch_norm, differs in ((True, True), (False, False)):
         layer = made(scrambled, batch_norm=batch_norm, noise=0.5)
         one, same, other = (
-            ops.convert_to_numpy(layer(ops.convert_to_tensor(x_BLD), real_BL, passed(True, seed=seed)))
+            ops.convert_to_numpy(layer(ops.convert_to_tensor(x_BLD), real_BL, forward_of(True, seed=seed)))
             for seed in (1, 1, 2)
         )
         np.testing.assert_array_equal(one, same)
@@ -176,9 +176,9 @@ def test_noise_on_the_first_state_is_for_training_with_norms_alone(scrambled):
     np.testing.assert_array_equal(run(layer, x_BLD), run(layer, x_BLD))
 
 
-def test_real_positions_are_turned_round_and_pads_stay_behind():
+def test_real_positions_are_reversed_and_padding_stays_after_them():
     x_BLD = np.arange(8, dtype="float32").reshape(2, 4, 1)
     real_BL = ops.convert_to_tensor(np.array([[True, True, True, False], [False] * 4]))
-    turned_BLD = ops.convert_to_numpy(reversed_real(ops.convert_to_tensor(x_BLD), real_BL))
-    np.testing.assert_array_equal(turned_BLD[..., 0], [[2, 1, 0, 3], [4, 5, 6, 7]])
+    reversed_BLD = ops.convert_to_numpy(reversed_real(ops.convert_to_tensor(x_BLD), real_BL))
+    np.testing.assert_array_equal(reversed_BLD[..., 0], [[2, 1, 0, 3], [4, 5, 6, 7]])
     np.testing.assert_array_equal(ops.convert_to_numpy(last_real(ops.convert_to_tensor(x_BLD), real_BL)), [[2], [4]])

@@ -1,4 +1,4 @@
-"""Layer normalisation."""
+"""Layer normalization."""
 
 import keras
 import numpy as np
@@ -15,7 +15,7 @@ def norm():
     return layer
 
 
-def test_values_by_hand(norm):
+def test_layer_norm_values_by_hand(norm):
     norm.scale_D.assign([1, 2, 1, 1])
     norm.shift_D.assign([0, 0, 10, 0])
     # mean 2, deviations -1 1 -3 3, variance 5
@@ -28,7 +28,7 @@ def test_equal_channels_become_the_shift_and_not_nan(norm):
     np.testing.assert_array_equal(ops.convert_to_numpy(norm(ops.full((2, 4), 7.0))), [[1, 2, 3, 4]] * 2)
 
 
-def test_half_precision_is_widened_inside_and_comes_back(norm):
+def test_half_precision_input_is_normalised_in_float32_and_returned_in_half(norm):
     x = ops.cast(ops.convert_to_tensor([[1000.0, 1001.0, 1002.0, 1003.0]]), "bfloat16")
     out = norm(x)
     assert keras.backend.standardize_dtype(out.dtype) == "bfloat16"
@@ -36,7 +36,7 @@ def test_half_precision_is_widened_inside_and_comes_back(norm):
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="differentiates with TensorFlow")
-def test_gradients_are_those_of_the_plain_formula():
+def test_layer_norm_gradients_are_those_of_the_plain_formula():
     import tensorflow as tf
 
     rng = np.random.default_rng(0)
@@ -60,7 +60,7 @@ def test_gradients_are_those_of_the_plain_formula():
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="differentiates with TensorFlow")
-def test_scale_and_shift_learn_without_a_trace_too(norm):
+def test_scale_and_shift_have_gradients_in_eager_mode_too(norm):
     import tensorflow as tf
 
     with tf.GradientTape() as tape:

@@ -1,4 +1,4 @@
-"""Relative attention: against its equation, entry by entry."""
+"""Relative attention against its equation, entry by entry."""
 
 import keras
 import numpy as np
@@ -28,7 +28,7 @@ def run(layer, x_BLD, real_BL, forward=None):
 
 
 def distance_signal(distance):
-    """sin and cos of the distance in turn, by channels."""
+    """Return sine and cosine of the distance, interleaved over the channels."""
     angles = distance * 10000.0 ** (-np.arange(0, WIDTH, 2) / WIDTH)
     return np.stack([np.sin(angles), np.cos(angles)], axis=-1).reshape(WIDTH)
 
@@ -54,7 +54,7 @@ def by_equation(layer, x_LD):
     return context_LD @ layer.output_DD.numpy()
 
 
-def test_shifting_brings_each_distance_to_its_entry():
+def test_shifting_moves_each_distance_to_its_entry():
     length = 3
     columns_R = np.arange(length - 1, -length, -1)  # the distances 2, 1, 0, -1, -2
     x_BNLR = np.broadcast_to(columns_R, (1, 1, length, 2 * length - 1)) + 100.0 * np.arange(length)[:, None]
@@ -62,21 +62,21 @@ def test_shifting_brings_each_distance_to_its_entry():
     np.testing.assert_array_equal(out_LL, [[0, -1, -2], [101, 100, 99], [202, 201, 200]])
 
 
-def test_every_entry_is_the_equations(scrambled):
+def test_relative_attention_equals_its_equation(scrambled):
     layer, x_BLD = made(scrambled), drawn(2, LENGTH, WIDTH)
     out_BLD = run(layer, x_BLD, np.ones((2, LENGTH), bool))
     for b in range(2):
         np.testing.assert_allclose(out_BLD[b], by_equation(layer, x_BLD[b]), atol=1e-5)
 
 
-def test_a_single_position_reads_its_own_value(scrambled):
+def test_a_single_position_attends_to_its_own_value(scrambled):
     layer, x_BLD = made(scrambled), drawn(1, 1, WIDTH)
     expected = x_BLD[0] @ layer.value_DD.numpy() @ layer.output_DD.numpy()
     np.testing.assert_allclose(run(layer, x_BLD, np.ones((1, 1), bool))[0], expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("behind", [1, 20])
-def test_pads_full_of_noise_change_nothing(behind, scrambled):
+def test_noise_in_the_padding_changes_no_relative_attention(behind, scrambled):
     layer, x_BLD = made(scrambled), drawn(2, LENGTH, WIDTH)
     longer_BLD = np.concatenate([x_BLD, 50 * drawn(2, behind, WIDTH, seed=1)], axis=1)
     real_BL = np.repeat(np.arange(LENGTH + behind)[None] < LENGTH, 2, axis=0)
@@ -84,7 +84,7 @@ def test_pads_full_of_noise_change_nothing(behind, scrambled):
     np.testing.assert_allclose(out_BLD, run(layer, x_BLD, real_BL[:, :LENGTH]), atol=1e-5)
 
 
-def test_moved_along_nothing_changes_but_order_matters(scrambled):
+def test_relative_attention_is_invariant_to_an_offset_and_not_to_order(scrambled):
     layer, x_BLD = made(scrambled), drawn(1, LENGTH, WIDTH)
     real_BL = np.ones((1, LENGTH), bool)
     later_BLD = np.concatenate([drawn(1, 3, WIDTH, seed=1), x_BLD], axis=1)
@@ -94,20 +94,20 @@ def test_moved_along_nothing_changes_but_order_matters(scrambled):
     assert abs(run(layer, x_BLD[:, ::-1].copy(), real_BL)[:, ::-1] - out_BLD).max() > 1e-2
 
 
-def test_both_biases_start_at_zero():
+def test_both_biases_of_relative_attention_start_at_zero():
     layer = RelativeSelfAttention(heads=HEADS, dropout=0.0, name="attention")
     layer.build(WIDTH)
     assert not layer.content_NK.numpy().any() and not layer.distance_NK.numpy().any()
 
 
-def test_weights_are_dropped_in_training_alone(scrambled):
+def test_relative_attention_weights_have_dropout_in_training_only(scrambled):
     layer, x_BLD, real_BL = made(scrambled, 0.5), drawn(1, LENGTH, WIDTH), np.ones((1, LENGTH), bool)
     one, other = (run(layer, x_BLD, real_BL, Forward(Noise(np.uint32(seed)))) for seed in (1, 2))
     assert abs(one - other).max() > 1e-3
     assert abs(one - run(layer, x_BLD, real_BL)).max() > 1e-3
 
 
-def test_half_precision_comes_back(scrambled):
+def test_relative_attention_keeps_half_precision(scrambled):
     layer = made(scrambled)
     x_BLD = ops.cast(drawn(1, LENGTH, WIDTH), "bfloat16")
     for weight in ("query", "key", "value", "distance", "output"):

@@ -1,4 +1,4 @@
-"""Sequences with their lengths."""
+"""Sequences with their padding masks."""
 
 import numpy as np
 from keras import ops
@@ -8,14 +8,14 @@ from t2t_mm.layers.sequence import Seq, zero_pads
 REAL_BL = np.array([[True, True, False], [True, False, False]])
 
 
-def test_other_values_keep_lengths_and_grid():
+def test_with_values_keeps_mask_and_grid():
     seq = Seq(np.zeros((2, 3, 4)), REAL_BL, grid=(1, 3)).with_values(np.ones((2, 3, 5)))
     assert seq.values_BLD.shape == (2, 3, 5)
     assert seq.real_BL is REAL_BL
     assert seq.grid == (1, 3)
 
 
-def test_rows_are_repeated_one_after_the_other_with_lengths_and_grid():
+def test_repeated_repeats_each_row_with_mask_and_grid():
     values_BLD = np.arange(6.0).reshape(2, 3, 1)
     seq = Seq(ops.convert_to_tensor(values_BLD), ops.convert_to_tensor(REAL_BL), grid=(1, 3)).repeated(2)
     np.testing.assert_array_equal(ops.convert_to_numpy(seq.values_BLD), values_BLD[[0, 0, 1, 1]])
@@ -23,7 +23,7 @@ def test_rows_are_repeated_one_after_the_other_with_lengths_and_grid():
     assert seq.grid == (1, 3)
 
 
-def test_pads_become_zero_whatever_they_held_and_the_rest_stays():
+def test_zero_pads_sets_padding_to_zero_and_keeps_the_rest():
     noise_BLD = np.random.default_rng(0).normal(0, 1e6, (2, 3, 4)).astype("float32")
     out_BLD = ops.convert_to_numpy(zero_pads(ops.convert_to_tensor(noise_BLD), REAL_BL))
     np.testing.assert_array_equal(out_BLD[REAL_BL], noise_BLD[REAL_BL])

@@ -1,4 +1,4 @@
-"""Bracket F1 beside EVALB itself, whose answers stand in tests/golden/brackets.json."""
+"""Bracket F1 compared with EVALB itself, whose results are in tests/golden/brackets.json."""
 
 import json
 from pathlib import Path
@@ -23,13 +23,13 @@ def cases():
 
 
 @pytest.mark.parametrize("one", GOLDEN["cases"], ids=lambda one: one["case"])
-def test_each_sentence_counts_as_evalb_counts_it(one):
+def test_bracket_counts_of_each_sentence_are_evalbs(one):
     sums_K = BracketF1().count([case(one["output"], one["right"])]).sums_NK[0]
     counts = [one["matched"], one["in_right"], one["in_output"], 1]
     assert sums_K.tolist() == (counts if one["status"] == 0 else [0, 0, 0, 0])
 
 
-def test_the_whole_comes_to_evalbs_figure(cases):
+def test_bracket_f1_of_all_sentences_is_evalbs(cases):
     metric, total = BracketF1(), GOLDEN["total"]
     counted = metric.count(cases)
     assert metric.finish(counted.sums_NK.sum(axis=0)) == pytest.approx(total["Bracketing FMeasure"], abs=0.005)
@@ -42,7 +42,7 @@ def right_tags(*cases):
     return BracketF1RightTags().count(cases).sums_NK.tolist()
 
 
-def test_with_the_right_trees_tags_no_sentence_is_skipped_for_its_tags():
+def test_bracket_f1_with_right_tags_skips_no_sentence_for_its_tags():
     comma = "(S (NP (NN dogs)) (, ,) (VP (VBP bark)))"
     assert right_tags(case("(S (NP (NN dogs) (NN ,)) (X (XX bark)))", comma)) == [
         [2, 3, 3, 1]
@@ -51,14 +51,14 @@ def test_with_the_right_trees_tags_no_sentence_is_skipped_for_its_tags():
     assert right_tags(case("(X (XX dogs) (XX ,) (XX bark))", comma)) == [[0, 3, 1, 1]]
 
 
-def test_with_the_right_trees_tags_what_is_no_tree_over_the_words_is_wholly_wrong():
+def test_bracket_f1_with_right_tags_counts_an_output_that_is_no_tree_over_the_words_as_wrong():
     assert right_tags(case("", DOGS), case("(S (NP (NN dogs))", DOGS)) == [[0, 3, 0, 0], [0, 3, 0, 0]]
     assert right_tags(case("(S (NP (NN cats)) (VP (VBP bark)))", DOGS)) == [[0, 3, 3, 0]]
     sums_K = np.array(right_tags(case(DOGS, DOGS), case("", DOGS))).sum(axis=0)
     assert BracketF1RightTags().finish(sums_K) == pytest.approx(200 * 3 / (6 + 3))
 
 
-def test_where_tags_agree_on_what_counts_both_figures_are_the_same(cases):
+def test_both_bracket_f1_metrics_are_equal_if_the_tags_agree(cases):
     both = [metric.count(cases).sums_NK for metric in (BracketF1(), BracketF1RightTags())]
     for one, (evalb, ours) in zip(cases, zip(*both, strict=True), strict=True):
         trees = [read(text) for text in (one.references[0], one.output)]
@@ -66,12 +66,12 @@ def test_where_tags_agree_on_what_counts_both_figures_are_the_same(cases):
             assert evalb.tolist() == ours.tolist()
 
 
-def test_there_is_no_figure_where_every_sentence_is_skipped():
+def test_bracket_f1_is_nan_if_every_sentence_is_skipped():
     counted = BracketF1().count([case("", DOGS)])
     assert np.isnan(BracketF1().finish(counted.sums_NK.sum(axis=0)))
     assert counted.how.endswith("1 of 1 sentences skipped")
 
 
-def test_what_is_no_tree_is_read_as_none():
+def test_read_returns_none_for_text_that_is_no_tree():
     assert read("dogs bark") is None and read("(S (NN dogs) bark)") is None and read(")") is None
     assert read("") is not None and read("").words == ()

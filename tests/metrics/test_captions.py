@@ -1,4 +1,4 @@
-"""Captions' words, CIDEr and BLEU-4 beside COCO's own scorers, whose answers stand in tests/golden/captions.json."""
+"""Caption words, CIDEr and BLEU-4 compared with COCO's own scorers, whose results are in tests/golden/captions.json."""
 
 import json
 from pathlib import Path
@@ -20,11 +20,11 @@ def cases():
 
 
 @pytest.mark.parametrize("one", GOLDEN["words"], ids=lambda one: one["caption"])
-def test_a_caption_has_the_words_that_cocos_scorers_see(one):
+def test_caption_words_are_those_of_cocos_scorers(one):
     assert " ".join(words(one["caption"])) == one["words"]
 
 
-def test_cider_of_every_caption_and_of_all_is_pycocoevalcaps(cases):
+def test_cider_of_each_caption_and_of_all_captions_is_pycocoevalcaps(cases):
     sums_NK = Cider().count(cases).sums_NK
     assert sums_NK[:, 0].tolist() == pytest.approx([one["cider"] for one in GOLDEN["cases"]], abs=1e-9)
     assert Cider().finish(sums_NK.sum(axis=0)) == pytest.approx(GOLDEN["cider"], abs=1e-9)
@@ -36,8 +36,8 @@ def test_bleu_4_with_several_references_is_pycocoevalcaps(cases):
     assert "tok:none|smooth:none" in counted.how
 
 
-def test_cider_worked_out_by_hand():
-    # Two examples. Every n-gram of the first is in its own references only, so that each weighs ln 2; "a dog" against
+def test_cider_by_hand():
+    # Two examples. Every n-gram of the first is in its own references only, so each weighs ln 2; "a dog" against
     # "a dog runs": of single words 2 of 3 are shared, cosine 2 / sqrt(2 * 3); of pairs 1 of 2, cosine 1 / sqrt(1 * 2);
     # no more. Pairs: 1 against 2.
     cases = [Case(("a dog",), ("a dog runs",)), Case(("x",), ("y",))]
@@ -45,6 +45,6 @@ def test_cider_worked_out_by_hand():
     assert Cider().count(cases).sums_NK.tolist() == [[pytest.approx(by_hand), 1], [0, 1]]
 
 
-def test_no_answer_is_worth_nothing_and_one_example_alone_says_nothing():
+def test_cider_is_0_without_an_answer_and_for_a_single_example():
     assert Cider().count([Case((), ("a dog",)), Case(("a cat",), ("a cat",))]).sums_NK[0].tolist() == [0, 1]
     assert Cider().count([Case(("a dog",), ("a dog",))]).sums_NK.tolist() == [[0, 1]]

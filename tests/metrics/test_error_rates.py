@@ -1,4 +1,4 @@
-"""WER and CER beside jiwer's documented examples, hand-worked ones and an edit distance of our own."""
+"""WER and CER compared with jiwer's documented examples, examples by hand and a separate edit distance."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ def figure(metric, *pairs):
 
 
 def distance(right, output):
-    """Levenshtein's, cell by cell."""
+    """Return the Levenshtein distance, computed cell by cell."""
     rows = np.arange(len(output) + 1)
     for i, symbol in enumerate(right, start=1):
         before, rows = rows, np.zeros_like(rows)
@@ -23,21 +23,21 @@ def distance(right, output):
     return int(rows[-1])
 
 
-def test_the_examples_of_jiwers_documentation():
+def test_error_rates_of_the_examples_in_jiwers_documentation():
     assert figure(WordErrorRate(), ("hello duck", "hello world")) == 0.5
     spelling = ("i kan cpell", "i can spell"), ("i hop", "i hope")
     assert figure(WordErrorRate(), *spelling) == pytest.approx(3 / 5)
     assert figure(CharacterErrorRate(), *spelling) == pytest.approx(3 / 17)
 
 
-def test_errors_are_told_by_kind():
+def test_errors_are_counted_by_kind():
     # "a b c d" to "a x c": one substituted, one left out. "e" to "e f": one put in.
     counted = WordErrorRate().count([Case(("a x c",), ("a b c d",)), Case(("e f",), ("e",))])
     assert counted.sums_NK.tolist() == [[2, 4, 1, 1, 0], [1, 1, 0, 0, 1]]
     assert counted.how.endswith("3 edits of 5 words: 1 substituted, 1 left out, 1 put in")
 
 
-def test_every_edit_is_counted_as_by_hand():
+def test_error_counts_are_edit_distances():
     rng = np.random.default_rng(3)
     for _ in range(60):
         right, output = (" ".join(rng.choice(list("abc"), rng.integers(0, 8))) for _ in range(2))
@@ -62,11 +62,11 @@ def test_every_edit_is_counted_as_by_hand():
         ("", ""),
     ],
 )
-def test_the_form_in_which_text_is_counted(text, expected):
+def test_text_is_normalised_before_counting(text, expected):
     assert normal(text) == expected
 
 
-def test_no_output_leaves_everything_out_and_no_reference_puts_everything_in():
+def test_an_empty_output_is_all_deletions_and_an_empty_reference_all_insertions():
     assert figure(WordErrorRate(), ("", "a b c")) == 1.0
     assert WordErrorRate().count([Case((), ("a b c",))]).sums_NK[0].tolist() == [3, 3, 0, 3, 0]
     assert WordErrorRate().count([Case(("a b",), ("",))]).sums_NK[0].tolist() == [2, 0, 0, 0, 2]
@@ -74,7 +74,7 @@ def test_no_output_leaves_everything_out_and_no_reference_puts_everything_in():
     assert np.isnan(figure(WordErrorRate(), ("a b", ".")))
 
 
-def test_a_noise_is_no_word():
+def test_a_noise_mark_is_no_word():
     counted = WordErrorRate().count([Case(("<NOISE> OF COURSE",), ("OF COURSE THERE ISN'T <NOISE>",))])
     assert counted.sums_NK.tolist() == [[2, 4, 0, 2, 0]]  # "there" and "isn't" are left out
     assert counted.how.startswith(
@@ -82,9 +82,9 @@ def test_a_noise_is_no_word():
     )
 
 
-def test_a_rate_may_be_above_one():
+def test_an_error_rate_may_be_above_one():
     assert figure(WordErrorRate(), ("one one one", "two")) == 3.0
 
 
-def test_of_several_references_the_nearest_counts_and_of_those_the_first():
+def test_the_reference_with_the_fewest_edits_counts_and_of_equal_ones_the_first():
     assert WordErrorRate().count([Case(("a b c",), ("x y", "a b", "a b c d"))]).sums_NK[0].tolist() == [1, 2, 0, 0, 1]

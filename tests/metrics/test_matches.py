@@ -1,3 +1,5 @@
+"""Exact match, well-formed output, top-k accuracy, and what every metric of decoded text must do."""
+
 import pytest
 
 from t2t_mm.metrics.on_text.base import PLAIN, POINTS, SHARE, Case
@@ -9,7 +11,7 @@ def figure(metric, cases):
     return metric.finish(metric.count(cases).sums_NK.sum(axis=0))
 
 
-def test_an_output_is_exact_when_it_is_one_of_the_right_answers_to_the_letter():
+def test_exact_match_requires_an_output_equal_to_a_right_answer():
     right = ("(S (NN dogs))", "(S (NNS dogs))")
     cases = [Case((output,), right) for output in ("(S (NNS dogs))", "(S (NN dogs) )", "(s (NN dogs))", "")]
     assert ExactMatch().count([*cases, Case((), right)]).sums_NK[:, 0].tolist() == [1, 0, 0, 0, 0]
@@ -21,20 +23,20 @@ def test_no_answer_is_not_well_formed():
     assert figure(WellFormed(), cases) == pytest.approx(1 / 3)
 
 
-def test_a_class_may_be_among_the_first_five_of_many_or_of_few():
+def test_top_1_and_top_5_with_many_and_with_few_classes():
     classes = tuple("abcdefg")
     cases = [Case(classes, (right,)) for right in "abef"] + [Case(("b", "a"), ("a",)), Case((), ("a",))]
     assert Top1().count(cases).sums_NK[:, 0].tolist() == [1, 0, 0, 0, 0, 0]
     assert Top5().count(cases).sums_NK[:, 0].tolist() == [1, 1, 1, 0, 1, 0]
 
 
-def test_figures_are_shown_in_their_own_way():
+def test_each_style_formats_its_figures():
     assert SHARE.text(0.4567) == "45.7 %" and SHARE.text(0.01, "+") == "+1.0 %"
     assert POINTS.text(27.345) in ("27.34", "27.35") and PLAIN.text(-0.5, "+") == "-0.500"
 
 
 @pytest.mark.parametrize("name", list(DECODED_METRICS))
-def test_every_metric_counts_no_case_and_cases_one_by_one(name):
+def test_every_metric_counts_cases_one_by_one(name):
     metric = DECODED_METRICS[name]()
     one = Case(("(S (NN dogs))",), ("(S (NN dogs))",))
     sums_NK = metric.count([one, one]).sums_NK

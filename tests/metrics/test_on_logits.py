@@ -1,3 +1,5 @@
+"""Teacher-forced metrics."""
+
 import math
 
 import numpy as np
@@ -40,7 +42,7 @@ def test_neg_log_perplexity_of_even_logits_is_minus_the_log_of_their_number():
 
 
 def test_bits_per_character_are_the_log_to_base_2_of_each_characters_probability():
-    # 1/2, 1/8, 1 and 1/4 of four characters in two stretches: 1 + 3 + 0 + 2 bits over 4 characters
+    # 1/2, 1/8, 1 and 1/4 for four characters in two sequences: 1 + 3 + 0 + 2 bits over 4 characters
     probability_BTV = np.array([[[0.5, 0.5, 0], [0.875, 0, 0.125]], [[1, 0, 0], [0.25, 0.25, 0.5]]]) + 1e-30
     arrays = np.log(probability_BTV), [[1, 2], [0, 0]], [[True, True], [True, True]]
     assert figure("bits_per_character", *arrays) == pytest.approx(1.5)
@@ -48,11 +50,11 @@ def test_bits_per_character_are_the_log_to_base_2_of_each_characters_probability
     assert figure("bits_per_character", *arrays) == pytest.approx(-nats / LN2)
 
 
-def test_large_logits_do_not_overflow():
+def test_neg_log_perplexity_of_large_logits_does_not_overflow():
     assert figure("neg_log_perplexity", [[[1e4, 0.0, 0.0]]], [[1]], [[True]]) == pytest.approx(-1e4)
 
 
-def test_half_precision_logits_are_summed_in_single():
+def test_metrics_of_half_precision_logits_are_summed_in_float32():
     logits_BTV = np.zeros((1, 3000, 7), np.float16)
     arrays = logits_BTV, np.ones((1, 3000), np.int32), np.ones((1, 3000), bool)
     sums_BK = np.asarray(METRICS["neg_log_perplexity"].sums(*arrays))
@@ -65,7 +67,7 @@ def test_accuracy_counts_targets_that_score_highest():
     assert figure("accuracy", LOGITS_BTV, LABELS_BT, REAL_BT) == pytest.approx(2 / 3)
 
 
-def test_accuracy_per_sequence_wants_every_real_target_right():
+def test_accuracy_per_sequence_requires_every_real_target_to_be_right():
     np.testing.assert_array_equal(sums("accuracy_per_sequence", LOGITS_BTV, LABELS_BT, REAL_BT), [[0, 1], [1, 1]])
     assert figure("accuracy_per_sequence", LOGITS_BTV, LABELS_BT, REAL_BT) == 0.5
 
@@ -82,18 +84,18 @@ def test_accuracy_top5_of_five_classes_is_always_right():
     )
 
 
-def test_of_seven_equal_logits_the_first_alone_is_right_and_none_is_outscored():
+def test_the_first_of_seven_equal_logits_is_right_and_all_are_in_the_top5():
     equal_BTV, labels_BT, real_BT = np.zeros((7, 1, 7)), np.arange(7)[:, None], np.ones((7, 1))
     np.testing.assert_array_equal(sums("accuracy", equal_BTV, labels_BT, real_BT)[:, 0], [1, 0, 0, 0, 0, 0, 0])
     np.testing.assert_array_equal(sums("accuracy_top5", equal_BTV, labels_BT, real_BT)[:, 0], np.ones(7))
 
 
-def test_logits_that_are_no_numbers_are_never_in_the_top5():
+def test_nan_logits_are_never_in_the_top5():
     assert figure("accuracy_top5", np.full((1, 1, 10), np.nan), [[3]], [[True]]) == 0
 
 
 @pytest.mark.parametrize("name", sorted(METRICS))
-def test_what_is_not_real_counts_for_nothing_whatever_it_holds(name):
+def test_padding_does_not_count_whatever_its_values(name):
     random = np.random.default_rng(1)
     logits_BTV, labels_BT = random.normal(size=(3, 4, 9)), random.integers(9, size=(3, 4))
     real_BT = np.array([[1, 1, 1, 0], [1, 0, 0, 0], [0, 0, 0, 0]], bool)
@@ -104,7 +106,7 @@ def test_what_is_not_real_counts_for_nothing_whatever_it_holds(name):
 
 
 @pytest.mark.parametrize("name", sorted(METRICS))
-def test_sums_of_parts_add_up_to_the_sums_of_the_whole(name):
+def test_sums_of_parts_add_up_to_the_sums_of_all_rows(name):
     random = np.random.default_rng(2)
     arrays = random.normal(size=(5, 4, 9)), random.integers(9, size=(5, 4)), random.random((5, 4)) < 0.7
     parts = [sums(name, *(array[rows] for array in arrays)) for rows in (slice(0, 2), slice(2, 5))]
@@ -112,24 +114,24 @@ def test_sums_of_parts_add_up_to_the_sums_of_the_whole(name):
 
 
 @pytest.mark.parametrize("name", sorted(METRICS))
-def test_classes_come_as_sequences_of_length_one(name):
+def test_metrics_of_classes_use_sequences_of_length_one(name):
     arrays = [[[0.0, 9.0]], [[9.0, 0.0]]], [[1], [1]], [[True], [True]]
-    nothing = pytest.approx(float("nan"), nan_ok=True)
+    nan = pytest.approx(float("nan"), nan_ok=True)
     expected = {
         "neg_log_perplexity": pytest.approx(-4.5, abs=1e-3),
         "bits_per_character": pytest.approx(4.5 / LN2, abs=1e-3),
         "accuracy_top5": 1.0,
-        "accuracy_of_rest": nothing,
+        "accuracy_of_rest": nan,
     }
     assert figure(name, *arrays) == expected.get(name, 0.5)
 
 
 @pytest.mark.parametrize("name", sorted(METRICS))
-def test_the_figure_of_nothing_is_no_number(name):
+def test_the_figure_of_no_examples_is_nan(name):
     assert math.isnan(METRICS[name].finish(np.zeros(2)))
 
 
-def test_the_first_target_and_the_rest_are_judged_apart():
+def test_accuracy_of_the_first_target_and_of_the_rest_are_separate():
     # the first of one example is right and of the other wrong; of the rest one in three real ones is right
     logits = np.zeros((2, 3, 2), "float32")
     logits[:, :, 1] = 9.0

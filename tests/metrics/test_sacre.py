@@ -1,4 +1,4 @@
-"""BLEU and chrF, from counts that were kept apart by sentence, beside sacrebleu's published examples and itself."""
+"""BLEU and chrF from counts per sentence, compared with sacrebleu's published examples and with sacrebleu itself."""
 
 import numpy as np
 import pytest
@@ -18,12 +18,12 @@ def figure(metric, cases):
     return metric.finish(metric.count(cases).sums_NK.sum(axis=0))
 
 
-def test_sacrebleus_own_example():
+def test_bleu_and_chrf_of_sacrebleus_own_example():
     assert round(figure(Bleu(), README), 2) == 48.53
     assert round(figure(Chrf(), README), 2) == 59.73
 
 
-def test_the_signature_is_sacrebleus():
+def test_the_description_contains_sacrebleus_signature():
     version = f"version:{sacrebleu.__version__}"
     assert Bleu().count(README).how == f"sacrebleu nrefs:2|case:mixed|eff:no|tok:13a|smooth:exp|{version}"
     assert Chrf().count(README).how == f"sacrebleu nrefs:2|case:mixed|eff:yes|nc:6|nw:0|space:no|{version}"
@@ -43,19 +43,19 @@ def test_the_signature_is_sacrebleus():
     ],
     ids=["no answer", "all empty", "an empty reference", "both empty", "punctuation", "clipped", "letters and blanks"],
 )
-def test_hard_cases_come_to_what_sacrebleu_makes_of_them_whole(metric, score, cases):
+def test_hard_cases_have_the_corpus_scores_of_sacrebleu(metric, score, cases):
     references = [list(stream) for stream in zip(*(case.references for case in cases), strict=True)]
-    whole = score([case.output for case in cases], references).score
-    assert figure(metric, cases) == pytest.approx(whole)
+    expected = score([case.output for case in cases], references).score
+    assert figure(metric, cases) == pytest.approx(expected)
 
 
-def test_bleu_worked_out_by_hand():
+def test_bleu_by_hand():
     # 5 of 6 words, 4 of 5 pairs, 3 of 4 triples, 2 of 3 fours; as long as the reference.
     cases = [Case(("a b c d e x",), ("a b c d e f",))]
     assert figure(Bleu(), cases) == pytest.approx(100 * (5 / 6 * 4 / 5 * 3 / 4 * 2 / 3) ** 0.25)
 
 
-def test_chrf_worked_out_by_hand():
+def test_chrf_by_hand():
     # "abc" for "abd": 2 of 3 letters, 1 of 2 pairs, 0 of 1 triples; precision and recall are (2/3 + 1/2 + 0) / 3.
     assert figure(Chrf(), [Case(("abc",), ("abd",))]) == pytest.approx(100 * (2 / 3 + 1 / 2) / 3)
 
@@ -66,12 +66,12 @@ def test_examples_may_have_different_numbers_of_references():
     assert "nrefs:var" in Bleu().count(cases).how
 
 
-def test_the_sums_of_examples_add_up():
+def test_sums_of_separate_examples_equal_the_sums_of_all():
     rng = np.random.default_rng(0)
     cases = [
         Case((" ".join(rng.choice(list("abc"), 6)),), tuple(" ".join(rng.choice(list("abc"), 6)) for _ in range(2)))
         for _ in range(20)
     ]
     for metric in (Bleu(), Chrf()):
-        apart = [metric.count([case]).sums_NK[0] for case in cases]
-        np.testing.assert_array_equal(metric.count(cases).sums_NK, apart)
+        separate_sums = [metric.count([case]).sums_NK[0] for case in cases]
+        np.testing.assert_array_equal(metric.count(cases).sums_NK, separate_sums)

@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 
 from t2t_mm.layers.forward import Forward
-from t2t_mm.layers.image_conv import halve
+from t2t_mm.layers.image_conv import max_pool
 from t2t_mm.layers.sequence import Seq
 from t2t_mm.modalities.label import ExitGrid, ExitLine, Label, pool
 from t2t_mm.problem import Port
@@ -106,7 +106,7 @@ def test_the_flow_over_a_grid_adds_skip_and_pool_and_takes_the_mean(grid):
     x_BLD = drawn(2, 15, 4)
     x_BHWC = ops.convert_to_tensor(x_BLD.reshape(2, 3, 5, 4))
     one, two, three, four = grid.steps
-    x_BhwC = grid.skip(x_BHWC) + halve(two(one(x_BHWC)))
+    x_BhwC = grid.skip(x_BHWC) + max_pool(two(one(x_BHWC)))
     assert x_BhwC.shape == (2, 2, 3, 4)
     expected_BF = np.maximum(values(four(three(x_BhwC))), 0).mean(axis=(1, 2))
     np.testing.assert_allclose(values(grid(picture(x_BLD, (3, 5)))), expected_BF, atol=1e-5)

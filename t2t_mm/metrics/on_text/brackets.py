@@ -1,17 +1,17 @@
 """Labelled bracket F1 by the rules of EVALB with its COLLINS.prm (Sekine and Collins 1997, after Collins 1997).
 
-A bracket is a constituent's label over the words from one place to another. What is not counted:
+A bracket is a constituent's label with the range of words that it spans. Not counted are:
 
-- words with a tag of DELETED, and the brackets that hold no other word; a word is told by the tag that *its* tree
-  gives it, so an output that tags a comma NN has one word more than the right tree;
-- brackets labelled TOP; function tags (`NP-SBJ-1` is NP); a word's tag itself.
+- words with a tag in DELETED, and the brackets that contain no other word. The tag is the one in the word's *own* tree,
+  so an output that tags a comma as NN has one word more than the right tree;
+- brackets labelled TOP; function tags (`NP-SBJ-1` is NP); the tag of a word.
 
-ADVP and PRT are one label. Brackets that a tree has twice count twice. A sentence is skipped, as EVALB skips it, when
-the output has no words left, is no tree, or when words differ in number or in themselves. Unlike EVALB, which stops
-after ten such sentences, this goes on and says how many they were.
+ADVP and PRT are one label. A bracket that a tree contains twice counts twice. As in EVALB, a sentence is skipped if its
+output has no words left or is not a tree, or if the number of words or the words themselves differ. EVALB stops after
+ten such sentences; this module continues and reports their number.
 
-A model that tags punctuation badly is judged on few sentences that way, or on none. `bracket_f1_right_tags` gives the
-output's words the tags of the right tree first, as for parsers that write no tags: then all sentences count.
+For a model that tags punctuation badly, few sentences remain, or none. `bracket_f1_right_tags` first gives the output's
+words the tags of the right tree, as for parsers that write no tags. Then all sentences count.
 """
 
 import re
@@ -25,7 +25,7 @@ from t2t_mm.metrics.on_text.base import POINTS, Case, Counted, TextMetric
 from t2t_mm.registry import DECODED_METRICS
 
 DELETED = frozenset(["TOP", "-NONE-", ",", ":", "``", "''", "."])
-ALIKE = {"PRT": "ADVP"}
+SAME_LABEL = {"PRT": "ADVP"}
 TOKEN = re.compile(r"\(\s*(?P<label>[^\s()]*)(?:\s+(?P<word>[^\s()]+)\s*(?P<end>\)))?|\)|[^\s()]+")
 
 
@@ -37,10 +37,13 @@ class BracketF1(TextMetric):
     style = POINTS
 
     def count(self, cases: Sequence[Case]) -> Counted:
-        """Right, right tree's and output's brackets, and whether the sentence counted, which zeros say it did not."""
+        """Return (matching brackets, those of the right tree, those of the output, 1) of each case.
+
+        All are 0 for a sentence that is skipped.
+        """
         sums_NK = np.array([_counted(case) for case in cases], np.float64).reshape(-1, 4)
-        right, gold, found, valid = (int(total) for total in sums_NK.sum(axis=0))
-        precision, recall = (f"{100 * right / total:.2f}" if total else "-" for total in (found, gold))
+        matching, right, output, valid = (int(total) for total in sums_NK.sum(axis=0))
+        precision, recall = (f"{100 * matching / total:.2f}" if total else "-" for total in (output, right))
         how = (
             f"EVALB, COLLINS.prm: precision {precision}, recall {recall}; "
             f"{len(cases) - valid:,} of {len(cases):,} sentences skipped"
@@ -53,13 +56,13 @@ class BracketF1(TextMetric):
 
 @DECODED_METRICS.register(name="bracket_f1_right_tags")
 class BracketF1RightTags(TextMetric):
-    """Labelled bracket F1, 0 to 100, once the output's words have the right tree's tags, so that none is skipped."""
+    """Labelled bracket F1, 0 to 100, with the right tree's tags in the output, so that no sentence is skipped."""
 
     head = "bracket F1, right tags"
     style = POINTS
 
     def count(self, cases: Sequence[Case]) -> Counted:
-        """As `BracketF1`, but that a sentence without a tree over the right words has no right bracket."""
+        """Return the sums as `BracketF1` does; an output that is not a tree over the right words has no match."""
         sums_NK = np.array([_counted(case, right_tags=True) for case in cases], np.float64).reshape(-1, 4)
         how = "as bracket F1, words told by the right tree's tags in both trees; an output that is no tree is all wrong"
         return Counted(sums_NK, how)
@@ -68,29 +71,29 @@ class BracketF1RightTags(TextMetric):
         return _f1(sums_K)
 
 
-Bracket = tuple[str, int, int]  # label, first leaf, first leaf behind it
+Bracket = tuple[str, int, int]  # label, first leaf, first leaf after it
 
 
 @dataclass(frozen=True)
 class Tree:
-    """A tree taken apart."""
+    """The tags, words and brackets of a tree."""
 
     tags: tuple[str, ...]
     words: tuple[str, ...]
     brackets: tuple[Bracket, ...]
 
     def kept(self, tags: Sequence[str]) -> tuple[list[str], list[Bracket]]:
-        """The words and brackets that count where the leaves have `tags`; places are counted in these words."""
-        place = [0]  # of each leaf among the words that count
+        """Return the words and brackets that count if the leaves have `tags`. Brackets are ranges of these words."""
+        place = [0]  # the index of each leaf in the words that count
         for tag in tags:
             place.append(place[-1] + (tag not in DELETED))
         words = [word for tag, word in zip(tags, self.words, strict=True) if tag not in DELETED]
         brackets = [(label, place[start], place[end]) for label, start, end in self.brackets if label not in DELETED]
-        return words, [(ALIKE.get(label, label), start, end) for label, start, end in brackets if start < end]
+        return words, [(SAME_LABEL.get(label, label), start, end) for label, start, end in brackets if start < end]
 
 
 def read(text: str) -> Tree | None:
-    """What stands in a bracketed tree, labels without function tags; None for what is no tree."""
+    """Return the content of a bracketed tree, with labels without function tags; None if `text` is not a tree."""
     tags: list[str] = []
     words: list[str] = []
     brackets: list[Bracket] = []
@@ -110,24 +113,28 @@ def read(text: str) -> Tree | None:
 
 
 def _counted(case: Case, right_tags: bool = False) -> list[int]:
-    """(right, the right tree's, the output's, 1), or zeros for a sentence that EVALB skips.
+    """Return (matching brackets, those of the right tree, those of the output, 1); zeros if EVALB skips the sentence.
 
-    With `right_tags` (0, the right tree's, the output's, 0) for an output that is no tree over the right words.
+    With `right_tags`, an output that is not a tree over the right words gives (0, those of the right tree, those of the
+    output, 0).
     """
-    gold, found = read(case.references[0]), read(case.output)
-    if gold is None or found is None:
-        return [0, len(gold.kept(gold.tags)[1]) if gold and right_tags else 0, 0, 0]
-    same = gold.words == found.words
-    words, brackets = gold.kept(gold.tags)
-    found_words, found_brackets = found.kept(gold.tags if right_tags and same else found.tags)
-    if right_tags and not same:
-        return [0, len(brackets), len(found_brackets), 0]
-    if not right_tags and (not found_words or words != found_words):
+    right, output = read(case.references[0]), read(case.output)
+    if right is None or output is None:
+        return [0, len(right.kept(right.tags)[1]) if right and right_tags else 0, 0, 0]
+    same_words = right.words == output.words
+    words, brackets = right.kept(right.tags)
+    output_words, output_brackets = output.kept(right.tags if right_tags and same_words else output.tags)
+    if right_tags and not same_words:
+        return [0, len(brackets), len(output_brackets), 0]
+    if not right_tags and (not output_words or words != output_words):
         return [0, 0, 0, 0]
-    return [(Counter(brackets) & Counter(found_brackets)).total(), len(brackets), len(found_brackets), 1]
+    return [(Counter(brackets) & Counter(output_brackets)).total(), len(brackets), len(output_brackets), 1]
 
 
 def _f1(sums_K: np.ndarray) -> float:
-    """200 right / (the right trees' + the outputs'): the harmonic mean of precision and recall in a hundred."""
-    right, gold, found = sums_K[:3]
-    return float(200.0 * right / (gold + found)) if gold + found else float("nan")
+    """Return 100 times the harmonic mean of precision and recall, 200 matching / (right trees' brackets + outputs').
+
+    NaN if there are no brackets.
+    """
+    matching, right, output = sums_K[:3]
+    return float(200.0 * matching / (right + output)) if right + output else float("nan")

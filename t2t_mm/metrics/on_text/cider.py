@@ -1,10 +1,10 @@
 """CIDEr-D of captions (Vedantam et al. 2015, arXiv 1411.5726, sections 4 and 5.2), as pycocoevalcap counts it.
 
-Each n-gram of 1 to 4 words weighs its count times log(examples / examples with a reference that has it). A caption is
-likened to a reference by the cosine of their weights, an n-gram of the caption weighing no more than in the reference,
-times exp(-(difference in length)^2 / (2 sigma^2)); length is counted in pairs of words, as there. A caption's score is
-ten times the mean over the four orders and over its references. Weights depend on all examples that are judged
-together: the fewer, the less is known, and with one example every score is 0.
+The weight of an n-gram of 1 to 4 words is its count times log(examples / examples with a reference that contains it).
+The similarity of a caption to a reference is the cosine of their weights, where the weight of an n-gram of the caption
+is clipped to that in the reference, times exp(-(difference in length)^2 / (2 sigma^2)). Length is counted in word
+bigrams, as in pycocoevalcap. A caption's score is ten times the mean over the four orders and over its references.
+Weights depend on all examples of the evaluation: fewer examples give poorer weights, and with one every score is 0.
 """
 
 import math
@@ -26,7 +26,7 @@ Grams = Counter[tuple[str, ...]]
 
 @DECODED_METRICS.register
 class Cider(TextMetric):
-    """CIDEr-D of captions, 0 to 10: likeness to the references, by n-grams that tell pictures apart."""
+    """CIDEr-D of captions, 0 to 10: similarity to the references, by n-grams that distinguish images."""
 
     head = "CIDEr"
     style = PLAIN
@@ -36,9 +36,9 @@ class Cider(TextMetric):
         examples = Counter(gram for grams in references for gram in set().union(*grams))
         scores = []
         for case, grams in zip(cases, references, strict=True):
-            output = _weighed(_grams(case.output), examples, len(cases))
-            likeness = [_likeness(output, _weighed(one, examples, len(cases))) for one in grams]
-            scores.append([10.0 * sum(likeness) / len(likeness), 1.0])
+            output = _weighted(_grams(case.output), examples, len(cases))
+            similarity = [_similarity(output, _weighted(one, examples, len(cases))) for one in grams]
+            scores.append([10.0 * sum(similarity) / len(similarity), 1.0])
         how = f"CIDEr-D as pycocoevalcap, n-grams weighed by the {len(cases):,} examples' references"
         return Counted(np.array(scores, np.float64).reshape(-1, 2), how)
 
@@ -47,33 +47,35 @@ class Cider(TextMetric):
 
 
 @dataclass(frozen=True)
-class _Weighed:
-    """A caption as weights of its n-grams, by order from 1."""
+class _Weighted:
+    """The weights of a caption's n-grams, by order from 1."""
 
     weights: tuple[dict[tuple[str, ...], float], ...]
     norms: tuple[float, ...]
-    pairs: int  # of words
+    bigrams: int  # the length of the caption in bigrams
 
 
 def _grams(caption: str) -> Grams:
-    found = words(caption)
-    return Counter(tuple(found[i : i + n]) for n in range(1, ORDERS + 1) for i in range(len(found) - n + 1))
+    """Return the counts of the caption's n-grams of all orders."""
+    tokens = words(caption)
+    return Counter(tuple(tokens[i : i + n]) for n in range(1, ORDERS + 1) for i in range(len(tokens) - n + 1))
 
 
-def _weighed(grams: Grams, examples: Counter[tuple[str, ...]], count: int) -> _Weighed:
+def _weighted(grams: Grams, examples: Counter[tuple[str, ...]], count: int) -> _Weighted:
+    """Return the weights of n-grams; `examples` is the number of the `count` examples whose references have each."""
     weights: list[dict[tuple[str, ...], float]] = [{} for _ in range(ORDERS)]
     for gram, times in grams.items():
         weights[len(gram) - 1][gram] = times * (math.log(count) - math.log(max(1, examples[gram])))
     norms = tuple(math.sqrt(sum(weight * weight for weight in order.values())) for order in weights)
-    return _Weighed(tuple(weights), norms, sum(times for gram, times in grams.items() if len(gram) == 2))
+    return _Weighted(tuple(weights), norms, sum(times for gram, times in grams.items() if len(gram) == 2))
 
 
-def _likeness(output: _Weighed, reference: _Weighed) -> float:
-    """0 to 1: the mean over the orders of the clipped cosine, less for another length."""
+def _similarity(output: _Weighted, reference: _Weighted) -> float:
+    """Return the similarity, 0 to 1: the mean over the orders of the clipped cosine, times the length factor."""
     total = 0.0
     for order in range(ORDERS):
         ours, theirs = output.weights[order], reference.weights[order]
         common = sum(min(ours[gram], theirs[gram]) * theirs[gram] for gram in ours if gram in theirs)
         norms = output.norms[order] * reference.norms[order]
         total += common / norms if norms else 0.0
-    return total / ORDERS * math.exp(-((output.pairs - reference.pairs) ** 2) / (2 * SIGMA**2))
+    return total / ORDERS * math.exp(-((output.bigrams - reference.bigrams) ** 2) / (2 * SIGMA**2))

@@ -1,9 +1,9 @@
 """Word and character error rates by jiwer: the edits that turn right answers into outputs, per word or character.
 
-Before edits are counted, both sides are brought into one form: lower case, without marks in angle brackets (`<NOISE>`,
-`<SPOKEN_NOISE>`: nobody said them, and Kaldi's scoring for WSJ leaves them out too), apostrophes alike, every other
-punctuation mark taken as a blank, and blanks in a row as one. What is written with a hyphen counts as two words. A
-blank between words is a character.
+Both sides are normalised first: lower case; marks in angle brackets removed (`<NOISE>`, `<SPOKEN_NOISE>`: they are not
+speech, and Kaldi's scoring for WSJ removes them too); all apostrophes the same character; every other punctuation mark
+replaced by a blank; consecutive blanks reduced to one. A hyphenated word counts as two words. A blank between words
+counts as a character.
 """
 
 import re
@@ -59,21 +59,22 @@ class CharacterErrorRate(TextMetric):
 
 
 def normal(text: str) -> str:
-    """`text` in the form in which it is counted."""
+    """Return `text` normalised for counting."""
     spaced = "".join(_letter(letter) for letter in MARK.sub(" ", text.lower()))
     return re.sub(r"\s+", " ", spaced).strip()
 
 
 def _letter(letter: str) -> str:
+    """Return the normalised form of one character."""
     if letter in APOSTROPHES:
         return "'"
     return " " if unicodedata.category(letter).startswith("P") else letter
 
 
 def _counted(cases: Sequence[Case], process: Callable[[str, str], Any], unit: str) -> Counted:
-    """(edits, length of the reference, substitutions, deletions, insertions) of each case.
+    """Return (edits, length of the reference, substitutions, deletions, insertions) of each case.
 
-    Of several references the one that takes the fewest edits counts, and of those the first.
+    Of several references the one with the fewest edits counts; of equal ones, the first.
     """
     rows = []
     for case in cases:
@@ -81,11 +82,12 @@ def _counted(cases: Sequence[Case], process: Callable[[str, str], Any], unit: st
         rows.append(min((_edits(process(normal(one), output)) for one in case.references), key=lambda row: row[0]))
     sums_NK = np.array(rows, np.float64).reshape(-1, 5)
     edits, length, *kinds = (f"{int(total):,}" for total in sums_NK.sum(axis=0))
-    said = "{} substituted, {} left out, {} put in".format(*kinds)
-    return Counted(sums_NK, f"jiwer; {NORMALISATION}; {edits} edits of {length} {unit}: {said}")
+    by_kind = "{} substituted, {} left out, {} put in".format(*kinds)
+    return Counted(sums_NK, f"jiwer; {NORMALISATION}; {edits} edits of {length} {unit}: {by_kind}")
 
 
-def _edits(found: Any) -> list[int]:
-    edits = found.substitutions + found.deletions + found.insertions
-    length = found.hits + found.substitutions + found.deletions
-    return [edits, length, found.substitutions, found.deletions, found.insertions]
+def _edits(alignment: Any) -> list[int]:
+    """Return (edits, length of the reference, substitutions, deletions, insertions) of jiwer's alignment."""
+    edits = alignment.substitutions + alignment.deletions + alignment.insertions
+    length = alignment.hits + alignment.substitutions + alignment.deletions
+    return [edits, length, alignment.substitutions, alignment.deletions, alignment.insertions]

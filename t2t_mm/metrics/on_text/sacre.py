@@ -1,7 +1,8 @@
-"""Corpus BLEU and chrF by sacrebleu (Post 2018, arXiv 1804.08771), on text as it is, not tokenised beforehand.
+"""Corpus BLEU and chrF by sacrebleu (Post 2018, arXiv 1804.08771), on raw text that is not tokenised beforehand.
 
-sacrebleu counts each sentence by itself and adds the counts up; `count` keeps them apart. Where an example has several
-references, BLEU counts an n-gram as often as the reference that has it most, and chrF takes the nearest reference.
+sacrebleu counts each sentence separately and adds the counts; `count` returns them per sentence. If an example has
+several references, BLEU clips the count of an n-gram to its highest count in any reference, and chrF takes the best
+reference.
 """
 
 from collections.abc import Sequence
@@ -62,7 +63,7 @@ class CaptionBleu(TextMetric):
 def _bleu() -> Any:
     from sacrebleu.metrics import BLEU
 
-    return BLEU(force=True)  # force: output that ends in " ." is no slip here
+    return BLEU(force=True)  # force: no warning about output that ends in " ."
 
 
 def _caption_bleu() -> Any:
@@ -78,11 +79,12 @@ def _chrf() -> Any:
 
 
 def _spaced(caption: str) -> str:
+    """Return the words of a caption, separated by blanks."""
     return " ".join(words(caption))
 
 
 def _counted(metric: Any, outputs: Sequence[str], references: Sequence[Sequence[str]]) -> Counted:
-    # What sacrebleu asks of those who write a metric for it: its own corpus_score calls the same two in this order.
+    # This method and that in `_finished` are sacrebleu's interface for metrics: its own corpus_score calls both.
     streams = list(zip_longest(*references))
     sums_NK = np.array(metric._extract_corpus_statistics(outputs, streams), np.float64)
     return Counted(sums_NK, f"sacrebleu {metric.get_signature().format()}")

@@ -1,4 +1,4 @@
-"""The two figures of SQuAD's own script, `evaluate-v1.1.py` (Rajpurkar et al. 2016, arXiv 1606.05250)."""
+"""The two metrics of SQuAD's own script, `evaluate-v1.1.py` (Rajpurkar et al. 2016, arXiv 1606.05250)."""
 
 import re
 import string
@@ -16,7 +16,7 @@ HOW = "without case, punctuation and articles; the best of several right answers
 
 @DECODED_METRICS.register
 class SquadExact(TextMetric):
-    """Share of answers that are a right one, but for case, punctuation and articles."""
+    """Share of outputs that equal a right answer, ignoring case, punctuation and articles."""
 
     head = "exact"
     style = SHARE
@@ -31,7 +31,7 @@ class SquadExact(TextMetric):
 
 @DECODED_METRICS.register(name="squad_f1")
 class SquadF1(TextMetric):
-    """Mean F1 of the words of an answer and of the nearest right one."""
+    """Mean word F1 of an output and the right answer closest to it."""
 
     head = "F1"
     style = SHARE
@@ -45,13 +45,13 @@ class SquadF1(TextMetric):
 
 
 def words(answer: str) -> list[str]:
-    """The words that count: lower case, without punctuation, `a`, `an` and `the`."""
+    """Return the words that count, in lower case, without punctuation, `a`, `an` and `the`."""
     plain = "".join(character for character in answer.lower() if character not in PUNCTUATION)
     return re.sub(r"\b(a|an|the)\b", " ", plain).split()
 
 
 def f1(answer: str, right: str) -> float:
-    """2 P R / (P + R) of the words that the two have in common, each as often as in both."""
-    found, wanted = words(answer), words(right)
-    common = sum((Counter(found) & Counter(wanted)).values())
-    return 2 * common / (len(found) + len(wanted)) if common else 0.0
+    """Return 2 P R / (P + R) of the common words, each counted as often as it occurs in both."""
+    ours, theirs = words(answer), words(right)
+    common = sum((Counter(ours) & Counter(theirs)).values())
+    return 2 * common / (len(ours) + len(theirs)) if common else 0.0

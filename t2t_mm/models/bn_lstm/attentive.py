@@ -100,7 +100,7 @@ class AttentiveReader(Layer):
     def _term(self, term: str, x: Any, real: Any, forward: Forward) -> Any:
         """float32[..., D]."""
         y = ops.cast(ops.matmul(x, self.weights_WD[term]), "float32")
-        return self.norms[term].together(y, real, forward) if term in self.norms else y
+        return self.norms[term].normalise_all_steps(y, real, forward) if term in self.norms else y
 
 
 def make_lstm(hparams: BnLstmHparams, name: str) -> Lstm:

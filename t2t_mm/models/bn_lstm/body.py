@@ -42,7 +42,7 @@ class Stack(Layer):
         return x
 
     def first(self, rows: Any, start_BD: Any) -> list[Any]:
-        return [layer.first(rows, start_BD) for layer in self.stack]
+        return [layer.initial_state(rows, start_BD) for layer in self.stack]
 
     def step(self, states: list[Any], x_BD: Any, position: Any, problem: str) -> tuple[Any, list[Any]]:
         """One position: (float[B, D], the next states)."""

@@ -43,7 +43,7 @@ class Decoder(Layer):
     def start(self, memory: Seq, beams: int) -> dict[str, Any]:
         """The memory's keys and values, and `beams` rows for each of its own that have said nothing yet."""
         rows = ops.shape(memory.values_BLD)[0] * beams
-        return {"memory": self.to_source.memory(memory), "lstm": self.lstm.first(rows)}
+        return {"memory": self.to_source.memory(memory), "lstm": self.lstm.initial_state(rows)}
 
     def step(self, state: dict[str, Any], x_RD: Any) -> tuple[Any, dict[str, Any]]:
         """One position: (float[R, D], the next state)."""

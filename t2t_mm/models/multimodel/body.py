@@ -4,7 +4,7 @@ from typing import Any
 
 from keras import ops
 
-from t2t_mm.layers.beam_index import straight_paths, switch_paths
+from t2t_mm.layers.beam_index import identity_paths, reorder_paths
 from t2t_mm.layers.dropout import dropout
 from t2t_mm.layers.forward import Forward
 from t2t_mm.layers.sequence import Seq
@@ -58,7 +58,7 @@ class MultiModel(Body):
             "decoder": self.decoder.start(memory, positions, beams),
         }
         if beams > 1:
-            state["paths"] = straight_paths(ops.shape(memory.values_BLD)[0], beams, positions)
+            state["paths"] = identity_paths(ops.shape(memory.values_BLD)[0], beams, positions)
         return state
 
     def step(self, state: State, x_B1D: Any) -> tuple[Any, State]:
@@ -70,4 +70,4 @@ class MultiModel(Body):
     def select(self, state: State, rows_B: Any) -> State:
         if "paths" not in state:  # each row reads a memory of its own, and goes on from itself
             return state
-        return {**state, "paths": switch_paths(state["paths"], rows_B, state["position"])}
+        return {**state, "paths": reorder_paths(state["paths"], rows_B, state["position"])}

@@ -4,7 +4,7 @@ from typing import Any
 
 from keras import ops
 
-from t2t_mm.layers.beam_index import straight_paths, switch_paths
+from t2t_mm.layers.beam_index import identity_paths, reorder_paths
 from t2t_mm.layers.forward import Forward
 from t2t_mm.layers.sequence import Seq
 from t2t_mm.models.body import Body, State
@@ -48,7 +48,7 @@ class Transformer(Body):
     def start_beams(self, memory: Seq, positions: int, beams: int) -> State:
         state = {"position": ops.zeros((), "int32"), "layers": self.decoder.start(memory, positions, beams)}
         if beams > 1:
-            state["paths"] = straight_paths(ops.shape(memory.values_BLD)[0], beams, positions)
+            state["paths"] = identity_paths(ops.shape(memory.values_BLD)[0], beams, positions)
         return state
 
     def step(self, state: State, x_B1D: Any) -> tuple[Any, State]:
@@ -59,4 +59,4 @@ class Transformer(Body):
     def select(self, state: State, rows_B: Any) -> State:
         if "paths" not in state:  # each row reads a memory of its own, and goes on from itself
             return state
-        return {**state, "paths": switch_paths(state["paths"], rows_B, state["position"])}
+        return {**state, "paths": reorder_paths(state["paths"], rows_B, state["position"])}
