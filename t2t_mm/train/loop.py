@@ -91,7 +91,9 @@ class Loop:
                 self._catch_up()
                 while not self._is_over():
                     try:
-                        self._take_step()
+                        with self.profile.step(self.progress.step + 1):
+                            take_step(self.progress, self.rate, self.state.shapes, self.log)
+                        self._profile_if_due()
                         self._save_if_due()
                         self._evaluate_if_due()
                     except UserError as error:
@@ -160,9 +162,7 @@ class Loop:
             self.log.say(f"{self.config.best_metric} has not improved for {waited:,} steps: training ends.")
         return True
 
-    def _take_step(self) -> None:
-        with self.profile.step(self.progress.step + 1):
-            take_step(self.progress, self.rate, self.state.shapes, self.log)
+    def _profile_if_due(self) -> None:
         self.profile.after_step(self.state.steps.compiling, self.progress.settle, self.log.say)
 
     def _save_if_due(self) -> None:

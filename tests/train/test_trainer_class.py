@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import traceback
 from pathlib import Path
 
 import keras
@@ -11,7 +12,9 @@ import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+import t2t_mm
 from t2t_mm.errors import UserError
+from t2t_mm.models.net import Net
 from t2t_mm.registry import HPARAM_SETS
 from t2t_mm.train import checkpoint
 
@@ -63,6 +66,28 @@ def test_nothing_is_traced_anew_once_every_kind_was_met(finished):
     assert len({batch.shapes["inputs/ids"] for batch in epochs}) > 1
     # A step, an evaluation and one of permuted inputs, which asks for less: for both problems and all shapes.
     assert run.steps.traced == 3
+
+
+def test_from_train_to_the_loss_of_the_net_a_reader_goes_through_few_functions_and_files(
+    trainer, tmp_path, monkeypatch
+):
+    calls, loss = [], Net.loss
+
+    def recorded(*given):
+        package = str(Path(t2t_mm.__file__).parent)
+        frames = [frame for frame in traceback.extract_stack() if frame.filename.startswith(package)]
+        calls.append([*((Path(frame.filename).name, frame.name) for frame in frames), ("net.py", "loss")])
+        return loss(*given)
+
+    monkeypatch.setattr(Net, "loss", recorded)
+    trainer("first", tmp_path, train_steps=1).train()
+    [way] = calls
+    assert [name for _, name in way] == [
+        *("train", "run", "take_step", "train", "step", "gradients_of", "objective", "loss")
+    ]
+    assert list(dict.fromkeys(file for file, _ in way)) == [
+        *("trainer.py", "loop.py", "steps.py", "tensorflow_steps.py", "net.py")
+    ]
 
 
 def everything(run):
