@@ -82,7 +82,7 @@ def main(argv: Sequence[str]) -> None:
     if isinstance(bound.get("problems"), str):
         bound["problems"] = problem_names(str(bound["problems"]))
     bound |= {name: Path(str(bound[name])).expanduser() for name in PLACES if name in bound}
-    said = trainer_parser().given(argv)
+    said = trainer_parser().explicit_names(argv)
     arguments: dict[str, Any] = {
         name: getattr(options, name) for name in PASSED_ON if name in said or name not in bound
     }
