@@ -10,13 +10,13 @@ from t2t_mm.bin.command import Parser, run_command
 from t2t_mm.bin.common_flags import add_number, add_path, finish, missing_run, parse, set_default
 from t2t_mm.errors import UserError
 
-AVERAGER = "t2t-mm-avg-checkpoints"
+PROGRAM = "t2t-mm-avg-checkpoints"
 
 
 def parser() -> Parser:
     """Return the parser of t2t-mm-avg-checkpoints."""
     parser = Parser(
-        AVERAGER,
+        PROGRAM,
         "Write a checkpoint whose weights are the mean of several checkpoints of one run.",
         "t2t-mm-avg-checkpoints --output_dir=RUN --num_last_checkpoints=5",
     )
@@ -42,13 +42,13 @@ def parse_options(argv: Sequence[str]) -> argparse.Namespace:
     if options.output_dir is None:
         if not options.checkpoints:
             raise missing_run()
-        set_default(options, AVERAGER, "output_dir", Path(options.checkpoints[0]).expanduser().absolute().parent)
+        set_default(options, PROGRAM, "output_dir", Path(options.checkpoints[0]).expanduser().absolute().parent)
     if options.output_path is None:
         options.output_path = options.output_dir / "averaged.safetensors"
     return options
 
 
-@run_command(AVERAGER)
+@run_command(PROGRAM)
 def main(argv: Sequence[str]) -> None:
     """Average the checkpoints, write the mean, and print how to decode with it."""
     options = parse_options(argv)

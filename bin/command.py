@@ -1,4 +1,4 @@
-"""What all commands share: the parser of flags, exit codes, and errors of one line.
+"""The parser of flags, the exit codes and the errors of one line that all commands share.
 
 An error in a flag ends a command with code 2, any other error of the user's with code 1.
 """
@@ -97,7 +97,7 @@ class Parser(argparse.ArgumentParser):
         return [flag for action in self._actions for flag in action.option_strings]
 
     def explicit_names(self, argv: Sequence[str]) -> set[str]:
-        """Return the names of the options that `argv` sets, be it to their defaults."""
+        """Return the names of the options that `argv` sets, even to their defaults."""
         return {
             action.dest
             for action in self._actions

@@ -24,13 +24,13 @@ from t2t_mm.bin.problem_names import RUNS, problem_names
 from t2t_mm.errors import UserError
 from t2t_mm.registry import PROBLEMS
 
-DATAGEN = "t2t-mm-datagen"
+PROGRAM = "t2t-mm-datagen"
 
 
 def parser() -> Parser:
     """Return the parser of t2t-mm-datagen."""
     parser = Parser(
-        DATAGEN,
+        PROGRAM,
         "Make the records that training reads, and the vocabularies that they need, from corpora.",
         "t2t-mm-datagen --problems=parsing_wsj,image_cifar10 --tmp_dir=corpora",
     )
@@ -74,11 +74,11 @@ def parse_options(argv: Sequence[str]) -> argparse.Namespace:
     options.problems = problem_names(options.problems or options.inspect or "")
     if not options.problems:
         raise UserError(f"--problems is missing. Known: {', '.join([*PROBLEMS, *RUNS])}.")
-    set_default(options, DATAGEN, "data_dir", home() / "data")
+    set_default(options, PROGRAM, "data_dir", home() / "data")
     return options
 
 
-@run_command(DATAGEN)
+@run_command(PROGRAM)
 def main(argv: Sequence[str]) -> None:
     """Make --problems; with --verify, compare checksums; with --inspect, print examples."""
     options = parse_options(argv)

@@ -47,7 +47,7 @@ from t2t_mm.errors import UserError
 if TYPE_CHECKING:
     from t2t_mm.run_tools.trained_run import TrainedRun
 
-DECODER = "t2t-mm-decoder"
+PROGRAM = "t2t-mm-decoder"
 STDIN = Path("-")
 SAMPLING = {"sampling_temp": 1.0, "sampling_top_k": 0, "sampling_top_p": 1.0, "num_samples": 1}  # flags and defaults
 CLASSES = 5  # that --return_beams prints at least
@@ -58,7 +58,7 @@ NAME_ONE = 'Name one with --problem, or in the line: {"problem": "...", "inputs"
 def parser() -> Parser:
     """Return the parser of t2t-mm-decoder."""
     parser = Parser(
-        DECODER,
+        PROGRAM,
         "Decode each line of a file, or lines that you type, with a trained model.",
         "t2t-mm-decoder --output_dir=RUN --problem=parsing_wsj --decode_from_file=in.txt --decode_to_file=out.txt",
     )
@@ -136,7 +136,7 @@ def _check_files(options: argparse.Namespace) -> None:
         raise UserError("--decode_shards divides a file among workers; give a file, since standard input is read once.")
 
 
-@run_command(DECODER)
+@run_command(PROGRAM)
 def main(argv: Sequence[str]) -> None:
     """Decode a file, or what is typed."""
     options = parse_options(argv)
@@ -169,9 +169,9 @@ def decode_file(options: argparse.Namespace, problem: str | None) -> None:
             requests = [reader.read(number, line) for number, line in numbered]
             write = partial(writer.write, run.decoder, requests, how)
             answered = sink.take(index, made_from | {"input": fingerprint(requests)}, write)
-            for sentence in answered.slips:
+            for sentence in answered.errors:
                 _say(sentence)
-            done, failed = done + len(window), failed + len(answered.slips)
+            done, failed = done + len(window), failed + len(answered.errors)
             if target:
                 _say(f"{done:,} lines done")
         sink.finish()
@@ -282,7 +282,7 @@ def _sink(target: Path | None, source: Path) -> Iterator[Sink]:
 
 
 def _say(line: str) -> None:
-    print(f"{DECODER}: {line}", file=sys.stderr, flush=True)
+    print(f"{PROGRAM}: {line}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ class Answered:
     """The answers to a window of requests."""
 
     lines: tuple[str, ...]  # to write
-    slips: tuple[str, ...]  # a sentence for each request that could not be decoded
+    errors: tuple[str, ...]  # a sentence for each request that could not be decoded
 
 
 @dataclass(frozen=True)

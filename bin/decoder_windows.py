@@ -11,7 +11,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -109,8 +109,9 @@ class ResumableFile(Sink):
         answered = self._find(path, made_from)
         if answered is None:
             answered = write()
+            content = {"made_from": dict(made_from), "lines": answered.lines, "slips": answered.errors}
             with whole_file(path) as partial:
-                partial.write_text(json.dumps({"made_from": dict(made_from), **asdict(answered)}), encoding="utf-8")
+                partial.write_text(json.dumps(content), encoding="utf-8")
         return answered
 
     def finish(self) -> None:

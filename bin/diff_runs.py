@@ -12,7 +12,7 @@ from t2t_mm.errors import UserError
 if TYPE_CHECKING:
     from t2t_mm.run_tools.diff_runs import Divergence
 
-DIFFER = "t2t-mm-diff-runs"
+PROGRAM = "t2t-mm-diff-runs"
 LINES = 10  # of differences that are printed
 DIFFERENT = 3  # the exit code for runs that differ
 
@@ -20,11 +20,11 @@ DIFFERENT = 3  # the exit code for runs that differ
 def parser() -> Parser:
     """Return the parser of t2t-mm-diff-runs."""
     parser = Parser(
-        DIFFER,
+        PROGRAM,
         "Find the first step at which two training runs differ. Exit code 0: they are equal; 3: they differ.",
         "t2t-mm-diff-runs RUN1 RUN2",
     )
-    parser.usage = f"{DIFFER} RUN1 RUN2"
+    parser.usage = f"{PROGRAM} RUN1 RUN2"
     add = parser.group("what to compare")
     runs = "two run directories: compares settings, logged losses, and the checkpoints of steps that both runs saved"
     add("runs", metavar="RUN", nargs="*", type=expanded, help=runs)
@@ -42,7 +42,7 @@ def parse_options(argv: Sequence[str]) -> argparse.Namespace:
     return options
 
 
-@run_command(DIFFER)
+@run_command(PROGRAM)
 def main(argv: Sequence[str]) -> int:
     """Compare two runs. Returns 0 if they are equal as far as they can be compared, and 3 if they differ."""
     options = parse_options(argv)

@@ -39,14 +39,14 @@ if TYPE_CHECKING:
     from t2t_mm.evaluation.score import Scores
     from t2t_mm.run_tools.trained_run import TrainedRun
 
-EVALUATOR = "t2t-mm-eval"
+PROGRAM = "t2t-mm-eval"
 LONGEST = 100  # characters of a file's name, without its suffix
 
 
 def parser() -> Parser:
     """Return the parser of t2t-mm-eval."""
     parser = Parser(
-        EVALUATOR,
+        PROGRAM,
         "Decode the dev sets of a trained model's problems and print one table of metrics; or compare runs.",
         "t2t-mm-eval --output_dir=RUN --problems=parsing_wsj --beam_size=4",
     )
@@ -83,11 +83,11 @@ def parse_options(argv: Sequence[str]) -> argparse.Namespace:
         raise missing_run()
     if options.eval_examples == 0:
         raise UserError("--eval_examples=0 evaluates nothing; -1 takes all examples.")
-    set_default(options, EVALUATOR, "data_dir", home() / "data")
+    set_default(options, PROGRAM, "data_dir", home() / "data")
     return options
 
 
-@run_command(EVALUATOR)
+@run_command(PROGRAM)
 def main(argv: Sequence[str]) -> None:
     """Evaluate a run, or compare several."""
     options = parse_options(argv)
@@ -229,7 +229,7 @@ def _problems(run: "TrainedRun", names: Sequence[str], options: argparse.Namespa
     problems = [ready_problem(run, name, options.data_dir) for name in names]
     having = [one for one in problems if options.split in one.manifest.splits]
     if not having:
-        raise UserError(f"--split={options.split}: none of {', '.join(names)} has one in {options.data_dir}.")
+        raise UserError(f"There is no {options.split} set of {', '.join(names)} in {options.data_dir}.")
     for one in having:
         check_positions(one, run.decoder.net.longest, run.decoder.hparams, [options.split])
     if left := [one.name for one in problems if one not in having]:
@@ -290,7 +290,7 @@ def _say_written(paths: Sequence[Path]) -> None:
 
 
 def _say(line: str) -> None:
-    print(f"{EVALUATOR}: {line}", file=sys.stderr, flush=True)
+    print(f"{PROGRAM}: {line}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -117,7 +117,7 @@ def run_trial(study: Search, trial: Trial, options: argparse.Namespace, aim: Aim
 
 
 def evaluations_in(log: Path, aim: Aim) -> Iterator[list[tuple[int, float]]]:
-    """Yield, each time it is asked, the (step, score) of the evaluations that are new in `log`.
+    """Yield the (step, score) of each evaluation that was added to `log` since the last look, again and again.
 
     Left out are evaluations of a step that was evaluated before, scores that are non-finite, and lines that a killed
     trial left incomplete.

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from t2t_mm.run_tools.trained_run import TrainedRun
 
 
-SURGEON = "t2t-mm-surgery"
+PROGRAM = "t2t-mm-surgery"
 OPERATIONS = ("add", "drop", "extract")
 PRUNING = {"experts_below": 0.0, "count_on": "train", "count_batches": 200}  # flags of `extract`, with their defaults
 
@@ -49,7 +49,7 @@ PRUNING = {"experts_below": 0.0, "count_on": "train", "count_batches": 200}  # f
 def parser() -> Parser:
     """Return the parser of t2t-mm-surgery."""
     parser = Parser(
-        SURGEON,
+        PROGRAM,
         "Make a new run from a trained one: add problems, drop problems, or extract a single problem.",
         "t2t-mm-surgery extract --from=RUN --problems=parsing_wsj --output_dir=NEW",
     )
@@ -85,7 +85,7 @@ def parse_options(argv: Sequence[str]) -> argparse.Namespace:
     """Return the options. `problems` is a tuple of names; `data_dir` and the flags of PRUNING are set."""
     options = parse(parser(), argv, lambda options: options.source or options.output_dir)
     if options.operation is None:
-        raise UserError(f"The operation is missing: {SURGEON} {' or '.join(OPERATIONS)} ...")
+        raise UserError(f"The operation is missing: {PROGRAM} {' or '.join(OPERATIONS)} ...")
     if options.source is None:
         raise missing_run("--from")
     if options.output_dir is None:
@@ -104,11 +104,11 @@ def parse_options(argv: Sequence[str]) -> argparse.Namespace:
     if not 0 <= options.experts_below <= 1:
         raise UserError(f"--experts_below is a share from 0 to 1; received {options.experts_below:g}.")
     if options.operation != "drop":
-        set_default(options, SURGEON, "data_dir", home() / "data")
+        set_default(options, PROGRAM, "data_dir", home() / "data")
     return options
 
 
-@run_command(SURGEON)
+@run_command(PROGRAM)
 def main(argv: Sequence[str]) -> None:
     """Make the new run, write it, and print what was kept, dropped and added."""
     options = parse_options(argv)
@@ -125,7 +125,7 @@ def main(argv: Sequence[str]) -> None:
     config = run_directory.load(options.source)
     changed_training(config.hparams, options.hparams)
     run = Trained(options.source, config, *read_checkpoint(options.source, options.checkpoint_path))
-    command_line = (SURGEON, *argv)
+    command_line = (PROGRAM, *argv)
     match options.operation:
         case "add":
             extend_run(run, options, command_line)
@@ -258,7 +258,7 @@ def _batches(problem: "GeneratedProblem", run: "TrainedRun", split: str) -> "Bat
 
 
 def _say(line: str) -> None:
-    print(f"{SURGEON}: {line}", file=sys.stderr, flush=True)
+    print(f"{PROGRAM}: {line}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -52,7 +52,7 @@ class TranslateSlowly(TranslateTiny):
 
 @PROBLEMS.register
 class Hunde(TranslateTiny):
-    """Whose targets are one of two classes, which they are not."""
+    """English to one of two classes, which no target is."""
 
     targets = Label("hunde", names=("Hund", "Katze"))
 '''

@@ -98,4 +98,4 @@ def test_a_failure_is_reported_with_its_line():
     requests = [request(1234, item=Failure("broken")), request(1235, item=Item(b"", 1, "a", 0))]
     answered = AnswerWriter("text", None).write(Echo(), requests, DecodeOptions())
     assert answered.lines == ("", "translate a")
-    assert answered.slips == ("line 1,234: broken",)
+    assert answered.errors == ("line 1,234: broken",)

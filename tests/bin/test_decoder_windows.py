@@ -32,7 +32,7 @@ def decode(tmp_path):
                 for index, text in enumerate(inputs)
             ]
             sink.finish()
-        assert [one.slips for one in windows] == [(f"line {2 * index + 2}: no",) for index in range(len(inputs))]
+        assert [one.errors for one in windows] == [(f"line {2 * index + 2}: no",) for index in range(len(inputs))]
         return answered, reports
 
     return run

@@ -279,7 +279,7 @@ def test_an_input_that_the_decoder_refuses_counts_as_empty_output(joint, data, c
         ([], "--output_dir is missing: give the directory of a training run"),
         (["--output_dir={joint}", "--problems=firts"], "No problem to evaluate is named 'firts'. Did you mean 'first'"),
         (["--output_dir={joint}", "--problems=image_*"], "No problem to evaluate is named 'image_*'"),
-        (["--output_dir={joint}", "--split=test", "--problems=shouted"], "--split=test: none of shouted has one in"),
+        (["--output_dir={joint}", "--split=test", "--problems=shouted"], "There is no test set of shouted in"),
         (["--output_dir={joint}", "--data_dir={nowhere}"], "There is no generated data in"),
         (["--output_dir={joint}", "--checkpoint=model.ckpt-8"], "There is no checkpoint model.ckpt-8"),
         (["--output_dir={joint}", "--alpha=-1"], "alpha must be at least 0"),

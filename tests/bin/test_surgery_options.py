@@ -1,4 +1,4 @@
-"""The flags of t2t-mm-surgery, and slips in them."""
+"""The flags of t2t-mm-surgery, and errors in them."""
 
 from pathlib import Path
 
