@@ -33,9 +33,8 @@ def test_lines_that_name_images_are_answered_in_order_and_bad_ones_leave_an_empt
     assert code == 1
     assert errors[-1] == "t2t-mm-decoder: 4 of 9 lines could not be decoded; their answers are empty lines."
     for number, reason in ((3, "missing.png can't be read"), (4, "nothing"), (5, "no picture"), (9, "not UTF-8")):
-        assert [line for line in errors if line.startswith(f"t2t-mm-decoder: line {number}: ") and reason in line], (
-            reason
-        )
+        begins = f"t2t-mm-decoder: line {number}: "
+        assert [line for line in errors if line.startswith(begins) and reason in line], reason
     assert [path.name for path in out.parent.iterdir()] == ["out.txt"]
 
 
@@ -179,11 +178,8 @@ def test_one_file_of_all_kinds_is_answered_in_json_with_the_reasons_of_what_fail
     assert [(one["text"], one["whole"]) for one in outputs] == [(one.text, one.whole) for one in expected.answers]
     assert [one["score"] for one in outputs] == pytest.approx([one.score for one in expected.answers], rel=1e-3)
     assert (written[2]["problem"], written[2]["inputs"]) == ("translate_north_south", "a cat sees the dog")
-    assert len(written[1]["outputs"]) == 2 and read_tree(written[1]["outputs"][0]["text"]).words == (
-        "the",
-        "dog",
-        "sleeps",
-    )
+    assert len(written[1]["outputs"]) == 2
+    assert read_tree(written[1]["outputs"][0]["text"]).words == ("the", "dog", "sleeps")
     for number, name in ((1, "1.png"), (8, "3.png")):
         expected = {one.text: pytest.approx(one.score, rel=1e-3) for one in answers[name][:5]}
         assert {one["class"]: one["probability"] for one in written[number - 1]["outputs"]} == expected
