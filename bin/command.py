@@ -1,6 +1,6 @@
-"""What every command does alike: it parses, runs, and says in a sentence why not.
+"""The parser of flags, the exit codes and the errors of one line that all commands share.
 
-A slip in a flag ends a command with code 2, any other slip of the user's with code 1.
+An error in a flag ends a command with code 2, any other error of the user's with code 1.
 """
 
 import argparse
@@ -8,22 +8,22 @@ import errno
 import functools
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from t2t_mm.errors import UserError
 
 Main = Callable[[Sequence[str]], int | None]
-NO_PLACE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
+CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 def run_command(name: str) -> Callable[[Main], Callable[..., int]]:
-    """Make a function of the arguments into the command `name`, a function that returns the exit code.
+    """Make a function of the arguments into the command `name`, which returns an exit code.
 
-    What `main` returns is the code, and None is 0. A UserError becomes one line on stderr and code 1, and so does a
-    disk that is full or may not be written; Ctrl-C gives 130, and a reader that went away, as in `... | head`, gives
-    141 in silence.
+    The code is what `main` returns; None stands for 0. A UserError becomes one line on stderr and code 1, and so does a
+    disk that is full or cannot be written to. Ctrl-C gives 130. A reader of the output that has gone away, as in
+    `... | head`, gives 141 without a message.
     """
 
     def decorate(main: Main) -> Callable[..., int]:
@@ -33,16 +33,16 @@ def run_command(name: str) -> Callable[[Main], Callable[..., int]]:
                 try:
                     return main(sys.argv[1:] if argv is None else argv) or 0
                 finally:
-                    sys.stdout.flush()  # here, where a reader that is gone can be dealt with
+                    sys.stdout.flush()  # here, where BrokenPipeError is caught
             except UserError as error:
                 return _stop(name, str(error), 1)
             except KeyboardInterrupt:
                 return _stop(name, "stopped", 130)
             except BrokenPipeError:
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is flushed at exit has a place
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is flushed at exit
                 return 141
             except OSError as error:
-                if error.errno not in NO_PLACE:
+                if error.errno not in CANNOT_WRITE:
                     raise
                 return _stop(name, f"{error.strerror}: {error.filename or 'while writing'}.", 1)
 
@@ -53,20 +53,20 @@ def run_command(name: str) -> Callable[[Main], Callable[..., int]]:
 
 @contextmanager
 def hushed() -> Iterator[None]:
-    """Without what libraries print from C++ while they load: TensorFlow greets whatever its log level says.
+    """Discard what libraries print from C++ while they load: TensorFlow prints a greeting at any log level.
 
-    Python's own errors still come out: they are raised, not printed.
+    Python's own errors are not lost: they are raised, not printed.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # for what it prints later
     sys.stderr.flush()
-    kept = os.dup(2)
+    stderr = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nowhere, 2)
         yield
     finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+        os.dup2(stderr, 2)
+        os.close(stderr)
         os.close(nowhere)
 
 
@@ -76,7 +76,7 @@ def _stop(name: str, sentence: str, code: int) -> int:
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse with flags in titled groups, no abbreviations, and errors of one line."""
+    """An argparse parser with flags in titled groups, no abbreviations, and errors of one line."""
 
     def __init__(self, prog: str, description: str, example: str) -> None:
         super().__init__(
@@ -89,33 +89,12 @@ class Parser(argparse.ArgumentParser):
         )
 
     def group(self, title: str) -> Callable[..., Any]:
-        """A new group of flags in the help; returns its `add_argument`."""
+        """Begin a new group of flags in the help, and return its `add_argument`."""
         return self.add_argument_group(title).add_argument
 
     def flags(self) -> list[str]:
-        """Every flag, with its dashes."""
+        """Return every flag, with its dashes."""
         return [flag for action in self._actions for flag in action.option_strings]
-
-    def given(self, argv: Sequence[str]) -> set[str]:
-        """The names of the options that `argv` gives, at their defaults or not."""
-        return {
-            action.dest
-            for action in self._actions
-            for flag in action.option_strings
-            for arg in argv
-            if arg.partition("=")[0] == flag
-        }
-
-    def giving(self, asked: Mapping[str, Any]) -> list[str]:
-        """The flags that give the values in `asked`, by name; those at their defaults, or None, are left out."""
-        flags = []
-        for action in self._actions:
-            value = asked.get(action.dest)
-            if value is None or value == action.default or action.help is argparse.SUPPRESS:
-                continue
-            for each in value if isinstance(value, list) else [value]:
-                flags.append(f"{action.option_strings[0]}={each}")
-        return flags
 
     def error(self, message: str) -> NoReturn:
         """Print `message` as one line and exit with 2."""
@@ -123,16 +102,16 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message}{end} See {self.prog} --help.\n")
 
 
-def truth(text: str) -> bool:
-    """A flag's value as T2T took them: true or false, 1 or 0."""
+def boolean(text: str) -> bool:
+    """Return a flag's value as T2T writes them: true or false, 1 or 0, yes or no."""
     values = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
     if text.lower() not in values:
-        raise argparse.ArgumentTypeError(f"it is true or false; received {text!r}.")
+        raise argparse.ArgumentTypeError(f"expected true or false; received {text!r}.")
     return values[text.lower()]
 
 
 def at_least(least: int) -> Callable[[str], int]:
-    """A flag's value that is a whole number, not below `least`."""
+    """Return the type of a flag whose value is a whole number of at least `least`."""
 
     def number(text: str) -> int:
         try:
@@ -140,7 +119,7 @@ def at_least(least: int) -> Callable[[str], int]:
         except ValueError:
             value = least - 1
         if value < least:
-            raise argparse.ArgumentTypeError(f"it is a whole number from {least} up; received {text!r}.")
+            raise argparse.ArgumentTypeError(f"expected a whole number of at least {least}; received {text!r}.")
         return value
 
     return number

@@ -1,4 +1,4 @@
-"""The decoder's answers: requests through the model, and what is written of the results, one line for each request."""
+"""The decoder's answers: requests are decoded, and each result becomes one line of text or JSON."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -11,45 +11,43 @@ from t2t_mm.decoding.answers import Answer, Decoded, DecodeOptions, Failure, Res
 if TYPE_CHECKING:
     from t2t_mm.decoding.decoder import Decoder, Item
 
-FORMATS = ("text", "jsonl")
 ESCAPED = {ord(letter): f"\\u{ord(letter):04x}" for letter in "\x85\u2028\u2029"}  # ends of lines to some, not to JSON
-DIGITS = 5  # of a score or probability in JSON; the last ones of a float32 hang on the batch
+DIGITS = 5  # of a score or probability in JSON: the last digits of a float32 depend on the batch
 
 
 @dataclass(frozen=True)
 class Answered:
-    """The lines to write, and what to say of the requests that could not be answered."""
+    """The answers to a window of requests."""
 
-    lines: tuple[str, ...]
-    slips: tuple[str, ...]
+    lines: tuple[str, ...]  # to write
+    errors: tuple[str, ...]  # a sentence for each request that could not be decoded
 
 
 @dataclass(frozen=True)
-class Writer:
-    """How answers are written."""
+class AnswerWriter:
+    """The form in which answers are written."""
 
-    format: str  # one of FORMATS
-    most: int | None  # answers to each request, with their scores; None: the best alone
+    format: str  # "text" or "jsonl"
+    most: int | None  # answers to each request, with their scores; None: the best one without its score
 
     def write(self, decoder: "Decoder", requests: Sequence[Request], how: DecodeOptions) -> Answered:
-        """Answer `requests`; their order is kept."""
-        results = answer(decoder, requests, how)
-        failures = [(request.number, result) for request, result in zip(requests, results, strict=True)]
+        """Decode `requests`, and return a line for each, in the same order."""
+        pairs = list(zip(requests, answer(decoder, requests, how), strict=True))
         return Answered(
-            tuple(self.line(decoder, request, result) for request, result in zip(requests, results, strict=True)),
-            tuple(f"line {number:,}: {found.reason}" for number, found in failures if isinstance(found, Failure)),
+            tuple(self.line(decoder, request, result) for request, result in pairs),
+            tuple(f"line {one.number:,}: {result.reason}" for one, result in pairs if isinstance(result, Failure)),
         )
 
     def line(self, decoder: "Decoder", request: Request, result: Result) -> str:
-        """What is written of one result, without the end of the line."""
+        """Return the line for one result, without its end."""
         if self.format == "text":
             return as_text(result, self.most)
-        written = json.dumps(as_json(decoder, request, result, self.most), ensure_ascii=False, allow_nan=False)
-        return written.translate(ESCAPED)
+        line = json.dumps(as_json(decoder, request, result, self.most), ensure_ascii=False, allow_nan=False)
+        return line.translate(ESCAPED)
 
 
 def answer(decoder: "Decoder", requests: Sequence[Request], how: DecodeOptions) -> list[Result]:
-    """A result for each request, in order; the requests of each problem are decoded together."""
+    """Return a result for each request, in order; the requests of each problem are decoded as batches."""
     results: dict[int, Result] = {}
     by_problem: dict[str, dict[int, Item]] = {}
     for place, request in enumerate(requests):
@@ -63,7 +61,7 @@ def answer(decoder: "Decoder", requests: Sequence[Request], how: DecodeOptions) 
 
 
 def as_text(result: Result, most: int | None) -> str:
-    """The best answer, or up to `most`, each with its score behind, with tabs between; nothing for a Failure."""
+    """Return the best answer, or up to `most`, each followed by its score, with tabs between; "" for a Failure."""
     if isinstance(result, Failure):
         return ""
     if most is None:
@@ -72,14 +70,17 @@ def as_text(result: Result, most: int | None) -> str:
 
 
 def as_json(decoder: "Decoder", request: Request, result: Result, most: int | None) -> Mapping[str, Any]:
-    """A request with its answers, or with the reason why it has none; its own further keys stand in between."""
-    asked = {"problem": request.problem, "inputs": request.inputs}
+    """Return a request with its answers, or with the reason why it has none.
+
+    Further keys of the request come back behind "line"; none of them replaces a key of the answer.
+    """
+    answered: dict[str, Any] = {"problem": request.problem, "inputs": request.inputs}
     if isinstance(result, Failure):
-        own: dict[str, Any] = asked | {"error": result.reason}
+        answered["error"] = result.reason
     else:
-        own = asked | {"outputs": _outputs(decoder, request, result, 1 if most is None else most)}
-    others = {key: value for key, value in request.others.items() if key not in own and key != "line"}
-    return {"line": request.number} | others | own
+        answered["outputs"] = _outputs(decoder, request, result, 1 if most is None else most)
+    others = {key: value for key, value in request.others.items() if key not in answered and key != "line"}
+    return {"line": request.number} | others | answered
 
 
 def _outputs(decoder: "Decoder", request: Request, result: Decoded, most: int) -> list[dict[str, Any]]:

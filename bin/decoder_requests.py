@@ -1,8 +1,9 @@
-"""The decoder's requests: what each line of a file, or what is typed, asks for.
+"""The decoder's requests: each line of a file, or that is typed, asks for the decoding of one input.
 
-A line is the input itself, a text or the path of a sound or picture, or a JSON object that holds it:
-{"problem": "translate_north_south", "inputs": "...", "id": 17}. A problem that is not named is found by what the input
-is, where one problem of the run reads such inputs. What cannot be answered is a request too, with the reason.
+A line is the input itself, a text or the path of an image or audio file, or a JSON object that holds it:
+{"problem": "translate_north_south", "inputs": "...", "id": 17}. If it names no problem, the kind of the input decides,
+provided that only one problem of the run reads such inputs. A line that cannot be decoded is a request too: it holds
+the reason.
 """
 
 import hashlib
@@ -18,41 +19,41 @@ from t2t_mm.errors import UnknownName, UserError
 if TYPE_CHECKING:
     from t2t_mm.decoding.decoder import Decoder, Item
 
-MOST_BYTES = 1_000_000  # of a line: what is longer was hardly meant as one
-READS = {"text": "text", "image": "pictures", "audio": "sounds"}  # by how the names of a kind's modalities begin
+MOST_BYTES = 1_000_000  # of a line: a longer one is hardly a line of text
+KINDS = {"text": "text", "image": "images", "audio": "audio"}  # by how the names of a kind's modalities begin
 KIND_OF = dict.fromkeys((".jpg", ".jpeg", ".png"), "image") | dict.fromkeys((".wav", ".flac", ".ogg", ".mp3"), "audio")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What one line asks for."""
+    """One line's input and problem."""
 
     number: int  # of the line in its file, from 1
-    inputs: str  # as they were written: a text, or a path
-    item: "Item | Failure"  # ready to be decoded, or why it can't be
+    inputs: str  # as written: a text, or a path
+    item: "Item | Failure"  # ready to be decoded, or the reason why it cannot be
     problem: str | None = None
-    others: Mapping[str, Any] = field(default_factory=dict)  # what else a JSON line holds: it comes back unchanged
+    others: Mapping[str, Any] = field(default_factory=dict)  # further keys of a JSON line, which come back unchanged
 
 
 @dataclass(frozen=True)
-class Reader:
-    """Makes requests of lines."""
+class RequestReader:
+    """A reader that turns lines into requests."""
 
     decoder: "Decoder"
     problem: str | None  # of lines that name none
     folder: Path  # that paths are relative to
-    remedy: str  # what to do about a line that several problems could answer
+    remedy: str  # what to do about a line that several problems could decode
 
     def read(self, number: int, line: bytes) -> Request:
-        """The request that `line` makes; one that can't be answered holds a Failure."""
+        """Return the request in `line`; one that cannot be decoded holds a Failure."""
         try:
             text = decoded(line)
-            asked = from_json(text) or {"inputs": text}
+            content = from_json(text) or {"inputs": text}
         except UserError as error:
             shown = line[:MOST_BYTES].decode("utf-8", "replace")
             return Request(number=number, inputs=shown, item=Failure(str(error)))
-        inputs, problem = asked["inputs"], asked.get("problem") or self.problem
-        others = {key: value for key, value in asked.items() if key not in ("inputs", "problem")}
+        inputs, problem = content["inputs"], content.get("problem") or self.problem
+        others = {key: value for key, value in content.items() if key not in ("inputs", "problem")}
         item: Item | Failure
         try:
             problem = problem or self.only_reader(inputs)
@@ -65,41 +66,42 @@ class Reader:
         return Request(number=number, inputs=inputs, item=item, problem=problem, others=others)
 
     def only_reader(self, inputs: str) -> str:
-        """The one problem that reads what `inputs` is, or, of a text that none reads, goes on with it.
+        """Return the one problem that reads inputs of this kind, or, for a text that none reads, that continues it.
 
-        Raises UserError where none or several do.
+        Raises UserError if there is none, or more than one.
         """
         kind = KIND_OF.get(PurePath(inputs.strip()).suffix.lower(), "text")
-        found = [
+        candidates = [
             name
             for name, codecs in self.decoder.codecs.items()
             if "inputs" in codecs and codecs["inputs"].port.modality.startswith(kind)
         ]
-        does = f"read {READS[kind]}"
-        begun = [name for name in self.decoder.codecs if self.decoder.continues(name)]
-        if kind == "text" and begun and not found:
-            found, does = begun, "go on with texts"
+        does = f"read {KINDS[kind]}"
+        continuing = [name for name in self.decoder.codecs if self.decoder.continues(name)]
+        if kind == "text" and continuing and not candidates:
+            candidates, does = continuing, "continue texts"
         elif not inputs.strip():
             raise UserError("The input is empty.")
-        if len(found) > 1:
-            raise UserError(f"{len(found)} problems {does}: {', '.join(sorted(found))}. {self.remedy}")
-        if not found:
-            raise UserError(f"No problem of the run reads {READS[kind]}; it learnt {', '.join(self.decoder.codecs)}.")
-        return found[0]
+        if len(candidates) > 1:
+            raise UserError(f"{len(candidates)} problems {does}: {', '.join(sorted(candidates))}. {self.remedy}")
+        if not candidates:
+            learnt = ", ".join(self.decoder.codecs)
+            raise UserError(f"No problem of the run reads {KINDS[kind]}; it learnt {learnt}.")
+        return candidates[0]
 
 
 def decoded(line: bytes) -> str:
-    """A line as text. Raises UserError for one that is no UTF-8 or too long."""
+    """Return a line as text. Raises UserError for one that is not UTF-8 or too long."""
     if len(line) > MOST_BYTES:
-        raise UserError(f"It has more than {MOST_BYTES:,} bytes; a line is one input.")
+        raise UserError(f"The line has more than {MOST_BYTES:,} bytes; a line is one input.")
     try:
         return line.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise UserError(f"It is no UTF-8 text: {error.reason} at byte {error.start + 1}.") from None
+        raise UserError(f"The line is not UTF-8 text: {error.reason} at byte {error.start + 1}.") from None
 
 
 def from_json(text: str) -> dict[str, Any] | None:
-    """What a JSON request holds, or None for a line that is the input itself.
+    """Return the content of a JSON request, or None for a line that is the input itself.
 
     A request is an object with the key "inputs". Raises UserError for a line that begins like one and is broken.
     """
@@ -107,42 +109,42 @@ def from_json(text: str) -> dict[str, Any] | None:
     if not start.startswith("{"):
         return None
     try:
-        found = json.loads(start)
-        json.dumps(found, allow_nan=False, ensure_ascii=False).encode()  # it will have to be written again
+        content = json.loads(start)
+        json.dumps(content, allow_nan=False, ensure_ascii=False).encode()  # the answer repeats it
     except (ValueError, RecursionError) as error:
         if start.startswith('{"') and '"inputs"' in start:
-            raise UserError(f"It begins like a JSON request, but is none: {error}.") from None
+            raise UserError(f"The line begins like a JSON request, but is not valid: {error}.") from None
         return None
-    if "inputs" not in found:
-        if "problem" in found:
+    if "inputs" not in content:
+        if "problem" in content:
             raise UserError('The JSON request names a problem, but has no "inputs".')
         return None
     for key, kinds, what in (("inputs", str, "a text or a path"), ("problem", str | None, "the name of a problem")):
-        if not isinstance(found.get(key), kinds):
-            raise UserError(f'"{key}" is {what}. Received: {json.dumps(found[key]):.60}.')
-    return dict(found)
+        if not isinstance(content.get(key), kinds):
+            raise UserError(f'"{key}" must be {what}. Received: {json.dumps(content[key]):.60}.')
+    return dict(content)
 
 
 def lines_of(file: BinaryIO) -> Iterator[bytes]:
-    """The lines of a file without their ends; of one that is too long, a beginning that is too long."""
+    """Yield the lines of a file without their ends; one that is too long is cut, to a length that is too long still."""
     number = 0
     while line := file.readline(MOST_BYTES + 1):
         rest = line
         while len(rest) > MOST_BYTES and not rest.endswith(b"\n"):
             rest = file.readline(MOST_BYTES + 1)
         line = line.removesuffix(b"\n").removesuffix(b"\r")
-        yield line.removeprefix(b"\xef\xbb\xbf") if number == 0 else line  # a byte order mark is no text
+        yield line.removeprefix(b"\xef\xbb\xbf") if number == 0 else line  # without a byte order mark
         number += 1
 
 
 def fingerprint(requests: Sequence[Request]) -> str:
-    """The sha256 of all that requests ask, the contents of the files that they name included."""
+    """Return the sha256 of requests, the contents of the files that they name included."""
     digest = hashlib.sha256()
     for request in requests:
         failed = isinstance(request.item, Failure)
         stored = b"" if isinstance(request.item, Failure) else request.item.stored
-        asked = (request.number, request.inputs, request.problem, dict(request.others), failed, len(stored))
-        digest.update(ascii(asked).encode())
+        parts = (request.number, request.inputs, request.problem, dict(request.others), failed, len(stored))
+        digest.update(ascii(parts).encode())
         digest.update(stored)
     return digest.hexdigest()
 

@@ -1,8 +1,8 @@
-"""How a long file is decoded: window by window, so that what was answered outlives a command that is killed.
+"""Windows of a long file: the decoder answers window by window, so that a killed command loses at most one.
 
-Answered windows are kept in a folder beside the target until the last one is there; the target then takes its name
-whole, and the folder goes. A worker of several takes a range of whole windows, so that the targets of all, one behind
-the other, are to the byte what one worker alone would have written.
+Answered windows are kept in a folder beside the target until the last one is there. Then they become the target by an
+atomic write, and the folder is removed. A worker of several takes a range of windows; the targets of all workers,
+concatenated, are byte for byte the target of one worker alone.
 """
 
 import abc
@@ -11,7 +11,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -20,20 +20,20 @@ from t2t_mm.atomic_file import whole_file
 from t2t_mm.bin.decoder_answers import Answered
 from t2t_mm.errors import UserError
 
-LEAST = 256  # lines of a window
-BATCHES = 8  # in a window at least, so that lines of like lengths are found for each
-UNFINISHED = ".unfinished"  # how the name of the folder ends
+WINDOW_LINES = 256  # in a window, at least
+WINDOW_BATCHES = 8  # in a window, at least, so that a batch finds lines of similar length
+UNFINISHED = ".unfinished"  # ends the name of the folder of answered windows
 
 Write = Callable[[], Answered]
 
 
 def window_lines(batch_size: int) -> int:
-    """The lines of a window: what bounds memory, and what a killed command loses at most."""
-    return max(LEAST, BATCHES * batch_size)
+    """Return the number of lines in a window: it bounds memory, and what a killed command loses."""
+    return max(WINDOW_LINES, WINDOW_BATCHES * batch_size)
 
 
 def windows_of(lines: Iterator[bytes], size: int) -> Iterator[tuple[int, list[bytes]]]:
-    """`lines` in windows of `size`, the last one shorter, with their indices."""
+    """Yield `lines` in windows of `size`, the last one shorter, with their indices."""
     index = 0
     while window := list(islice(lines, size)):
         yield index, window
@@ -41,98 +41,107 @@ def windows_of(lines: Iterator[bytes], size: int) -> Iterator[tuple[int, list[by
 
 
 @dataclass(frozen=True)
-class Share:
-    """The windows that one of several workers decodes: begin to end - 1; `end` None for all that come."""
+class WindowRange:
+    """The windows that one worker decodes: `begin` to `end` - 1; with `end` None, all from `begin` on."""
 
     begin: int = 0
     end: int | None = None
 
     def of(self, windows: Iterator[tuple[int, list[bytes]]]) -> Iterator[tuple[int, list[bytes]]]:
+        """Return those of `windows` that are in the range."""
         return islice(windows, self.begin, self.end)
 
 
-def share(windows: int, shards: int, shard: int) -> Share:
-    """The share of worker `shard`, counted from 0: the workers' shares follow one another and differ by one at most."""
-    return Share(shard * windows // shards, (shard + 1) * windows // shards)
+def shard_range(windows: int, shards: int, shard: int) -> WindowRange:
+    """Return the range of worker `shard`, from 0: the ranges are consecutive, and their sizes differ by at most one."""
+    return WindowRange(shard * windows // shards, (shard + 1) * windows // shards)
 
 
 def shard_path(target: Path, shards: int, shard: int) -> Path:
-    """Where worker `shard` of several writes: out.txt-00001-of-00004."""
+    """Return the path that worker `shard` of several writes: out.txt-00001-of-00004."""
     return target.with_name(f"{target.name}-{shard:05d}-of-{shards:05d}") if shards > 1 else target
 
 
 class Sink(abc.ABC):
-    """Where answered windows go, in their order."""
+    """A receiver of answered windows, in their order."""
 
     @abc.abstractmethod
     def take(self, index: int, made_from: Mapping[str, str], write: Write) -> Answered:
-        """Window `index`, as it was answered before from the same things, or else as `write` answers it now."""
+        """Return window `index` as `write` answers it.
+
+        An earlier answer made from the same `made_from` may stand in for it.
+        """
 
     @abc.abstractmethod
     def finish(self) -> None:
-        """All windows are there."""
+        """Finish, once all windows are taken."""
 
 
-class Printed(Sink):
-    """On standard output; nothing is kept."""
+class PrintedAnswers(Sink):
+    """Answers on standard output; nothing is kept."""
 
     def take(self, index: int, made_from: Mapping[str, str], write: Write) -> Answered:
+        """Print the window as `write` answers it."""
         answered = write()
         print(*answered.lines, sep="\n", flush=True)
         return answered
 
     def finish(self) -> None:
-        """They were printed as they came."""
+        """Do nothing: the windows are printed."""
 
 
-class Kept(Sink):
-    """In a folder beside the target, one file each, until the target is whole.
+class ResumableFile(Sink):
+    """Answers in a folder beside the target, a file for each window, until all are there.
 
-    Windows are found again by the names in `made_from`; `report` is told, once, in what those found differ.
+    A window that an earlier command answered is reused if its `made_from` is equal. `report` is called, once, with the
+    names that differ.
     """
 
     def __init__(self, target: Path, folder: Path, report: Callable[[str], None]) -> None:
         self.target, self.folder, self.report = target, folder, report
-        self._taken: list[Path] = []
-        self._differed = False
+        self._windows: list[Path] = []
+        self._reported = False
 
     def take(self, index: int, made_from: Mapping[str, str], write: Write) -> Answered:
+        """Return the window that is kept, or keep the one that `write` answers."""
         path = self.folder / f"window-{index:08d}.json"
-        self._taken.append(path)
+        self._windows.append(path)
         answered = self._find(path, made_from)
         if answered is None:
             answered = write()
+            content = {"made_from": dict(made_from), "lines": answered.lines, "slips": answered.errors}
             with whole_file(path) as partial:
-                partial.write_text(json.dumps({"made_from": dict(made_from), **asdict(answered)}), encoding="utf-8")
+                partial.write_text(json.dumps(content), encoding="utf-8")
         return answered
 
     def finish(self) -> None:
-        """Put the windows together as the target, and remove what was kept."""
-        whole = self.folder / "whole"
-        with whole_file(whole) as partial, partial.open("w", encoding="utf-8", newline="\n") as file:
-            for path in self._taken:
+        """Concatenate the windows as the target, and remove their folder."""
+        joined = self.folder / "whole"
+        with whole_file(joined) as partial, partial.open("w", encoding="utf-8", newline="\n") as file:
+            for path in self._windows:
                 file.writelines(f"{line}\n" for line in _read(path)["lines"])
-        os.replace(whole, self.target)
+        os.replace(joined, self.target)
         shutil.rmtree(self.folder)
 
     def _find(self, path: Path, made_from: Mapping[str, str]) -> Answered | None:
         if not path.exists():
             return None
-        found = _read(path)
-        other = [name for name, value in made_from.items() if found["made_from"].get(name) != value]
-        if other and not self._differed:
-            self._differed = True
+        content = _read(path)
+        different = [name for name, value in made_from.items() if content["made_from"].get(name) != value]
+        if different and not self._reported:
+            self._reported = True
             self.report(
-                f"{self.folder} holds answers made from another {' and another '.join(other)}; they are made anew."
+                f"{self.folder} holds answers made from another {' and another '.join(different)}; these lines are "
+                "decoded again."
             )
-        return None if other else Answered(tuple(found["lines"]), tuple(found["slips"]))
+        return None if different else Answered(tuple(content["lines"]), tuple(content["slips"]))
 
 
 @contextmanager
-def kept(target: Path, report: Callable[[str], None]) -> Iterator[Kept]:
-    """Keep what is answered until `target` is whole; a folder that nothing was kept in goes.
+def resumable_file(target: Path, report: Callable[[str], None]) -> Iterator[ResumableFile]:
+    """Keep answered windows until `target` is complete; an empty folder of windows is removed.
 
-    Raises UserError when the folder can't be made.
+    Raises UserError if the folder cannot be made.
     """
     folder = target.with_name(f"{target.name}{UNFINISHED}")
     try:
@@ -140,11 +149,11 @@ def kept(target: Path, report: Callable[[str], None]) -> Iterator[Kept]:
     except OSError as error:
         raise UserError(f"{target} could not be written: {error.strerror}. Choose another folder.") from None
     if any(folder.iterdir()):
-        report(f"{folder} holds answers of a command that was stopped; what fits is kept.")
+        report(f"{folder} holds answers of a command that was stopped; answers to the same lines are reused.")
     try:
-        yield Kept(target, folder, report)
+        yield ResumableFile(target, folder, report)
     finally:
-        with suppress(OSError):  # it is not empty, or gone since the target is whole
+        with suppress(OSError):  # it is not empty, or was removed once the target was complete
             folder.rmdir()
 
 

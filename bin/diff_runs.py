@@ -1,64 +1,102 @@
-"""t2t-mm-diff-runs: the first step at which two runs are not the same any more, and what differs there."""
+"""t2t-mm-diff-runs: find the first step at which two runs differ, and print the differences there."""
 
+import argparse
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
-from t2t_mm.bin.command import run_command
-from t2t_mm.bin.flags import DIFFER
-from t2t_mm.bin.options import differ_options
+from t2t_mm.bin.command import Parser, run_command
+from t2t_mm.bin.common_flags import add_boolean, expanded, finish, parse
+from t2t_mm.errors import UserError
 
-SHOWN = 10  # lines of what differs
-PARTED = 3  # the exit code of runs that are not the same
+if TYPE_CHECKING:
+    from t2t_mm.run_tools.diff_runs import Divergence
+
+PROGRAM = "t2t-mm-diff-runs"
+LINES = 10  # of differences that are printed
+DIFFERENT = 3  # the exit code for runs that differ
 
 
-@run_command(DIFFER)
+def parser() -> Parser:
+    """Return the parser of t2t-mm-diff-runs."""
+    parser = Parser(
+        PROGRAM,
+        "Find the first step at which two training runs differ. Exit code 0: they are equal; 3: they differ.",
+        "t2t-mm-diff-runs RUN1 RUN2",
+    )
+    parser.usage = f"{PROGRAM} RUN1 RUN2"
+    add = parser.group("what to compare")
+    runs = "two run directories: compares settings, logged losses, and the checkpoints of steps that both runs saved"
+    add("runs", metavar="RUN", nargs="*", type=expanded, help=runs)
+    again = "then train both again from the last step at which they are equal, to find the exact step; default false"
+    add_boolean(add, "--again", help=again)
+    return finish(parser)
+
+
+def parse_options(argv: Sequence[str]) -> argparse.Namespace:
+    """Return the options; `runs` are two folders."""
+    options = parse(parser(), argv)
+    if len(options.runs) != 2:
+        received = ", ".join(map(str, options.runs)) or "none"
+        raise UserError(f"Name two run directories, as in t2t-mm-diff-runs RUN1 RUN2; received {received}.")
+    return options
+
+
+@run_command(PROGRAM)
 def main(argv: Sequence[str]) -> int:
-    """Compare two runs and say where they part. Returns 0 if they are the same as far as they can be compared."""
-    options = differ_options(argv)
+    """Compare two runs. Returns 0 if they are equal as far as they can be compared, and 3 if they differ."""
+    options = parse_options(argv)
     from t2t_mm.run_tools.diff_runs import parting  # brings NumPy, which --help can do without
 
     first, second = options.runs
-    found = parting(first, second)
-    show(found)
-    if options.again and found.different is not None:
+    divergence = parting(first, second)
+    print_divergence(divergence)
+    if options.again and divergence.different is not None:
         from t2t_mm.bin.diff_runs_again import narrow
 
-        narrow(first, second, found, lambda line: print(line, flush=True))
-    return 0 if found.same else PARTED
+        narrow(first, second, divergence, lambda line: print(line, flush=True))
+    return 0 if divergence.same else DIFFERENT
 
 
-def show(found: Any) -> None:
-    """Print a Parting."""
-    if found.settings is None:
+def print_divergence(divergence: "Divergence") -> None:
+    """Print the differences in settings, logged losses and checkpoints."""
+    if divergence.settings is None:
         print("Settings cannot be compared.")
-    elif found.settings:
-        print_some("Settings differ (config.json of the first and of the second):", found.settings)
+    elif divergence.settings:
+        print_some("Settings differ (config.json of the first run and of the second):", divergence.settings)
     else:
-        print("Settings are the same.")
-    if found.losses is not None:
-        begin, end = found.losses
-        where = f"step {end:,}" if begin == end else f"steps {begin:,} to {end:,}"
-        print_some(f"The logs part at {where}, the first of {found.windows:,} lines that differs. Losses:", found.log)
-    elif found.windows:
-        print(f"The logs agree on the losses of all {found.windows:,} lines that are of the same steps.")
+        print("Settings are equal.")
+    if divergence.losses is not None:
+        begin, end = divergence.losses
+        steps = f"step {end:,}" if begin == end else f"steps {begin:,} to {end:,}"
+        lines = f"{divergence.windows:,} log lines cover the same steps in both runs"
+        print_some(f"Logged losses first differ at {steps} ({lines}):", divergence.log)
+    elif divergence.windows:
+        print(
+            f"Logged losses are equal in all {divergence.windows:,} log lines that cover the same steps in both runs."
+        )
     else:
-        print("The logs have no line of the same steps.")
-    if found.different is not None:
-        before = "no earlier one is in both" if found.equal is None else f"those of step {found.equal:,} are equal"
-        print_some(f"The checkpoints of step {found.different:,} differ; {before}. There:", found.checkpoint)
-    elif found.steps:
-        print(f"The checkpoints of all {found.steps:,} steps that both have are equal: looked at step {found.equal:,}.")
+        print("No log line covers the same steps in both runs.")
+    if divergence.different is not None:
+        earlier = "no earlier step has one in both runs"
+        if divergence.equal is not None:
+            earlier = f"those of step {divergence.equal:,} are equal"
+        print_some(
+            f"Checkpoints of step {divergence.different:,} differ; {earlier}. Differences:", divergence.checkpoint
+        )
+    elif divergence.steps:
+        compared = f"step {divergence.equal:,} was compared"
+        print(f"Checkpoints are equal at all {divergence.steps:,} steps that both runs saved ({compared}).")
     else:
-        print("No step has a checkpoint in both that can be read.")
-    if found.unread:
-        print_some("What could not be read, and was not compared:", found.unread)
+        print("No step has a checkpoint in both runs that can be read.")
+    if divergence.unread:
+        print_some("Not compared, since it could not be read:", divergence.unread)
 
 
 def print_some(title: str, lines: Sequence[str]) -> None:
-    """A title and the first few lines below it."""
-    more = [f"and {len(lines) - SHOWN:,} more"] if len(lines) > SHOWN else []
-    print("\n  ".join([title, *lines[:SHOWN], *more]))
+    """Print a title, and the first few lines below it."""
+    more = [f"and {len(lines) - LINES:,} more"] if len(lines) > LINES else []
+    print("\n  ".join([title, *lines[:LINES], *more]))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What --problems may say: names of problems, patterns, and names that stand for several."""
+"""The values of --problems: names of problems, patterns, and names that stand for several problems."""
 
 import re
 from fnmatch import fnmatchcase
@@ -42,17 +42,17 @@ RUNS = {  # names for --problems that stand for several
 }
 
 
-def problem_names(asked: str) -> tuple[str, ...]:
-    """The registered problems that `asked` names, each once, in the order asked for.
+def problem_names(flag: str) -> tuple[str, ...]:
+    """Return the registered problems that the value of --problems names, each once, in that order.
 
     Names are joined by `-` or `,`; a name of RUNS stands for its problems, and `*` for any letters.
 
-    Raises UnknownName for a name that nothing answers to.
+    Raises UnknownName for a name that matches no problem.
     """
     names: list[str] = []
-    for name in filter(None, re.split(r"[-,\s]+", asked)):
-        found = [known for known in PROBLEMS if fnmatchcase(known, name)] if "*" in name else RUNS.get(name, (name,))
-        if not found or any(known not in PROBLEMS for known in found):
+    for name in filter(None, re.split(r"[-,\s]+", flag)):
+        matches = [known for known in PROBLEMS if fnmatchcase(known, name)] if "*" in name else RUNS.get(name, (name,))
+        if not matches or any(match not in PROBLEMS for match in matches):
             raise UnknownName("problem", name, [*PROBLEMS, *RUNS], REMEDY)
-        names.extend(found)
+        names.extend(matches)
     return tuple(dict.fromkeys(names))

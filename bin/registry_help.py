@@ -1,4 +1,4 @@
-"""What `--registry_help` prints: everything that can be asked for by name, read without importing it."""
+"""The listing that `--registry_help` prints: everything that a flag can name, read without importing it."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -10,21 +10,21 @@ Catalogue = dict[str, dict[str, dict[str, str]]]
 
 
 def registry_help(wanted: str, runs: Mapping[str, Sequence[str]], form: str) -> str:
-    """The catalogue of what has `wanted` in its name, or in the name of its registry, as "text" or "json".
+    """Return the entries with `wanted` in their name, or in that of their registry, as "text" or "json".
 
-    Raises UserError when nothing has.
+    `runs` are the names that stand for several problems. Raises UserError if there is no such entry.
     """
-    found = {kind: _matching(kind, names, wanted) for kind, names in _catalogue(runs).items()}
-    found = {kind: names for kind, names in found.items() if names}
-    if not found:
+    matches = {kind: _matching(kind, names, wanted) for kind, names in _catalogue(runs).items()}
+    matches = {kind: names for kind, names in matches.items() if names}
+    if not matches:
         raise UserError(
-            f"--registry_help={wanted}: nothing has {wanted!r} in its name. Leave it out to list everything."
+            f"--registry_help={wanted}: no registered name contains {wanted!r}. Use --registry_help alone to list all."
         )
-    return json.dumps(found, indent=1) if form == "json" else _text(found)
+    return json.dumps(matches, indent=1) if form == "json" else _text(matches)
 
 
 def _catalogue(runs: Mapping[str, Sequence[str]]) -> Catalogue:
-    """Registry -> name -> {"summary", "defined_in"}; the names that stand for several problems come as "runs"."""
+    """Return registry -> name -> {"summary", "defined_in"}; names that stand for several problems are under "runs"."""
     listed = {
         kind: {name: {"summary": registry.summary(name), "defined_in": registry.address(name)} for name in registry}
         for kind, registry in REGISTRIES.items()
@@ -40,10 +40,10 @@ def _matching(kind: str, names: dict[str, dict[str, str]], wanted: str) -> dict[
     return {name: entry for name, entry in names.items() if wanted in name or wanted in kind}
 
 
-def _text(found: Catalogue) -> str:
-    width = max(len(name) for names in found.values() for name in names)
+def _text(catalogue: Catalogue) -> str:
+    width = max(len(name) for names in catalogue.values() for name in names)
     blocks = []
-    for kind, names in found.items():
+    for kind, names in catalogue.items():
         lines = [f"  {name:<{width}}  {entry['summary']}".rstrip() for name, entry in names.items()]
         blocks.append("\n".join([f"{kind}:", *lines]))
     return "\n\n".join(blocks)

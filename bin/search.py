@@ -1,10 +1,9 @@
-"""The trainer's --hparams_range: trials of hparams drawn from ranges, each a run of its own in a process of its own.
+"""Hyperparameter search, the trainer's --hparams_range: trials with hparams drawn from ranges.
 
-The run of a trial stands in `<output_dir>/trial-<number>`, with what it prints in `output.txt`. A trial's score is the
-best that --best_metric reached in its evaluations.
+Each trial is a run in a process of its own. Its run directory is `<output_dir>/trial-<number>`; what it prints is in
+`output.txt` there. A trial's score is the best value of --best_metric in its evaluations.
 """
 
-import argparse
 import json
 import math
 import shlex
@@ -12,139 +11,145 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from t2t_mm.bin.flags import TRAINER, trainer_parser
 from t2t_mm.errors import UserError
 from t2t_mm.evaluation.results import LOSS
 from t2t_mm.evaluation.table import Table
 from t2t_mm.hparam_ranges import Value, changes, check_ranges
 from t2t_mm.registry import HPARAM_RANGES, HPARAM_SETS, PROBLEMS
+from t2t_mm.run_config import TRAIN_STEPS, RunConfig, flags_of
 from t2t_mm.run_tools.hparam_search import Search, Trial, Tried
 from t2t_mm.train.best_checkpoint import Aim
 from t2t_mm.train.run_lock import run_lock
 from t2t_mm.train.signals import Stop, stoppable
 
-IN_A_ROW = 3  # trials that fail one after the other end a search
-LOOK = 0.5  # seconds between looks at a trial's log
-OF_THE_SEARCH = {"hparams_range": None, "trials": None}  # flags that a trial does without
+FAILURES_IN_A_ROW = 3  # end a search
+POLL_SECONDS = 0.5  # between two looks at a trial's log
+PROGRAM = "t2t-mm-trainer"
 
 
-def search(options: argparse.Namespace) -> int:
+def search(config: RunConfig, plugin_dirs: Sequence[str]) -> int:
     """Search as the trainer's flags say; print a line for each event and a table at the end. Returns the exit code.
 
-    Raises UserError for ranges that do not fit the hparam set, for another search in the folder, and when trials fail
-    in a row.
+    Raises UserError for ranges that do not fit the hparam set, for another search in the folder, and if
+    FAILURES_IN_A_ROW trials fail one after the other.
     """
     from rich.console import Console
 
-    ranges = HPARAM_RANGES[options.hparams_range]()
-    check_ranges(ranges, HPARAM_SETS[options.hparams_set]().override(options.hparams))
-    metrics = {name: [LOSS, *PROBLEMS[name].metrics] for name in options.problems}
-    aim = Aim.parse(options.best_metric, metrics)
-    of = ("problems", "hparams_set", "hparams", "hparams_range", "best_metric", "train_steps", "random_seed")
-    about = {name: str(getattr(options, name)) for name in of}
-    with run_lock(options.output_dir), stoppable() as stop:
-        found = Search(options.output_dir, ranges, about, options.random_seed or 0)
+    config = replace(config, train_steps=config.train_steps or TRAIN_STEPS)
+    folder = config.output_dir or Path()
+    ranges = HPARAM_RANGES[config.hparams_range or ""]()
+    check_ranges(ranges, HPARAM_SETS[config.hparams_set or ""]().override(config.hparams))
+    metrics = {name: [LOSS, *PROBLEMS[name].metrics] for name in config.problems}
+    aim = Aim.parse(config.best_metric, metrics)
+    settings = ("problems", "hparams_set", "hparams", "hparams_range", "best_metric", "train_steps", "random_seed")
+    about = {name: str(getattr(config, name)) for name in settings}
+    with run_lock(folder), stoppable() as stop:
+        study = Search(folder, ranges, about, config.random_seed or 0)
         failures = 0
-        while len(found.tried()) < options.trials and not stop.asked:
-            trial = found.next()
-            why = run_trial(found, trial, options, aim, stop)
-            failures = failures + 1 if why else 0
-            if failures == IN_A_ROW:
-                raise UserError(f"{IN_A_ROW} trials failed one after the other, the last one so: {why}")
+        while len(study.tried()) < config.trials and not stop.asked:
+            trial = study.next()
+            reason = run_trial(study, trial, config, plugin_dirs, aim, stop)
+            failures = failures + 1 if reason else 0
+            if failures == FAILURES_IN_A_ROW:
+                raise UserError(f"{FAILURES_IN_A_ROW} trials in a row failed, the last one with: {reason}")
     if stop.asked:
-        say("stopped; the same command goes on.")
+        say("stopped; run the same command to resume the search.")
         return stop.exit_code
-    trials = found.tried()
-    table_of(options, trials).show(Console())
+    trials = study.tried()
+    table_of(config, trials).show(Console())
     scored = [(trial.score, trial) for trial in trials if trial.score is not None]
     if not scored:
-        raise UserError("No trial has a score.")
+        raise UserError(f"No trial has a score. See output.txt of the trials in {folder}.")
     best = max(scored, key=lambda pair: pair[0])[1]
-    print(f"\nThe best is {best.name}. With more --train_steps, this command goes on with it:\n")
-    print(f"{TRAINER} {shlex.join(flags_of(options, best.name, best.values))}")
+    print(f"\nThe best trial is {best.name}. This command, with more --train_steps, trains it further:\n")
+    print(f"{PROGRAM} {shlex.join(trial_flags(config, plugin_dirs, best.name, best.values))}")
     return 0
 
 
-def run_trial(found: Search, trial: Trial, options: argparse.Namespace, aim: Aim, stop: Stop) -> str:
-    """Train a trial in a process of its own, or end it early; returns why it failed, or nothing.
+def run_trial(study: Search, trial: Trial, config: RunConfig, plugin_dirs: Sequence[str], aim: Aim, stop: Stop) -> str:
+    """Train a trial in a process of its own, or end it early (pruning). Returns why it failed, or "".
 
-    A trial that `stop` interrupts stays as one that is under way. Raises UserError when a process that an earlier
-    search left behind still trains it.
+    A trial that `stop` interrupts is resumed by the next search. Raises UserError if a process that an earlier search
+    left behind is still training it.
     """
-    folder = options.output_dir / trial.name
-    with run_lock(folder):  # to say who holds it
+    folder = (config.output_dir or Path()) / trial.name
+    with run_lock(folder):  # raises the error that names the process
         pass
     say(f"{trial.name}: {changes(trial.values)}")
-    command = [sys.executable, "-m", "t2t_mm.bin.trainer", *flags_of(options, trial.name, trial.values)]
+    command = [sys.executable, "-m", "t2t_mm.bin.trainer", *trial_flags(config, plugin_dirs, trial.name, trial.values)]
     output, scores, ending = folder / "output.txt", dict[int, float](), False
     with open(output, "ab") as file:  # a session of its own: Ctrl-C is for the search, which passes it on once
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True)
-    evaluations = followed(folder / "log.jsonl", aim)
+    evaluations = evaluations_in(folder / "log.jsonl", aim)
     try:
         while True:
-            over = process.poll() is not None
+            ended = process.poll() is not None
             for step, score in next(evaluations):
-                say(f"{trial.name}: {options.best_metric} is {score:.4g} at step {step:,}")
+                say(f"{trial.name}: {config.best_metric} is {score:.4g} at step {step:,}")
                 scores[step] = score
-                if found.evaluated(trial, step, score) and step < options.train_steps and not ending:
+                if study.evaluated(trial, step, score) and step < (config.train_steps or TRAIN_STEPS) and not ending:
                     process.terminate()
                     ending = True
-            if over:
+            if ended:
                 break
             if stop.asked and not ending:
                 process.terminate()
                 ending = True
-            time.sleep(LOOK)
+            time.sleep(POLL_SECONDS)
     finally:
         if process.poll() is None:
             process.terminate()
             process.wait()
     if process.returncode == 0 and scores:
-        found.trained(trial, max(scores.values()))
+        study.trained(trial, max(scores.values()))
     elif stop.asked:
         return ""
     elif ending:
-        found.pruned(trial)
-        say(f"{trial.name}: ended, since other trials were better at step {max(scores):,}")
+        study.pruned(trial)
+        say(f"{trial.name}: pruned: other trials were better at step {max(scores):,}")
     else:
-        why = last_line(output) if process.returncode else "its evaluations gave no score"
-        found.failed(trial, why)
-        say(f"{trial.name}: failed: {why} See {output}.")
-        return why
+        reason = last_line(output) if process.returncode else "its evaluations gave no score"
+        study.failed(trial, reason)
+        say(f"{trial.name}: failed: {reason} See {output}.")
+        return reason
     return ""
 
 
-def followed(log: Path, aim: Aim) -> Iterator[list[tuple[int, float]]]:
-    """Again and again, the (step, score) of the evaluations in `log` that are new; those that were made again, scores
-    that are not finite, and lines cut short by a trial that was killed, are left out."""
+def evaluations_in(log: Path, aim: Aim) -> Iterator[list[tuple[int, float]]]:
+    """Yield the (step, score) of each evaluation that was added to `log` since the last look, again and again.
+
+    Left out are evaluations of a step that was evaluated before, scores that are non-finite, and lines that a killed
+    trial left incomplete.
+    """
     place, seen = 0, set[int]()
     while True:
         new = []
         if log.is_file():
             with open(log, "rb") as file:
                 file.seek(place)
-                whole, newline, _ = file.read().rpartition(b"\n")
-            place += len(whole) + len(newline)
-            for line in filter(None, whole.split(b"\n")):
+                complete, newline, _ = file.read().rpartition(b"\n")
+            place += len(complete) + len(newline)
+            for line in filter(None, complete.split(b"\n")):
                 try:
                     content = json.loads(line)
                     if content["kind"] == "evaluation" and content["step"] not in seen:
                         new.append((content["step"], aim.of(content["metrics"])))
                         seen.add(content["step"])
-                except (ValueError, KeyError, TypeError, AttributeError):  # cut short by a process that was killed
+                except (ValueError, KeyError, TypeError, AttributeError):  # incomplete: the process was killed
                     continue
         yield [(step, score) for step, score in new if math.isfinite(score)]
 
 
-def table_of(options: argparse.Namespace, trials: Sequence[Tried]) -> Table:
-    """The trials, the best first."""
+def table_of(config: RunConfig, trials: Sequence[Tried]) -> Table:
+    """Return the table of the trials, the best first."""
     names = list(dict.fromkeys(name for trial in trials for name in trial.values))
     ranked = sorted(trials, key=lambda trial: -math.inf if trial.score is None else trial.score, reverse=True)
     return Table(
-        title=f"Search: {len(trials)} trials of {options.hparams_range}",
-        columns=("trial", "score", "step", "ended", *names),
+        title=f"Search: {len(trials)} trials of {config.hparams_range}",
+        columns=("trial", "best score", "last step", "state", *names),
         rows=[
             (
                 trial.name,
@@ -155,28 +160,31 @@ def table_of(options: argparse.Namespace, trials: Sequence[Tried]) -> Table:
             )
             for trial in ranked
         ],
-        notes=[f"score: the best {options.best_metric} of the evaluations of a trial; the higher the better."],
+        notes=[f"best score: the best {config.best_metric} in the evaluations of a trial; higher is better."],
     )
 
 
-def flags_of(options: argparse.Namespace, name: str, values: Mapping[str, Value]) -> list[str]:
-    """The trainer's flags for the trial of that name and those values."""
-    asked = vars(options) | OF_THE_SEARCH
-    asked["problems"] = ",".join(options.problems)
-    asked["output_dir"] = options.output_dir / name
-    asked["hparams"] = ",".join(filter(None, [options.hparams, changes(values)]))
-    return trainer_parser().giving(asked)
+def trial_flags(config: RunConfig, plugin_dirs: Sequence[str], name: str, values: Mapping[str, Value]) -> list[str]:
+    """Return the trainer's flags for the trial `name` with the hparams `values`."""
+    trial = replace(
+        config,
+        hparams_range=None,
+        trials=RunConfig().trials,
+        output_dir=(config.output_dir or Path()) / name,
+        hparams=",".join(filter(None, [config.hparams, changes(values)])),
+    )
+    return [*flags_of(trial), *(f"--t2t_usr_dir={folder}" for folder in plugin_dirs)]
 
 
 def last_line(file: Path) -> str:
-    """The last line of a text file that is not blank."""
+    """Return the last line of a text file that is not blank."""
     lines = [line.strip() for line in file.read_text(encoding="utf-8", errors="replace").splitlines()]
-    return next((line for line in reversed(lines) if line), "it said nothing.")
+    return next((line for line in reversed(lines) if line), "it printed nothing.")
 
 
 def say(line: str) -> None:
-    """A line of progress, on standard error."""
-    print(f"{TRAINER}: {line}", file=sys.stderr, flush=True)
+    """Print a line of progress on standard error."""
+    print(f"{PROGRAM}: {line}", file=sys.stderr, flush=True)
 
 
 def _cell(value: Value | None) -> str:

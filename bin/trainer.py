@@ -11,7 +11,7 @@ from dataclasses import Field, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from t2t_mm.bin.command import Parser, at_least, hushed, run_command, truth
+from t2t_mm.bin.command import Parser, at_least, boolean, hushed, run_command
 from t2t_mm.bin.common_flags import finish, holds_run, home, parse
 from t2t_mm.bin.problem_names import RUNS, problem_names
 from t2t_mm.bin.workers import run_workers
@@ -21,7 +21,7 @@ from t2t_mm.registry import HPARAM_RANGES, HPARAM_SETS, MODELS
 from t2t_mm.run_config import FLAGS, RunConfig, default_text, kind_of
 from t2t_mm.train.distributed.cluster_spec import VARIABLE, members
 
-TRAINER = "t2t-mm-trainer"
+PROGRAM = "t2t-mm-trainer"
 EXAMPLES = 2  # decoded examples a problem, shown at the end
 
 
@@ -35,10 +35,10 @@ class Call:
     argv: tuple[str, ...]
 
 
-@run_command(TRAINER)
+@run_command(PROGRAM)
 def main(argv: Sequence[str]) -> None:
     """Train, then evaluate every problem and decode examples of each."""
-    call = read_call(argv)
+    call = parse_options(argv)
     config = call.config
     if config.hparams_range is not None:
         from t2t_mm.bin.search import search  # brings NumPy and rich, and Optuna, which runs do without
@@ -72,7 +72,7 @@ def main(argv: Sequence[str]) -> None:
         run = runs.begin(
             resolved,
             plugins=call.plugins,
-            command_line=(TRAINER, *argv),
+            command_line=(PROGRAM, *argv),
             cluster=cluster,
             write=trains,
             locked=locks,
@@ -83,29 +83,29 @@ def main(argv: Sequence[str]) -> None:
         raise SystemExit(code)
 
 
-def trainer_parser() -> Parser:
+def parser() -> Parser:
     """Return the parser of t2t-mm-trainer: a flag for each field of RunConfig. Flags that are not given are absent."""
-    parser = Parser(
-        TRAINER,
+    flags = Parser(
+        PROGRAM,
         "Train one model on several problems at once and evaluate each. A run that --output_dir holds is continued.",
         "t2t-mm-trainer --problems=builtin --hparams_set=multimodel_demo --train_steps=300",
     )
-    group, add = "", parser.add_argument
+    group, add = "", flags.add_argument
     for each in FLAGS:
         if each.metadata["group"] != group:
             group = each.metadata["group"]
-            add = parser.group(group)
+            add = flags.group(group)
         _add_flag(add, each)
-    return finish(parser)
+    return finish(flags)
 
 
-def read_call(argv: Sequence[str]) -> Call:
+def parse_options(argv: Sequence[str]) -> Call:
     """Return the call that `argv` makes, with plugins loaded, gin files read, names looked up and folders chosen.
 
     `problems` may be empty and `hparams_set` None where the run in `output_dir` has them. Raises UserError for what is
     missing, unknown or contradictory, and exits with code 2 for a flag that does not exist.
     """
-    options = parse(trainer_parser(), argv, _run_directory)
+    options = parse(parser(), argv, _run_directory)
     flags = {each.name: getattr(options, each.name) for each in FLAGS if hasattr(options, each.name)}
     if "replay" in flags and "output_dir" not in flags:
         flags["output_dir"] = _run_directory(options)
@@ -181,7 +181,7 @@ def train_and_report(trainer: Any, config: RunConfig) -> int:
         if outcome.stop.asked:
             message = f"stopped after step {trainer.step} and saved; the same command goes on"
             if trainer.cluster.chief:
-                print(f"{TRAINER}: {message}.", file=sys.stderr)
+                print(f"{PROGRAM}: {message}.", file=sys.stderr)
             return int(outcome.stop.exit_code)
         results = outcome.results
     if results:
@@ -203,7 +203,7 @@ def _add_flag(add: Callable[..., Any], each: Field[Any]) -> None:
     help = f"{about['help']}; default: {default}" if default else about["help"]
     common: dict[str, Any] = {"dest": each.name, "default": argparse.SUPPRESS, "help": help}
     if kind is bool:  # given alone, or as --flag=true or --flag=false, or as --noflag
-        add(*flags, metavar="BOOL", nargs="?", const=True, type=truth, **common)
+        add(*flags, metavar="BOOL", nargs="?", const=True, type=boolean, **common)
         negations = [flag.replace("--", "--no", 1) for flag in flags]
         add(*negations, action="store_false", **{**common, "help": argparse.SUPPRESS})
         return
@@ -270,7 +270,7 @@ def _folder(path: Path | None) -> Path:
 
 
 def _default(name: str, folder: Path) -> Path:
-    print(f"{TRAINER}: --{name}={folder}", file=sys.stderr)
+    print(f"{PROGRAM}: --{name}={folder}", file=sys.stderr)
     return folder
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from t2t_mm.bin import flags
+from t2t_mm.bin.common_flags import parsers
 from t2t_mm.bin.problem_names import RUNS
 from t2t_mm.hparam_set import DataHparams, TrainingHparams
 from t2t_mm.registry import HPARAM_SETS, PROBLEMS
@@ -17,18 +17,7 @@ DOCUMENTS = {
     str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
     for path in sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "benchmarks" / "README.md"])
 }
-PARSERS = {
-    parser.prog: parser
-    for parser in (
-        flags.trainer_parser(),
-        flags.decoder_parser(),
-        flags.datagen_parser(),
-        flags.evaluator_parser(),
-        flags.averager_parser(),
-        flags.differ_parser(),
-        flags.surgeon_parser(),
-    )
-}
+PARSERS = {parser.prog: parser for parser in parsers()}
 COMMAND = re.compile(r"(t2t-mm-[a-z-]+)((?:[^`\n\\;|&]|\\\n)*)")  # up to its end, on lines that a backslash joins
 OF_AN_EXAMPLE = {"say_number"}  # which README.md registers
 

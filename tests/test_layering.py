@@ -152,7 +152,7 @@ def wing(name: str) -> str:
 
 
 def test_the_files_are_found():
-    assert {"t2t_mm/errors.py", "bin/options.py", "problems/__init__.py", "hparams/__init__.py"} <= set(FILES)
+    assert {"t2t_mm/errors.py", "bin/common_flags.py", "problems/__init__.py", "hparams/__init__.py"} <= set(FILES)
     assert not [file for file in FILES if file.startswith(("t2t_mm/bin/", "t2t_mm/problems/", "t2t_mm/hparams/"))]
 
 
@@ -221,7 +221,7 @@ def test_gin_stands_at_the_edge():
     assert [file for file in FILES if "gin" in packages(file)] == ["t2t_mm/gin_bindings.py"]
 
 
-@pytest.mark.parametrize("name", ["t2t_mm.registry", "t2t_mm.problem", "t2t_mm.data", "t2t_mm.bin.options"])
+@pytest.mark.parametrize("name", ["t2t_mm.registry", "t2t_mm.problem", "t2t_mm.data", "t2t_mm.bin.common_flags"])
 def test_light_rooms_import_neither_tensorflow_nor_keras(command, name):
     assert_light(command("-c", f"import sys, {name}; print(*sys.modules)"))
 

@@ -16,8 +16,8 @@ LEFT_BEHIND = shutil.ignore_patterns(".git", ".venv", "build", "dist", "*.egg-in
 
 
 def test_its_names_are_listed_without_loading_keras(command):
-    listing = "import sys; from t2t_mm.bin.options import trainer_options\n"
-    listing += f"try: trainer_options(['--registry_help', '--format=json', '--t2t_usr_dir={FOLDER}'])\n"
+    listing = "import sys; from t2t_mm.bin.trainer import parse_options\n"
+    listing += f"try: parse_options(['--registry_help', '--format=json', '--t2t_usr_dir={FOLDER}'])\n"
     listing += "finally: print('MODULES', *sys.modules)"
     answer, _, modules = command("-c", listing).stdout.partition("MODULES")
     found = json.loads(answer)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from t2t_mm import run_directory
-from t2t_mm.bin.trainer import read_call, trainer_parser
+from t2t_mm.bin.trainer import parse_options, parser
 from t2t_mm.errors import UserError
 from t2t_mm.run_config import BOUND_BY_GIN, FLAGS, KEPT, RunConfig, flags_of, reference_table
 
@@ -20,7 +20,7 @@ def test_the_document_of_all_flags_is_the_table_that_derives_from_the_fields():
 
 
 def test_every_field_but_left_out_is_a_flag_of_the_parser_with_its_help_and_aliases():
-    flags = {action.dest: action for action in trainer_parser()._actions if action.help != "==SUPPRESS=="}
+    flags = {action.dest: action for action in parser()._actions if action.help != "==SUPPRESS=="}
     assert {field.name for field in fields(RunConfig)} - {field.name for field in FLAGS} == {"left_out"}
     for field in FLAGS:
         names = [f"--{name}" for name in (field.name, *field.metadata["aliases"])]
@@ -52,7 +52,7 @@ def test_flags_of_a_configuration_are_those_that_differ_from_the_defaults(tmp_pa
         "--gin_param=run.train_steps = 3",
         "--gin_param=run.eval_steps = 2",
     ]
-    again = read_call([*flags_of(config), f"--data_dir={tmp_path}"]).config
+    again = parse_options([*flags_of(config), f"--data_dir={tmp_path}"]).config
     assert (again.train_steps, again.eval_steps) == (3, 2)
     bound = {"train_steps": 3, "eval_steps": 2, "data_dir": tmp_path}
     assert again == RunConfig(**{field.name: getattr(config, field.name) for field in fields(RunConfig)} | bound)

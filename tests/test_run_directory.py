@@ -1,5 +1,6 @@
 import json
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 
@@ -26,7 +27,7 @@ RUN = RunRecord(
         hparams_set="small",
         random_seed=7,
         train_steps=50,
-        warm_start_from="/other",
+        warm_start_from=Path("/other"),
         left_out=("body/decoder", "label_shapes/line"),
     ),
     hparams=HparamSet(

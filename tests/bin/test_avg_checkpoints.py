@@ -21,13 +21,13 @@ def test_the_newest_checkpoints_of_a_run_become_one_to_decode_with(command, tmp_
     np.testing.assert_array_equal(tensors["net/kernel"], [1.5, 1.5])
 
 
-def test_the_path_that_is_told_is_the_one_that_is_written_and_how_many_there_were_too(command, tmp_path):
+def test_the_output_names_the_written_path_and_how_many_checkpoints_there_were(command, tmp_path):
     for step in (3, 4):
         checkpoint.save(tmp_path / "run", step, {"net/kernel": np.full(2, step, np.float32)}, {}, keep=0)
     done = command("avg_checkpoints", "--output_dir=run", "--output_path=run/mean", "--num_last_checkpoints=50")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(
-        "run holds 2 checkpoints, not 50: all are taken.\nrun/mean.safetensors holds the mean"
+        "run holds 2 checkpoints, not 50: all are averaged.\nrun/mean.safetensors holds the mean"
     )
     assert "--checkpoint_path=run/mean.safetensors" in done.stdout
     assert (tmp_path / "run" / "mean.safetensors").is_file() and not (tmp_path / "run" / "mean").exists()
@@ -37,7 +37,7 @@ def test_the_path_that_is_told_is_the_one_that_is_written_and_how_many_there_wer
     assert checkpoint.path_of(tmp_path / "run", 4).read_bytes() == before
 
 
-def test_what_makes_no_mean_is_a_sentence(command, tmp_path):
+def test_checkpoints_without_a_mean_are_an_error_of_one_sentence(command, tmp_path):
     checkpoint.save(tmp_path / "run", 1, {"net/kernel": np.ones(2)}, {}, keep=0)
     for arguments, sentence in (
         ((), "--output_dir is missing"),

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import t2t_mm
-from t2t_mm.bin.command import Parser, hushed, run_command, truth
+from t2t_mm.bin.command import Parser, boolean, hushed, run_command
 from t2t_mm.errors import UserError
 
 
@@ -29,7 +29,7 @@ def test_success_is_code_0_and_arguments_come_from_the_command_line(monkeypatch)
 
 
 @pytest.mark.parametrize(
-    "error, code, said",
+    "error, code, message",
     [
         (KeyboardInterrupt(), 130, "t2t-mm-trainer: stopped\n"),
         (
@@ -40,12 +40,12 @@ def test_success_is_code_0_and_arguments_come_from_the_command_line(monkeypatch)
         (PermissionError(errno.EACCES, "Permission denied", "/data"), 1, "t2t-mm-trainer: Permission denied: /data.\n"),
     ],
 )
-def test_other_ends_have_their_codes(capsys, error, code, said):
+def test_other_ends_have_their_codes(capsys, error, code, message):
     def main(argv):
         raise error
 
     assert run_command("t2t-mm-trainer")(main)([]) == code
-    assert capsys.readouterr().err == said
+    assert capsys.readouterr().err == message
 
 
 def test_a_code_of_the_commands_own_is_kept():
@@ -59,7 +59,7 @@ def test_a_programmers_error_keeps_its_traceback():
 
 PRINTS_MUCH = """
 import sys
-from t2t_mm.bin.command import Parser, hushed, run_command, truth
+from t2t_mm.bin.command import Parser, boolean, hushed, run_command
 main = run_command("t2t-mm-trainer")(lambda argv: print("y" * 1_000_000))
 sys.exit(main())
 """
@@ -77,22 +77,22 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path):
         assert (process.stderr.read(), process.wait()) == (b"", 141)
 
 
-def test_what_is_printed_past_python_while_loading_is_hushed_and_only_then(capfd):
+def test_hushed_discards_what_is_printed_past_python_and_only_inside(capfd):
     with hushed():
         os.write(2, b"a greeting")
     os.write(2, b"an answer")
     assert capfd.readouterr().err == "an answer"
 
 
-def test_a_parser_writes_down_the_flags_that_give_what_was_asked():
+def test_a_parser_gives_the_flags_that_set_options():
     parser = Parser("prog", "does", "prog")
     add = parser.group("what")
     add("--name", "--other_name")
     add("--much", type=int, default=3)
     add("--each", action="append", default=[])
-    add("--sure", type=truth, default=False)
+    add("--sure", type=boolean, default=False)
     add("--nosure", dest="sure", action="store_false", help=argparse.SUPPRESS)
-    asked = {"name": "a b", "much": 3, "each": ["x", "y=1"], "sure": True, "another": 1}
-    flags = parser.giving(asked)
+    options = {"name": "a b", "much": 3, "each": ["x", "y=1"], "sure": True, "another": 1}
+    flags = parser.flags_for(options)
     assert flags == ["--name=a b", "--each=x", "--each=y=1", "--sure=True"]
     assert vars(parser.parse_args(flags)) == {"name": "a b", "much": 3, "each": ["x", "y=1"], "sure": True}

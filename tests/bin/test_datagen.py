@@ -5,7 +5,9 @@ import os
 
 import pytest
 
+from t2t_mm.bin.datagen import parse_options
 from t2t_mm.data.vocabulary import Vocabulary
+from t2t_mm.errors import UserError
 from t2t_mm.fingerprint import fingerprint
 
 PLUGIN = '''
@@ -107,7 +109,7 @@ def test_several_processes_make_the_same_files(datagen, tmp_path):
     assert checksums(tmp_path / "several" / "translate_tiny") == expected
 
 
-def test_what_one_of_several_processes_cannot_read_is_one_sentence_and_nothing_stays(datagen, corpus, tmp_path):
+def test_a_line_that_one_of_several_processes_cannot_read_is_one_sentence_and_nothing_stays(datagen, corpus, tmp_path):
     lines = [line.encode() for line in GERMAN[:25]]
     lines[24] = b"K\xe4fer"
     (corpus / "tiny" / "train.de.gz").write_bytes(gzip.compress(b"\n".join(lines)))
@@ -125,8 +127,25 @@ def test_part_of_a_corpus_is_made_and_verified(datagen, tmp_path):
     done = datagen(*flags, "--max_cases=3", "--num_shards=2", "--verify")
     assert done.returncode == 0, done.stderr
     assert "translate_tiny: train has 3 examples" in done.stdout
-    assert done.stdout.endswith("translate_tiny: 3 files are what was written, by their checksums.\n")
+    assert done.stdout.endswith("translate_tiny: all 3 files match the checksums in the manifest.\n")
     (shard,) = (tmp_path / "data" / "translate_tiny").glob("dev-*.array_record")
     shard.write_bytes(shard.read_bytes()[:-1])
     done = datagen(*flags, "--verify")
     assert done.returncode == 1 and "dev-00000-of-00001.array_record is not what was written" in done.stderr
+
+
+def test_datagen_takes_problems_from_inspect():
+    assert parse_options(["--inspect=image_cifar10"]).problems == ("image_cifar10",)
+    with pytest.raises(UserError, match="--problems is missing. Known: .*image_cifar10"):
+        parse_options([])
+
+
+def test_datagen_takes_a_runner_of_beam_with_options():
+    chosen = parse_options(["--problems=image_cifar10"])
+    assert (chosen.runner, chosen.beam_options) == ("", ())
+    chosen = parse_options(["--problems=image_cifar10", "--runner", "--beam_options=a=1,b", "--beam_options=c=2"])
+    assert (chosen.runner, chosen.beam_options) == ("DirectRunner", ("a=1", "b", "c=2"))
+    with pytest.raises(UserError, match="--beam_options are for a runner of Apache Beam: add --runner"):
+        parse_options(["--problems=image_cifar10", "--beam_options=a=1"])
+    with pytest.raises(UserError, match="--num_concurrent_processes does not work with --runner"):
+        parse_options(["--problems=image_cifar10", "--runner=X", "--num_concurrent_processes=2"])

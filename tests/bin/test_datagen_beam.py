@@ -52,7 +52,7 @@ class TranslateSlowly(TranslateTiny):
 
 @PROBLEMS.register
 class Hunde(TranslateTiny):
-    """Whose targets are one of two classes, which they are not."""
+    """English to one of two classes, which no target is."""
 
     targets = Label("hunde", names=("Hund", "Katze"))
 '''
@@ -78,10 +78,10 @@ def checksums(folder):
 @needs_beam
 @pytest.mark.slow
 @pytest.mark.parametrize("flags", [("--runner",), SEVERAL])
-def test_shards_and_manifests_are_those_of_the_built_in_way(command, arguments, tmp_path, flags):
-    asked = ["--problems=translate_tiny,image_shapes", "--max_cases=300", *arguments]
-    plain = command("datagen", *asked, f"--data_dir={tmp_path / 'plain'}")
-    beamed = command("datagen", *asked, f"--data_dir={tmp_path / 'beamed'}", *flags)
+def test_shards_and_manifests_are_those_made_without_beam(command, arguments, tmp_path, flags):
+    common = ["--problems=translate_tiny,image_shapes", "--max_cases=300", *arguments]
+    plain = command("datagen", *common, f"--data_dir={tmp_path / 'plain'}")
+    beamed = command("datagen", *common, f"--data_dir={tmp_path / 'beamed'}", *flags)
     assert (plain.returncode, beamed.returncode) == (0, 0), beamed.stderr
     assert beamed.stdout == plain.stdout
     assert checksums(tmp_path / "beamed") == checksums(tmp_path / "plain")
@@ -90,11 +90,11 @@ def test_shards_and_manifests_are_those_of_the_built_in_way(command, arguments, 
 
 @needs_beam
 @pytest.mark.slow
-def test_killed_it_is_gone_on_with_in_either_way(command, arguments, tmp_path):
-    asked = ["--problems=translate_slowly", *arguments]
-    assert command("datagen", *asked, f"--data_dir={tmp_path / 'plain'}").returncode == 0
+def test_a_build_killed_on_beam_is_finished_without_beam(command, arguments, tmp_path):
+    common = ["--problems=translate_slowly", *arguments]
+    assert command("datagen", *common, f"--data_dir={tmp_path / 'plain'}").returncode == 0
     process = subprocess.Popen(
-        [sys.executable, "-m", "t2t_mm.bin.datagen", *asked, f"--data_dir={tmp_path / 'killed'}", LOCAL],
+        [sys.executable, "-m", "t2t_mm.bin.datagen", *common, f"--data_dir={tmp_path / 'killed'}", LOCAL],
         env={**os.environ, "PYTHONPATH": str(Path(t2t_mm.__file__).parents[1])},
         stdout=subprocess.DEVNULL,
     )
@@ -104,21 +104,21 @@ def test_killed_it_is_gone_on_with_in_either_way(command, arguments, tmp_path):
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    there = len(list(partial.glob("*.done")))
-    assert 2 <= there < 7
-    done = command("datagen", *asked, f"--data_dir={tmp_path / 'killed'}")
-    assert f"{there} of its 7 files were there; going on" in done.stdout
+    finished = len(list(partial.glob("*.done")))
+    assert 2 <= finished < 7
+    done = command("datagen", *common, f"--data_dir={tmp_path / 'killed'}")
+    assert f"{finished} of its 7 files were there; going on" in done.stdout
     assert checksums(tmp_path / "killed") == checksums(tmp_path / "plain")
 
 
 @needs_beam
 @pytest.mark.slow
-def test_what_a_worker_cannot_carry_is_the_same_sentence_and_nothing_stays(command, arguments, tmp_path):
-    said = [
+def test_an_example_that_cannot_be_stored_is_one_sentence_and_nothing_stays(command, arguments, tmp_path):
+    runs = [
         command("datagen", "--problems=hunde", *arguments, f"--data_dir={tmp_path / 'data'}", *flags)
         for flags in ((), SEVERAL)
     ]
-    for done in said:
+    for done in runs:
         assert done.returncode == 1 and "Traceback" not in done.stderr
         assert "can't be carried: No class is named 'ein Hund sieht" in done.stderr.splitlines()[-1]
         assert not list((tmp_path / "data").glob("hunde*"))
@@ -132,14 +132,14 @@ def test_what_a_worker_cannot_carry_is_the_same_sentence_and_nothing_stays(comma
         ("--beam_options=direct_num_workers=many", "--beam_options: argument --direct_num_workers: invalid int value"),
     ],
 )
-def test_what_beam_does_not_know_is_one_sentence(command, arguments, tmp_path, flag, sentence):
+def test_an_unknown_runner_or_option_is_one_sentence(command, arguments, tmp_path, flag, sentence):
     done = command("datagen", "--problems=translate_tiny", f"--data_dir={tmp_path / 'd'}", *arguments, "--runner", flag)
     assert done.returncode == 1 and done.stderr.startswith(f"t2t-mm-datagen: {sentence}")
     assert done.stderr.count("\n") == 1 and not (tmp_path / "d").exists()
 
 
 @pytest.mark.skipif(installed, reason="Apache Beam is installed")
-def test_without_beam_it_is_said_how_to_install_it(command, arguments, tmp_path):
+def test_an_error_without_beam_tells_how_to_install_it(command, arguments, tmp_path):
     done = command("datagen", "--problems=translate_tiny", *arguments, f"--data_dir={tmp_path / 'd'}", LOCAL)
     assert done.returncode == 1 and not (tmp_path / "d").exists()
     assert done.stderr == (

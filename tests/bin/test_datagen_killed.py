@@ -64,16 +64,16 @@ class Datagen:
 
     def finish(self, folder):
         process = self.start(folder)
-        said, wrong = process.communicate(timeout=300)
-        assert process.returncode == 0, wrong
-        return said
+        output, errors = process.communicate(timeout=300)
+        assert process.returncode == 0, errors
+        return output
 
     def checksums(self, folder):
-        whole = self.root / folder
-        return {str(path.relative_to(whole)): fingerprint(path) for path in sorted(whole.rglob("*")) if path.is_file()}
+        here = self.root / folder
+        return {str(path.relative_to(here)): fingerprint(path) for path in sorted(here.rglob("*")) if path.is_file()}
 
     def finished(self, folder):
-        """The shards that are done, by name, and when."""
+        """Return when each finished shard was done, by its name."""
         notes = (self.root / folder / "translate_slowly.partial").glob("*.done")
         return {note.name.removesuffix(".done"): note.stat().st_mtime_ns for note in notes}
 
@@ -105,7 +105,7 @@ def kill(process):
 
 
 @pytest.mark.parametrize("processes", [pytest.param(1, marks=pytest.mark.slow), 2])
-def test_after_a_kill_finished_shards_are_not_made_again(make, processes):
+def test_finished_shards_are_not_made_again_after_a_kill(make, processes):
     datagen = make(processes)
     datagen.finish("whole")
     process = datagen.start("killed")
@@ -117,15 +117,15 @@ def test_after_a_kill_finished_shards_are_not_made_again(make, processes):
     until(lambda: len(datagen.finished("killed")) > len(before), process)
     after = datagen.finished("killed")
     assert {shard: after[shard] for shard in before} == before
-    said, wrong = process.communicate()
-    assert process.returncode == 0, wrong
-    assert f"translate_slowly: {len(before)} of its 13 files were there; going on." in said
+    output, errors = process.communicate()
+    assert process.returncode == 0, errors
+    assert f"translate_slowly: {len(before)} of its 13 files were there; going on." in output
     assert datagen.checksums("killed") == datagen.checksums("whole")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("processes", [1, 2])
-def test_killed_at_ten_random_moments_it_ends_with_the_same_checksums(make, processes):
+def test_a_build_killed_at_ten_random_moments_ends_with_the_same_checksums(make, processes):
     datagen = make(processes)
     started = time.monotonic()
     datagen.finish("whole")

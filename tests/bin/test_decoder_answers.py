@@ -3,7 +3,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from t2t_mm.bin.decoder_answers import Writer, answer, as_text
+from t2t_mm.bin.decoder_answers import AnswerWriter, answer, as_text
 from t2t_mm.bin.decoder_requests import Request
 from t2t_mm.decoding.answers import Answer, Decoded, DecodeOptions, Failure
 from t2t_mm.decoding.decoder import Item
@@ -13,7 +13,7 @@ CLASSES = Decoded((Answer("cat", 0.75), Answer("dog", 0.00012345678)))
 
 
 class Echo:
-    """Answers each item with the problem and the item's own text; "name" has classes."""
+    """A decoder that answers with the problem and the item's own text; "name" has classes."""
 
     net = SimpleNamespace(generates=lambda problem: problem != "name")
 
@@ -52,28 +52,28 @@ CAT, DOG = {"class": "cat", "probability": 0.75}, {"class": "dog", "probability"
     ],
 )
 def test_a_json_line_holds_the_request_and_its_answers_or_the_reason(problem, result, most, expected):
-    line = Writer("jsonl", most).line(Echo(), request(3, problem), result)
+    line = AnswerWriter("jsonl", most).line(Echo(), request(3, problem), result)
     assert json.loads(line) == {"line": 3, "problem": problem, "inputs": "the dög"} | expected
     assert "\n" not in line and "dög" in line
 
 
-def test_nothing_that_a_model_writes_ends_a_line():
+def test_no_output_of_a_model_ends_a_line():
     odd = Decoded((Answer("a\r\nb\x0bc\x1cd\x85e\u2028f\tg", 0.0),))
     assert as_text(odd, None) == "a b c d e f g"
-    line = Writer("jsonl", None).line(Echo(), request(1), odd)
+    line = AnswerWriter("jsonl", None).line(Echo(), request(1), odd)
     assert line.splitlines() == [line]
     assert json.loads(line)["outputs"][0]["text"] == odd.text
 
 
 def test_further_keys_come_back_and_never_hide_the_answer():
-    asked = request(3, item=None, id=9, line=99, outputs="mine", error="mine")
-    found = json.loads(Writer("jsonl", None).line(Echo(), asked, BOTH))
-    assert list(found) == ["line", "id", "error", "problem", "inputs", "outputs"]
-    assert (found["line"], found["id"], found["error"]) == (3, 9, "mine")
-    assert found["outputs"][0]["text"] == "ein\tHund\n"
+    one = request(3, item=None, id=9, line=99, outputs="mine", error="mine")
+    written = json.loads(AnswerWriter("jsonl", None).line(Echo(), one, BOTH))
+    assert list(written) == ["line", "id", "error", "problem", "inputs", "outputs"]
+    assert (written["line"], written["id"], written["error"]) == (3, 9, "mine")
+    assert written["outputs"][0]["text"] == "ein\tHund\n"
 
 
-def test_requests_of_a_problem_are_decoded_together_and_the_order_is_kept():
+def test_requests_of_a_problem_share_a_batch_and_the_order_is_kept():
     items = [Item(b"", 1, text, place) for place, text in enumerate("abcd")]
     requests = [
         request(1, "translate", items[0]),
@@ -94,8 +94,8 @@ def test_requests_of_a_problem_are_decoded_together_and_the_order_is_kept():
     ]
 
 
-def test_what_failed_is_said_with_its_line():
+def test_a_failure_is_reported_with_its_line():
     requests = [request(1234, item=Failure("broken")), request(1235, item=Item(b"", 1, "a", 0))]
-    answered = Writer("text", None).write(Echo(), requests, DecodeOptions())
+    answered = AnswerWriter("text", None).write(Echo(), requests, DecodeOptions())
     assert answered.lines == ("", "translate a")
-    assert answered.slips == ("line 1,234: broken",)
+    assert answered.errors == ("line 1,234: broken",)

@@ -11,17 +11,17 @@ from t2t_mm.decoding.answers import DecodeOptions
 from t2t_mm.run_tools.trained_run import open_run
 
 
-def test_lines_that_name_pictures_are_answered_in_order_and_bad_ones_leave_an_empty_line(
-    untrained_run, pictures, answers, tmp_path, capsys
+def test_lines_that_name_images_are_answered_in_order_and_bad_ones_leave_an_empty_line(
+    untrained_run, images, answers, tmp_path, capsys
 ):
     lines = ["2.png", "0.png", "missing.png", "", "broken.png", "3.png\r", "2.png", "1.png"]
-    (pictures / "list.txt").write_bytes("\n".join(lines).encode() + b"\n\xff.png")
+    (images / "list.txt").write_bytes("\n".join(lines).encode() + b"\n\xff.png")
     out = tmp_path / "new" / "out.txt"
     code = main(
         [
             f"--output_dir={untrained_run}",
             "--problem=image_shapes",
-            f"--decode_from_file={pictures / 'list.txt'}",
+            f"--decode_from_file={images / 'list.txt'}",
             f"--decode_to_file={out}",
             "--decode_batch_size=2",
         ]
@@ -29,18 +29,19 @@ def test_lines_that_name_pictures_are_answered_in_order_and_bad_ones_leave_an_em
     best = {name: choices[0].text for name, choices in answers.items()}
     names = ["2.png", "0.png", None, None, None, "3.png", "2.png", "1.png", None]
     assert out.read_text() == "".join(f"{best[name] if name else ''}\n" for name in names)
-    said = capsys.readouterr().err.splitlines()
+    errors = capsys.readouterr().err.splitlines()
     assert code == 1
-    assert said[-1] == "t2t-mm-decoder: 4 of 9 lines could not be decoded; their answers are empty lines."
-    for number, reason in ((3, "missing.png can't be read"), (4, "nothing"), (5, "no picture"), (9, "no UTF-8")):
-        assert [line for line in said if line.startswith(f"t2t-mm-decoder: line {number}: ") and reason in line], reason
+    assert errors[-1] == "t2t-mm-decoder: 4 of 9 lines could not be decoded; their answers are empty lines."
+    for number, reason in ((3, "missing.png can't be read"), (4, "nothing"), (5, "no picture"), (9, "not UTF-8")):
+        begins = f"t2t-mm-decoder: line {number}: "
+        assert [line for line in errors if line.startswith(begins) and reason in line], reason
     assert [path.name for path in out.parent.iterdir()] == ["out.txt"]
 
 
 def test_return_beams_gives_classes_with_probabilities_on_standard_output(
-    untrained_run, pictures, answers, capsys, monkeypatch
+    untrained_run, images, answers, capsys, monkeypatch
 ):
-    monkeypatch.chdir(pictures)
+    monkeypatch.chdir(images)
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"1.png\n3.png")))
     arguments = [f"--output_dir={untrained_run}", "--problem=image_shapes", "--decode_from_file=-", "--return_beams"]
     assert main(arguments) == 0
@@ -66,23 +67,23 @@ def test_trees_come_back_over_the_words_of_their_sentences(untrained_run, tmp_pa
     assert trees[0] == trees[3]
 
 
-def test_what_is_typed_is_answered_and_no_slip_ends_it(untrained_run, pictures, answers, capsys, monkeypatch):
-    asked = '{"problem": "image_shapes", "inputs": "2.png"}'
-    typed = ["dog", "0.png", "problem=image_shape", "problem=image_shapes", "", "nothing.png", "0.png", "dog", asked]
-    monkeypatch.chdir(pictures)
+def test_typed_lines_are_answered_and_no_error_ends_the_session(untrained_run, images, answers, capsys, monkeypatch):
+    request = '{"problem": "image_shapes", "inputs": "2.png"}'
+    typed = ["dog", "0.png", "problem=image_shape", "problem=image_shapes", "", "nothing.png", "0.png", "dog", request]
+    monkeypatch.chdir(images)
     monkeypatch.setattr(sys, "stdin", io.StringIO("\n".join(typed)))
     assert main([f"--output_dir={untrained_run}", "--decode_interactive"]) == 0
-    said = capsys.readouterr()
-    assert said.out.splitlines() == [answers[name][0].text for name in ("0.png", "0.png", "2.png")]
-    slips = [line for line in said.err.splitlines() if not line.startswith("t2t-mm-decoder: decoding with")][1:]
+    printed = capsys.readouterr()
+    assert printed.out.splitlines() == [answers[name][0].text for name in ("0.png", "0.png", "2.png")]
+    reports = [line for line in printed.err.splitlines() if not line.startswith("t2t-mm-decoder: decoding with")][1:]
     several = "2 problems read text: parsing_grammar, translate_north_south. Choose a problem first: problem=NAME."
     expected = [several, "Did you mean 'image_shapes'", "nothing.png can't be read", "dog can't be read"]
-    for slip, sentence in zip(slips, expected, strict=True):
-        assert sentence in slip
+    for report, sentence in zip(reports, expected, strict=True):
+        assert sentence in report
 
 
 @pytest.mark.parametrize(
-    "change, said",
+    "change, sentence",
     [
         ({"--output_dir": "nowhere"}, "nowhere holds no run"),
         ({"--problem": "image_shape"}, "named 'image_shape'. Did you mean 'image_shapes'"),
@@ -97,14 +98,14 @@ def test_what_is_typed_is_answered_and_no_slip_ends_it(untrained_run, pictures, 
         ({"--decode_interactive": "true", "--decode_from_file": None}, "prints its answers"),
         ({"--decode_shards": "3", "--shard_id": "3"}, "--decode_shards=3 are counted from 0 to 2"),
         ({"--shard_id": "1"}, "--shard_id=1"),
-        ({"--decode_shards": "2", "--decode_from_file": "-"}, "standard input comes but once"),
+        ({"--decode_shards": "2", "--decode_from_file": "-"}, "since standard input is read once"),
         ({"--sampling_temp": "0.5"}, "--sampling_temp is for sampling: add --sampling_method=random"),
         ({"--num_samples": "2"}, "--num_samples is for sampling"),
         ({"--sampling_method": "random", "--sampling_temp": "0"}, "temperature of sampling must be above 0"),
         ({"--checkpoint_path": "model.ckpt-3"}, "There is no checkpoint model.ckpt-3"),
     ],
 )
-def test_a_slip_is_one_sentence_and_writes_nothing(untrained_run, tmp_path, capsys, monkeypatch, change, said):
+def test_an_error_is_one_sentence_and_writes_nothing(untrained_run, tmp_path, capsys, monkeypatch, change, sentence):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "in.txt").write_text("a.png\n")
     arguments = {
@@ -116,12 +117,12 @@ def test_a_slip_is_one_sentence_and_writes_nothing(untrained_run, tmp_path, caps
     assert main([f"{flag}={value}" for flag, value in (arguments | change).items() if value is not None]) == 1
     printed = capsys.readouterr()
     assert printed.out == ""
-    assert printed.err.startswith("t2t-mm-decoder: ") and said in printed.err
+    assert printed.err.startswith("t2t-mm-decoder: ") and sentence in printed.err
     assert printed.err.count("\n") == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.txt"]
 
 
-def test_a_run_of_one_problem_needs_no_problem_named(untrained_run, pictures, answers, tmp_path, capsys):
+def test_a_run_of_one_problem_needs_no_problem_named(untrained_run, images, answers, tmp_path, capsys):
     from dataclasses import replace
 
     from t2t_mm import run_directory
@@ -129,12 +130,12 @@ def test_a_run_of_one_problem_needs_no_problem_named(untrained_run, pictures, an
     run = shutil.copytree(untrained_run, tmp_path / "run")
     config = run_directory.load(run)
     run_directory.save(replace(config, problems={"image_shapes": config.problems["image_shapes"]}), run)
-    (pictures / "one.txt").write_text("3.png\n")
-    assert main([f"--output_dir={run}", f"--decode_from_file={pictures / 'one.txt'}"]) == 0
+    (images / "one.txt").write_text("3.png\n")
+    assert main([f"--output_dir={run}", f"--decode_from_file={images / 'one.txt'}"]) == 0
     assert capsys.readouterr().out == f"{answers['3.png'][0].text}\n"
 
 
-def test_help_needs_neither_keras_nor_numpy(command):
+def test_importing_the_decoder_needs_neither_keras_nor_numpy(command):
     done = command("-c", "import sys, t2t_mm.bin.decoder; print(*sys.modules)")
     assert done.returncode == 0, done.stderr
     assert not {"tensorflow", "keras", "jax", "numpy"} & set(done.stdout.split())
@@ -154,37 +155,38 @@ MIXED = [
 
 @pytest.mark.slow
 def test_one_file_of_all_kinds_is_answered_in_json_with_the_reasons_of_what_failed(
-    untrained_run, pictures, answers, tmp_path, capsys
+    untrained_run, images, answers, tmp_path, capsys
 ):
-    (pictures / "mixed.txt").write_text(
+    (images / "mixed.txt").write_text(
         "".join(f"{line if isinstance(line, str) else json.dumps(line)}\n" for line in MIXED)
     )
-    arguments = [f"--output_dir={untrained_run}", f"--decode_from_file={pictures / 'mixed.txt'}", "--beam_size=2"]
+    arguments = [f"--output_dir={untrained_run}", f"--decode_from_file={images / 'mixed.txt'}", "--beam_size=2"]
     out = tmp_path / "out.jsonl"
     assert main([*arguments, f"--decode_to_file={out}", "--return_beams", "--decode_extra_length=3"]) == 1
-    said = capsys.readouterr().err
-    assert "3 of 8 lines could not be decoded; their answers say why." in said
-    found = [json.loads(line) for line in out.read_text().splitlines()]
-    assert [line["line"] for line in found] == list(range(1, 9))
-    assert [line.get("id") for line in found] == [None, "a", [1, 2]] + [None] * 5
+    errors = capsys.readouterr().err
+    assert "3 of 8 lines could not be decoded; their answers say why." in errors
+    written = [json.loads(line) for line in out.read_text().splitlines()]
+    assert [line["line"] for line in written] == list(range(1, 9))
+    assert [line.get("id") for line in written] == [None, "a", [1, 2]] + [None] * 5
     for number, reason in ((4, "2 problems read text"), (5, "no picture"), (7, "begins like a JSON request")):
-        assert reason in found[number - 1]["error"] and "outputs" not in found[number - 1]
-        assert f"line {number}: " in said
+        assert reason in written[number - 1]["error"] and "outputs" not in written[number - 1]
+        assert f"line {number}: " in errors
     decoder = open_run(untrained_run).decoder
     how = DecodeOptions(beam_size=2, n_best=2, extra_length=3)
     (expected,) = decoder.decode("translate_north_south", ["a cat sees the dog"], how)
-    outputs = found[2]["outputs"]
+    outputs = written[2]["outputs"]
     assert [(one["text"], one["whole"]) for one in outputs] == [(one.text, one.complete) for one in expected.answers]
     assert [one["score"] for one in outputs] == pytest.approx([one.score for one in expected.answers], rel=1e-3)
-    assert (found[2]["problem"], found[2]["inputs"]) == ("translate_north_south", "a cat sees the dog")
-    assert len(found[1]["outputs"]) == 2 and read_tree(found[1]["outputs"][0]["text"]).words == ("the", "dog", "sleeps")
+    assert (written[2]["problem"], written[2]["inputs"]) == ("translate_north_south", "a cat sees the dog")
+    assert len(written[1]["outputs"]) == 2
+    assert read_tree(written[1]["outputs"][0]["text"]).words == ("the", "dog", "sleeps")
     for number, name in ((1, "1.png"), (8, "3.png")):
         expected = {one.text: pytest.approx(one.score, rel=1e-3) for one in answers[name][:5]}
-        assert {one["class"]: one["probability"] for one in found[number - 1]["outputs"]} == expected
+        assert {one["class"]: one["probability"] for one in written[number - 1]["outputs"]} == expected
 
 
 @pytest.mark.slow
-def test_samples_are_the_same_whatever_the_batches_and_others_with_another_seed(untrained_run, tmp_path, capsys):
+def test_samples_are_equal_for_all_batch_sizes_and_others_with_another_seed(untrained_run, tmp_path, capsys):
     lines = [" ".join(["dog", "cat", "the", "sees"][: 1 + place % 4]) for place in range(12)]
     (tmp_path / "in.txt").write_text("\n".join(lines))
 

@@ -17,33 +17,33 @@ from t2t_mm.decoding.decoder import Decoder
 
 @pytest.fixture
 def small_windows(monkeypatch):
-    """Windows of four lines, for batches of two."""
-    monkeypatch.setattr(decoder_windows, "LEAST", 4)
-    monkeypatch.setattr(decoder_windows, "BATCHES", 1)
+    """Make windows of four lines, for batches of two."""
+    monkeypatch.setattr(decoder_windows, "WINDOW_LINES", 4)
+    monkeypatch.setattr(decoder_windows, "WINDOW_BATCHES", 1)
 
 
 @pytest.fixture
-def job(untrained_run, pictures, small_windows, tmp_path):
-    """The flags that decode eleven lines, two of them bad, to a file, and what that file should hold."""
-    (pictures / "eleven.txt").write_text("\n".join(["0.png", "1.png", "", "2.png"] * 2 + ["3.png", "1.png", "0.png"]))
+def job(untrained_run, images, small_windows, tmp_path):
+    """Return flags that decode eleven lines, two of them bad, to a file, and the expected content of that file."""
+    (images / "eleven.txt").write_text("\n".join(["0.png", "1.png", "", "2.png"] * 2 + ["3.png", "1.png", "0.png"]))
     flags = [f"--output_dir={untrained_run}", "--problem=image_shapes", "--decode_batch_size=2", "--return_beams"]
-    flags += [f"--decode_from_file={pictures / 'eleven.txt'}"]
+    flags += [f"--decode_from_file={images / 'eleven.txt'}"]
     assert main([*flags, f"--decode_to_file={tmp_path / 'whole.jsonl'}"]) == 1
     return flags, (tmp_path / "whole.jsonl").read_bytes()
 
 
 @pytest.mark.slow
-def test_the_parts_of_several_workers_are_together_what_one_would_write(job, tmp_path, capsys):
-    flags, whole = job
+def test_parts_of_several_workers_concatenate_to_what_one_writes(job, tmp_path, capsys):
+    flags, expected = job
     parts = []
-    for shard, expected in enumerate([(0, 4, 1), (1, 4, 1), (2, 3, 0)]):
+    for shard, (lines, failures) in enumerate([(4, 1), (4, 1), (3, 0)]):
         out = tmp_path / "parts" / "out.jsonl"
         flags_of_shard = ["--decode_shards=3", f"--shard_id={shard}", f"--decode_to_file={out}"]
-        assert main([*flags, *flags_of_shard]) == (1 if expected[2] else 0)
+        assert main([*flags, *flags_of_shard]) == (1 if failures else 0)
         path = tmp_path / "parts" / f"out.jsonl-{shard:05d}-of-00003"
         parts.append(path.read_bytes())
-        assert parts[-1].count(b"\n") == expected[1]
-    assert b"".join(parts) == whole
+        assert parts[-1].count(b"\n") == lines
+    assert b"".join(parts) == expected
     assert len(list((tmp_path / "parts").iterdir())) == 3
     assert "line 7: The input is empty." in capsys.readouterr().err  # counted in the whole file
 
@@ -55,8 +55,8 @@ def test_a_worker_without_lines_writes_an_empty_part(job, tmp_path):
     assert (tmp_path / "out.jsonl-00000-of-00009").read_bytes() == b""
 
 
-def test_a_command_that_was_stopped_goes_on_and_writes_the_same(job, tmp_path, monkeypatch, capsys):
-    flags, whole = job
+def test_a_stopped_command_is_resumed_and_writes_the_same_file(job, tmp_path, monkeypatch, capsys):
+    flags, expected = job
     out, calls, answer = tmp_path / "out.jsonl", Counter(), Decoder.answer
 
     def stops_at_the_third(self, problem, items, *args):
@@ -71,14 +71,14 @@ def test_a_command_that_was_stopped_goes_on_and_writes_the_same(job, tmp_path, m
     capsys.readouterr()
     assert main([*flags, f"--decode_to_file={out}"]) == 1
     assert calls["answer"] == 4
-    assert out.read_bytes() == whole
-    said = capsys.readouterr().err
-    assert "2 of 11 lines could not be decoded" in said and "line 3: The input is empty." in said
+    assert out.read_bytes() == expected
+    errors = capsys.readouterr().err
+    assert "2 of 11 lines could not be decoded" in errors and "line 3: The input is empty." in errors
     assert {path.name for path in tmp_path.iterdir()} == {"whole.jsonl", "out.jsonl"}
 
 
-def test_what_was_answered_with_other_flags_is_not_gone_on_with(job, tmp_path, monkeypatch, capsys):
-    flags, whole = job
+def test_answers_made_with_other_flags_are_not_reused(job, tmp_path, monkeypatch, capsys):
+    flags, expected = job
     out, calls, answer = tmp_path / "out.jsonl", Counter(), Decoder.answer
 
     def stops_at_the_second(self, problem, items, *args):
@@ -90,17 +90,17 @@ def test_what_was_answered_with_other_flags_is_not_gone_on_with(job, tmp_path, m
     monkeypatch.setattr(Decoder, "answer", stops_at_the_second)
     assert main([*flags, "--alpha=0", f"--decode_to_file={out}"]) == 130
     assert main([*flags, f"--decode_to_file={out}"]) == 1
-    assert "made from another set of options; they are made anew" in capsys.readouterr().err
+    assert "made from another set of options; these lines are decoded again" in capsys.readouterr().err
     assert calls["answer"] == 5
-    assert out.read_bytes() == whole
+    assert out.read_bytes() == expected
 
 
 @pytest.mark.slow
-def test_a_killed_process_leaves_what_the_next_one_goes_on_with(untrained_run, pictures, tmp_path, capsys):
-    names = [f"{number % 4}.png" for number in range(8 * decoder_windows.LEAST)]
-    (pictures / "many.txt").write_text("\n".join(names))
+def test_a_killed_process_leaves_answers_that_the_next_one_reuses(untrained_run, images, tmp_path, capsys):
+    names = [f"{number % 4}.png" for number in range(8 * decoder_windows.WINDOW_LINES)]
+    (images / "many.txt").write_text("\n".join(names))
     flags = [f"--output_dir={untrained_run}", "--problem=image_shapes", "--return_beams"]
-    flags += [f"--decode_from_file={pictures / 'many.txt'}"]
+    flags += [f"--decode_from_file={images / 'many.txt'}"]
     out = tmp_path / "out.txt"
     process = subprocess.Popen(
         [sys.executable, "-m", "t2t_mm.bin.decoder", *flags, f"--decode_to_file={out}"],

@@ -1,4 +1,4 @@
-"""t2t-mm-decoder on a trained language model: lines are beginnings, which it goes on with."""
+"""t2t-mm-decoder on a trained language model: each line is the beginning of a text, which is continued."""
 
 import io
 import json
@@ -18,7 +18,7 @@ BEGINNINGS = ["cdef ab", "", "d", " a"]
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """A bn_lstm that learnt from text8's layout how ROUND goes on."""
+    """Train a bn_lstm on ROUND, in the layout of text8."""
     folder = tmp_path_factory.mktemp("language")
     (folder / "text8").write_text(ROUND * 1000)
     places = {"data_dir": folder / "data", "tmp_dir": folder, "output_dir": folder / "run"}
@@ -32,58 +32,58 @@ def run(tmp_path_factory):
 
 @pytest.fixture
 def decoded(run, capsys, tmp_path):
-    """What the decoder prints for lines of a file, with its exit code and what it says of slips."""
+    """Decode the lines of a file; gives the printed lines, the exit code and the errors."""
 
     def decode(lines, *flags):
         (tmp_path / "in.txt").write_text("".join(f"{line}\n" for line in lines))
         code = main([f"--output_dir={run / 'run'}", f"--decode_from_file={tmp_path / 'in.txt'}", *flags])
-        said = capsys.readouterr()
-        return said.out.splitlines(), code, said.err
+        printed = capsys.readouterr()
+        return printed.out.splitlines(), code, printed.err
 
     return decode
 
 
-def goes_on(beginning, more):
-    """`beginning` and `more` characters that are certain."""
+def continued(beginning, more):
+    """Return `beginning` and `more` characters that are certain."""
     first = ROUND.index(beginning[-1]) + 1
     return beginning + "".join(ROUND[(first + place) % len(ROUND)] for place in range(more))
 
 
 @pytest.mark.parametrize("search", ["--beam_size=1", "--beam_size=3", "--sampling_method=random"])
-def test_every_line_is_gone_on_with_and_an_empty_one_begins_from_nothing(decoded, search):
+def test_every_line_is_continued_and_an_empty_one_starts_a_text(decoded, search):
     drawn = ["--sampling_temp=0.2"] if "sampling" in search else []
     lines, code, _ = decoded(BEGINNINGS, "--decode_extra_length=9", search, *drawn)
     assert code == 0
-    assert [line for line in lines if line != lines[1]] == [goes_on(one, 9) for one in BEGINNINGS if one]
-    assert len(lines[1]) == 9 and lines[1] == goes_on(lines[1][0], 8)
+    assert [line for line in lines if line != lines[1]] == [continued(one, 9) for one in BEGINNINGS if one]
+    assert len(lines[1]) == 9 and lines[1] == continued(lines[1][0], 8)
 
 
-def test_json_keeps_the_beginning_and_a_character_it_never_saw_is_said(decoded):
-    asked = [json.dumps({"inputs": text, "id": number}) for number, text in enumerate(["cd", "cdx", ""])]
-    lines, code, said = decoded(asked, "--decode_output_format=jsonl", "--decode_extra_length=4", "--beam_size=1")
-    found = [json.loads(line) for line in lines]
-    assert code == 1 and "line 2: Its character 3, 'x', is none of the 7 that the model was trained on" in said
-    assert (found[0]["problem"], found[0]["id"], found[0]["inputs"]) == ("lm_text8", 0, "cd")
-    [output] = found[0]["outputs"]
-    assert output["text"] == goes_on("cd", 4) and output["whole"] is False  # running text has no end
-    assert "outputs" not in found[1] and len(found[2]["outputs"][0]["text"]) == 4
+def test_json_keeps_the_beginning_and_an_unknown_character_is_reported(decoded):
+    requests = [json.dumps({"inputs": text, "id": number}) for number, text in enumerate(["cd", "cdx", ""])]
+    lines, code, errors = decoded(requests, "--decode_output_format=jsonl", "--decode_extra_length=4", "--beam_size=1")
+    answers = [json.loads(line) for line in lines]
+    assert code == 1 and "line 2: Its character 3, 'x', is none of the 7 that the model was trained on" in errors
+    assert (answers[0]["problem"], answers[0]["id"], answers[0]["inputs"]) == ("lm_text8", 0, "cd")
+    [output] = answers[0]["outputs"]
+    assert output["text"] == continued("cd", 4) and output["whole"] is False  # running text has no end
+    assert "outputs" not in answers[1] and len(answers[2]["outputs"][0]["text"]) == 4
 
 
-def test_samples_of_a_line_are_several_ways_to_go_on(decoded):
+def test_samples_of_a_line_are_several_continuations(decoded):
     flags = ["--sampling_method=random", "--sampling_temp=5", "--num_samples=4", "--decode_extra_length=9"]
     [line], code, _ = decoded(["abc"], *flags)
     texts = line.split("\t")[::2]
     assert code == 0 and len(set(texts)) == 4 and all(text.startswith("abc") for text in texts)
 
 
-def test_what_is_typed_is_gone_on_with_too_its_last_blank_included(run, capsys, monkeypatch):
+def test_typed_lines_are_continued_with_their_last_blank(run, capsys, monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.StringIO("ab\ndef \n\nxyz\n"))
     assert (
         main([f"--output_dir={run / 'run'}", "--decode_interactive", "--beam_size=1", "--decode_extra_length=2"]) == 0
     )
-    said = capsys.readouterr()
-    assert said.out.splitlines()[:2] == ["abcd", "def ab"] and len(said.out.splitlines()) == 3
-    assert "Its character 1, 'x', is none" in said.err
+    printed = capsys.readouterr()
+    assert printed.out.splitlines()[:2] == ["abcd", "def ab"] and len(printed.out.splitlines()) == 3
+    assert "Its character 1, 'x', is none" in printed.err
 
 
 def test_the_evaluation_gives_bits_per_character(run, capsys):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from t2t_mm.bin.decoder_requests import KIND_OF, MOST_BYTES, Reader, fingerprint, from_json, lines_of
+from t2t_mm.bin.decoder_requests import KIND_OF, MOST_BYTES, RequestReader, fingerprint, from_json, lines_of
 from t2t_mm.data.features import audio_file
 from t2t_mm.data.features.audio import Audio
 from t2t_mm.data.features.image import Image
@@ -27,7 +27,7 @@ def text(tmp_path_factory):
 
 @pytest.fixture
 def folder(tmp_path):
-    """A folder of a picture and a sound, one of them with a capital suffix."""
+    """Make a folder of an image and an audio file, one of them with a capital suffix."""
     Pillow.new("RGB", (4, 4)).save(tmp_path / "blue.png")
     (tmp_path / "HALLO.WAV").write_bytes(audio_file.as_wav(np.arange(800, dtype=np.int16)))
     return tmp_path
@@ -35,7 +35,7 @@ def folder(tmp_path):
 
 @pytest.fixture
 def reader(text, folder):
-    """Of a run that translates, parses, names pictures and hears."""
+    """Make readers of requests to a run that translates, parses, classifies images and recognises speech."""
     label = LabelCodec("size", ("small", "large"))
     codecs = {
         "translate": {"inputs": text, "targets": text},
@@ -46,7 +46,7 @@ def reader(text, folder):
     }
     net = SimpleNamespace(longest=None, generates=lambda problem: problem != "name")
     decoder = Decoder(net, codecs, DataHparams(max_length=40), dict.fromkeys(codecs, 1.0))
-    return lambda problem=None: Reader(decoder, problem, folder, "Choose one.")
+    return lambda problem=None: RequestReader(decoder, problem, folder, "Choose one.")
 
 
 def reason(request):
@@ -55,10 +55,10 @@ def reason(request):
 
 
 def test_a_path_goes_to_the_one_problem_that_reads_what_it_names(reader, folder):
-    picture, heard = (reader().read(number, line) for number, line in enumerate([b" blue.png ", b"HALLO.WAV"], start=4))
-    assert (picture.number, picture.problem, picture.inputs) == (4, "name", " blue.png ")
-    assert picture.item.stored == (folder / "blue.png").read_bytes()
-    assert (heard.problem, heard.item.length) == ("hear", 5)  # 50 ms
+    image, audio = (reader().read(number, line) for number, line in enumerate([b" blue.png ", b"HALLO.WAV"], start=4))
+    assert (image.number, image.problem, image.inputs) == (4, "name", " blue.png ")
+    assert image.item.stored == (folder / "blue.png").read_bytes()
+    assert (audio.problem, audio.item.length) == ("hear", 5)  # 50 ms
     assert "missing.png can't be read" in reason(reader().read(1, b"missing.png"))
 
 
@@ -66,7 +66,7 @@ def test_a_line_that_several_or_no_problems_could_answer_says_which(reader):
     assert reason(reader().read(1, b"the dog sleeps")) == "2 problems read text: parse, translate. Choose one."
     deaf = reader()
     del deaf.decoder.codecs["hear"]
-    expected = "No problem of the run reads sounds; it learnt translate, parse, name, write."
+    expected = "No problem of the run reads audio; it learnt translate, parse, name, write."
     assert reason(deaf.read(1, b"HALLO.WAV")) == expected
     del deaf.decoder.codecs["parse"]
     assert deaf.read(1, b"the dog sleeps").problem == "translate"
@@ -77,9 +77,9 @@ def test_a_named_problem_reads_every_plain_line(reader):
     assert (request.problem, request.item.source) == ("translate", "see blue.png")
 
 
-def test_a_language_model_takes_what_is_begun_blanks_and_nothing_too(reader):
-    begun, blank, nothing = (reader("write").read(1, line) for line in (b"the dog", b"  ", b""))
-    assert (begun.item.source, begun.item.length) == (
+def test_a_language_model_takes_beginnings_blanks_and_empty_lines(reader):
+    beginning, blank, nothing = (reader("write").read(1, line) for line in (b"the dog", b"  ", b""))
+    assert (beginning.item.source, beginning.item.length) == (
         "the dog",
         reader("translate").read(1, b"the dog").item.length - 1,
     )
@@ -88,17 +88,17 @@ def test_a_language_model_takes_what_is_begun_blanks_and_nothing_too(reader):
     assert "lengths up to 40 ids. Give only its end." in reason(reader("write").read(1, b"dog " * 60))
 
 
-def test_a_line_of_text_that_no_problem_reads_is_gone_on_with(reader):
+def test_a_text_that_no_problem_reads_is_continued(reader):
     alone = reader()
     for name in ("translate", "parse"):
         del alone.decoder.codecs[name]
     assert alone.read(1, b"the dog").problem == alone.read(1, b"").problem == "write"
     assert alone.read(1, b"blue.png").problem == "name"
     alone.decoder.codecs["tell"] = alone.decoder.codecs["write"]
-    assert reason(alone.read(1, b"the dog")) == "2 problems go on with texts: tell, write. Choose one."
+    assert reason(alone.read(1, b"the dog")) == "2 problems continue texts: tell, write. Choose one."
 
 
-def test_json_names_its_problem_and_keeps_what_else_it_holds(reader):
+def test_json_names_its_problem_and_keeps_further_keys(reader):
     line = {"id": 7, "inputs": "blue.png", "problem": "name", "tags": ["a", None, 1.5]}
     request = reader("translate").read(1, json.dumps(line).encode())
     assert (request.problem, request.inputs) == ("name", "blue.png")
@@ -109,29 +109,29 @@ def test_json_names_its_problem_and_keeps_what_else_it_holds(reader):
 
 
 @pytest.mark.parametrize(
-    "line, said",
+    "line, sentence",
     [
         (b'{"inputs": "the dog", "problem": "translat"}', "'translat'. Did you mean 'translate'?"),
-        (b'{"inputs": "the dog"', "It begins like a JSON request, but is none: Expecting ',' delimiter"),
+        (b'{"inputs": "the dog"', "The line begins like a JSON request, but is not valid: Expecting ',' delimiter"),
         (b'{"inputs": "the dog", "x": NaN}', "not JSON compliant"),
         (b'{"inputs": "the dog", "x": "\\ud800"}', "surrogates not allowed"),
-        (b'{"inputs": ' + b"[" * 100_000, "It begins like a JSON request, but is none"),
+        (b'{"inputs": ' + b"[" * 100_000, "The line begins like a JSON request, but is not valid"),
         (b'{"problem": "translate", "input": "the dog"}', 'names a problem, but has no "inputs"'),
-        (b'{"inputs": ["the dog"]}', '"inputs" is a text or a path. Received: ["the dog"].'),
-        (b'{"inputs": "the dog", "problem": 3}', '"problem" is the name of a problem. Received: 3.'),
+        (b'{"inputs": ["the dog"]}', '"inputs" must be a text or a path. Received: ["the dog"].'),
+        (b'{"inputs": "the dog", "problem": 3}', '"problem" must be the name of a problem. Received: 3.'),
         (b'{"inputs": " "}', "The input is empty."),
         (b"   ", "The input is empty."),
-        (b"caf\xe9 au lait", "It is no UTF-8 text: invalid continuation byte at byte 4."),
-        (b"a" * (MOST_BYTES + 1), "It has more than 1,000,000 bytes"),
+        (b"caf\xe9 au lait", "The line is not UTF-8 text: invalid continuation byte at byte 4."),
+        (b"a" * (MOST_BYTES + 1), "The line has more than 1,000,000 bytes"),
         (b'{"inputs": "blue\\u0000.png"}', "can't be read"),
         (b'{"problem": "parse", "inputs": "' + b"dog " * 60 + b'"}', "lengths up to 40 ids"),
     ],
 )
-def test_a_bad_line_is_a_request_with_a_reason(reader, line, said):
-    assert said in reason(reader().read(1, line))
+def test_a_bad_line_is_a_request_with_a_reason(reader, line, sentence):
+    assert sentence in reason(reader().read(1, line))
 
 
-def test_braces_alone_make_no_json():
+def test_braces_alone_do_not_make_a_json_request():
     for text in ("{a}", '{"a": 1}', "{", '["inputs"]', "(S (NP the) {inputs})", '{"a" "inputs'):
         assert from_json(text) is None
 
@@ -141,23 +141,27 @@ def test_lines_lose_their_ends_and_the_byte_order_mark_and_no_line_fills_the_mem
     assert list(lines_of(io.BytesIO(b""))) == []
     long, after = lines_of(io.BytesIO(b"a" * (3 * MOST_BYTES + 7) + b"\nb\n"))
     assert len(long) == MOST_BYTES + 1 and after == b"b"
-    whole, after = lines_of(io.BytesIO(b"a" * MOST_BYTES + b"\nb"))
-    assert len(whole) == MOST_BYTES and after == b"b"
+    longest, after = lines_of(io.BytesIO(b"a" * MOST_BYTES + b"\nb"))
+    assert len(longest) == MOST_BYTES and after == b"b"
 
 
-def test_a_fingerprint_is_of_all_that_is_asked_and_of_the_files_it_names(reader, folder):
-    def found(*lines, problem=None):
+def test_a_fingerprint_covers_requests_and_the_files_that_they_name(reader, folder):
+    def digest(*lines, problem=None):
         return fingerprint([reader(problem).read(number, line) for number, line in enumerate(lines, start=1)])
 
-    first = found(b"blue.png", b"missing.png")
-    assert found(b"blue.png", b"missing.png") == first
-    others = {found(b"blue.png"), found(b"missing.png", b"blue.png"), found(b'{"inputs": "blue.png"}', b"missing.png")}
-    others |= {found(b'{"inputs": "blue.png", "id": 1}', b"missing.png"), found(b"x", problem="parse")}
-    assert found(b"x", problem="translate") not in others
+    first = digest(b"blue.png", b"missing.png")
+    assert digest(b"blue.png", b"missing.png") == first
+    others = {
+        digest(b"blue.png"),
+        digest(b"missing.png", b"blue.png"),
+        digest(b'{"inputs": "blue.png"}', b"missing.png"),
+    }
+    others |= {digest(b'{"inputs": "blue.png", "id": 1}', b"missing.png"), digest(b"x", problem="parse")}
+    assert digest(b"x", problem="translate") not in others
     assert first in others and len(others) == 5  # JSON that says the same is the same
     Pillow.new("RGB", (4, 5)).save(folder / "missing.png")
-    assert found(b"blue.png", b"missing.png") not in others
+    assert digest(b"blue.png", b"missing.png") not in others
 
 
-def test_every_suffix_of_a_sound_is_known():
+def test_every_suffix_of_an_audio_file_is_known():
     assert all(KIND_OF[suffix] == "audio" for suffix in audio_file.SUFFIXES)

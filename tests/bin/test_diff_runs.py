@@ -16,28 +16,28 @@ def save(folder, step, value):
     (folder / "config.json").write_text(json.dumps({"seed": 0}))
 
 
-def test_two_runs_are_compared_and_the_exit_code_says_whether_they_are_the_same(command, tmp_path):
+def test_two_runs_are_compared_and_the_exit_code_tells_if_they_differ(command, tmp_path):
     for step in (10, 20, 30):
         save(tmp_path / "one", step, step)
         save(tmp_path / "two", step, step + 0.5 * (step > 10))
     done = command("diff_runs", "one", "two")
     assert (done.returncode, done.stderr) == (3, "")
     assert done.stdout.splitlines() == [
-        "Settings are the same.",
-        "The logs have no line of the same steps.",
-        "The checkpoints of step 20 differ; those of step 10 are equal. There:",
+        "Settings are equal.",
+        "No log line covers the same steps in both runs.",
+        "Checkpoints of step 20 differ; those of step 10 are equal. Differences:",
         "  net/body/kernel: 3 of 3 numbers differ, by 0.5 at most; the first at [0]: 20.0 and 20.5",
     ]
     same = command("diff_runs", "one", "one")
     assert same.returncode == 0, same.stderr
-    assert same.stdout.endswith("The checkpoints of all 3 steps that both have are equal: looked at step 30.\n")
+    assert same.stdout.endswith("Checkpoints are equal at all 3 steps that both runs saved (step 30 was compared).\n")
     checkpoint.path_of(tmp_path / "one", 30).write_bytes(b"half")
     (tmp_path / "two" / "config.json").write_text("null")
     partly = command("diff_runs", "one", "two")
-    assert partly.returncode == 3 and "The checkpoints of step 20 differ" in partly.stdout
+    assert partly.returncode == 3 and "Checkpoints of step 20 differ" in partly.stdout
     assert partly.stdout.startswith("Settings cannot be compared.\n")
     assert (
-        "compared:\n  two/config.json holds null, and not what a trainer writes.\n  The checkpoint one/"
+        "could not be read:\n  two/config.json holds null, and not what a trainer writes.\n  The checkpoint one/"
         in partly.stdout
     )
     alone = command("diff_runs", "one")
@@ -47,7 +47,7 @@ def test_two_runs_are_compared_and_the_exit_code_says_whether_they_are_the_same(
 
 
 @pytest.mark.slow
-def test_trained_again_the_very_step_is_found(command, tmp_path):
+def test_runs_trained_again_show_the_exact_step_that_differs(command, tmp_path):
     def train(folder, hparams=SMALL):
         flags = ("--problems=image_shapes", "--hparams_set=multimodel_demo", "--data_dir=data", "--schedule=train")
         times = ("--train_steps=12", "--save_checkpoints_steps=6")
@@ -67,8 +67,8 @@ def test_trained_again_the_very_step_is_found(command, tmp_path):
     assert done.returncode == 3, done.stderr
     lines = done.stdout.splitlines()
     assert "  training.learning_rate: 0.3 and 0.1" in lines
-    assert "The checkpoints of step 12 differ; those of step 6 are equal. There:" in lines
-    assert "Training both again from step 6 to 12, saving after every step." in lines
-    assert "The first comes out at step 12 as it did." in lines
-    assert "The second comes out at step 12 otherwise." in lines
-    assert "Trained again, step 7 is the first that differs. There:" in lines
+    assert "Checkpoints of step 12 differ; those of step 6 are equal. Differences:" in lines
+    assert "Training both runs again from step 6 to 12, with a checkpoint after every step." in lines
+    assert "The first run repeats its own checkpoint of step 12." in lines
+    assert "The second run does not repeat its own checkpoint of step 12." in lines
+    assert "Trained again, the runs first differ at step 7. Differences:" in lines

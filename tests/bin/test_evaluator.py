@@ -1,4 +1,4 @@
-"""t2t-mm-eval on a small net with random weights: every figure is that of what the decoder says."""
+"""t2t-mm-eval on a small net with random weights: every metric is that of the decoder's outputs."""
 
 import json
 import shutil
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from t2t_mm import run_directory
-from t2t_mm.bin.evaluator import file_name, labels, main, named
+from t2t_mm.bin.evaluator import file_name, labels, main, matching
 from t2t_mm.data.datagen.generate import generate
 from t2t_mm.data.features.label import Label
 from t2t_mm.data.features.references import References
@@ -40,7 +40,7 @@ LENGTHS = {TRAIN: 30, DEV: 11, TEST: 4}
 
 
 class Animals(Source):
-    """One to four words, and what `answer` makes of them."""
+    """One to four words, and the target that `answer` makes of them."""
 
     def __init__(self, answer, splits=(TRAIN, DEV)):
         self.answer, self.parts = answer, splits
@@ -65,8 +65,8 @@ class SameLength(TextMetric):
     style = SHARE
 
     def count(self, cases):
-        found = [len(case.output.split()) == len(case.references[0].split()) for case in cases]
-        return Counted(shares(found), "words are what stands between blanks")
+        same = [len(case.output.split()) == len(case.references[0].split()) for case in cases]
+        return Counted(shares(same), "words are what stands between blanks")
 
     def finish(self, sums_K):
         return ratio(sums_K)
@@ -157,11 +157,11 @@ FAST = ["--beam_size=1", "--decode_extra_length=2"]
 GREEDY = DecodeOptions(beam_size=1, extra_length=2)
 
 
-def judge(capsys, data, *flags):
-    """Exit code, standard output, and what was said."""
+def evaluate(capsys, data, *flags):
+    """Return exit code, standard output, and standard error."""
     code = main([f"--data_dir={data}", *FAST, *flags])
-    said = capsys.readouterr()
-    return code, said.out, said.err
+    printed = capsys.readouterr()
+    return code, printed.out, printed.err
 
 
 @cache
@@ -170,7 +170,7 @@ def decoder_of(run):
 
 
 def expected(run, data, problem, split=DEV):
-    """What the metrics of a problem make of what the decoder says, example by example."""
+    """Return the metrics of a problem, computed from the decoder's answers example by example."""
     ready = open_problem(problem, ANIMALS[problem], data)
     target, source = ready.codecs["targets"], ready.codecs["inputs"]
     reader = SplitReader(ready.folder, ready.manifest.splits[split])
@@ -186,8 +186,8 @@ def expected(run, data, problem, split=DEV):
     return {name: metric.finish(metric.count(cases).sums_NK.sum(axis=0)) for name, metric in metrics.items()}
 
 
-def test_one_table_has_every_problem_and_its_figures_are_those_of_what_is_decoded(joint, data, capsys):
-    code, out, _ = judge(capsys, data, f"--output_dir={joint}")
+def test_one_table_has_every_problem_with_the_metrics_of_decoded_outputs(joint, data, capsys):
+    code, out, _ = evaluate(capsys, data, f"--output_dir={joint}")
     assert code == 0
     rows = [line.split("|")[1].strip() for line in out.splitlines() if line.startswith("| ")]
     assert rows == ["problem", *ANIMALS]
@@ -198,9 +198,9 @@ def test_one_table_has_every_problem_and_its_figures_are_those_of_what_is_decode
         2,
     )
     for name in ANIMALS:
-        found = content["problems"][name]
-        assert found["examples"] == 11 and found["unanswered"] == 0
-        values = {metric: one["value"] for metric, one in found["decoded"].items()}
+        scores = content["problems"][name]
+        assert scores["examples"] == 11 and scores["unanswered"] == 0
+        values = {metric: one["value"] for metric, one in scores["decoded"].items()}
         wanted = {metric: None if np.isnan(value) else value for metric, value in expected(joint, data, name).items()}
         assert values == pytest.approx(wanted)
     assert list(content["problems"]["shouted"]["decoded"]) == ["wer", "bleu", "same_length"]  # those that it names
@@ -210,10 +210,10 @@ def test_one_table_has_every_problem_and_its_figures_are_those_of_what_is_decode
     assert (joint / "eval" / "decoded-dev-7-beam1.md").read_text() == out
 
 
-def test_what_was_counted_stands_in_the_order_of_the_split(joint, data):
+def test_sums_stand_in_the_order_of_the_split(joint, data):
     decoder, ready = decoder_of(joint), open_problem("shouted", Shouted, data)
-    judge_of = BatchEvaluator(decoder.net, decoder.codecs, decoder.hparams)
-    scores = score(decoder, judge_of, ready, DEV, GREEDY)
+    evaluator = BatchEvaluator(decoder.net, decoder.codecs, decoder.hparams)
+    scores = score(decoder, evaluator, ready, DEV, GREEDY)
     targets_N = SplitReader(ready.folder, ready.manifest.splits[DEV]).lengths_NF[:, 1]
     assert scores.ids == tuple(f"dev/{number}" for number in range(11))
     assert [figure.sums_NK[:, 1].tolist() for figure in scores.forced] == [targets_N.tolist()] * 2
@@ -223,40 +223,40 @@ def test_what_was_counted_stands_in_the_order_of_the_split(joint, data):
 
 def test_some_problems_and_some_examples_of_the_test_set_go_into_files_of_their_own(joint, data, capsys):
     flags = [f"--output_dir={joint}", "--problems=f*,shouted", "--split=test", "--eval_examples=2"]
-    code, out, said = judge(capsys, data, *flags)
-    assert code == 0 and "t2t-mm-eval: no test set of shouted; left out" in said
+    code, out, errors = evaluate(capsys, data, *flags)
+    assert code == 0 and "t2t-mm-eval: no test set of shouted; left out" in errors
     content = json.loads((joint / "eval" / "decoded-test-7-beam1-of2-first.json").read_text())
     assert {name: one["examples"] for name, one in content["problems"].items()} == {"first": 2}
-    assert "joint at step 7: test sets, 2 examples of each at most" in out
+    assert "joint at step 7: test sets, at most 2 examples of each" in out
 
 
 def test_a_run_minus_others_problem_by_problem(joint, alone, data, capsys):
-    code, out, _ = judge(capsys, data, "--compare", str(joint), str(alone))
+    code, out, _ = evaluate(capsys, data, "--compare", str(joint), str(alone))
     assert code == 0
     content = json.loads((joint / "eval" / "compared-dev-7-beam1-alone.json").read_text())
     assert content["runs"] == {str(joint): "7", str(alone): "7"}
-    found = content["others"][str(alone)]
-    assert {name: list(metrics) for name, metrics in found.items()} == {
+    differences = content["others"][str(alone)]
+    assert {name: list(metrics) for name, metrics in differences.items()} == {
         "first": ["log_perplexity", "top_1", "top_5"],
     }
-    for name in found:
+    for name in differences:
         first, second = expected(joint, data, name), expected(alone, data, name)
         for metric in first:
-            one = found[name][metric]
+            one = differences[name][metric]
             assert one["difference"] == pytest.approx(first[metric] - second[metric])
             assert one["low"] - 1e-9 <= one["difference"] <= one["high"] + 1e-9
     rows = [line for line in out.splitlines() if line.startswith("| ")]
     assert len(rows) == 1 + 3
 
 
-def test_a_run_minus_itself_is_nothing(alone, data, capsys):
-    assert judge(capsys, data, "--problems=first", "--compare", str(alone), str(alone))[0] == 0
+def test_a_run_minus_itself_is_zero(alone, data, capsys):
+    assert evaluate(capsys, data, "--problems=first", "--compare", str(alone), str(alone))[0] == 0
     content = json.loads((alone / "eval" / "compared-dev-7-beam1-alone.json").read_text())
     for one in content["others"][str(alone)]["first"].values():
         assert (one["difference"], one["low"], one["high"], one["verdict"]) == (0, 0, 0, "-")
 
 
-def test_what_the_decoder_refuses_counts_as_empty_output(joint, data, capsys, tmp_path):
+def test_an_input_that_the_decoder_refuses_counts_as_empty_output(joint, data, capsys, tmp_path):
     codec = open_codecs(First, data)["inputs"]
     lengths = [codec.length(codec.store(example.values["inputs"])) for example in First.source.examples(DEV, data)]
     most, long = max(lengths) - 1, lengths.count(max(lengths))
@@ -264,23 +264,23 @@ def test_what_the_decoder_refuses_counts_as_empty_output(joint, data, capsys, tm
     config = run_directory.load(run)
     few = replace(config.hparams, data=replace(config.hparams.data, max_length=most))
     run_directory.save(replace(config, hparams=few), run)
-    assert judge(capsys, data, f"--output_dir={run}", "--problems=first")[0] == 0
+    assert evaluate(capsys, data, f"--output_dir={run}", "--problems=first")[0] == 0
     written = run / "eval" / "decoded-dev-7-beam1-first.json"
-    found = json.loads(written.read_text())["problems"]["first"]
-    assert found["unanswered"] == long > 0 and found["examples"] == 11
+    scores = json.loads(written.read_text())["problems"]["first"]
+    assert scores["unanswered"] == long > 0 and scores["examples"] == 11
     note = written.with_suffix(".md").read_text().splitlines()[-1]
     assert note.startswith(f"{long} of 11 examples of first could not be decoded and count as empty output")
     assert f"lengths up to {most} ids" in note
 
 
 @pytest.mark.parametrize(
-    "flags, said",
+    "flags, sentence",
     [
         (["--output_dir={nowhere}"], "nowhere holds no run"),
-        ([], "--output_dir is missing: the folder of a training run"),
-        (["--output_dir={joint}", "--problems=firts"], "No problem to judge is named 'firts'. Did you mean 'first'"),
-        (["--output_dir={joint}", "--problems=image_*"], "No problem to judge is named 'image_*'"),
-        (["--output_dir={joint}", "--split=test", "--problems=shouted"], "--split=test: there is none of shouted in"),
+        ([], "--output_dir is missing: give the directory of a training run"),
+        (["--output_dir={joint}", "--problems=firts"], "No problem to evaluate is named 'firts'. Did you mean 'first'"),
+        (["--output_dir={joint}", "--problems=image_*"], "No problem to evaluate is named 'image_*'"),
+        (["--output_dir={joint}", "--split=test", "--problems=shouted"], "There is no test set of shouted in"),
         (["--output_dir={joint}", "--data_dir={nowhere}"], "There is no generated data in"),
         (["--output_dir={joint}", "--checkpoint=model.ckpt-8"], "There is no checkpoint model.ckpt-8"),
         (["--output_dir={joint}", "--alpha=-1"], "alpha must be at least 0"),
@@ -290,14 +290,14 @@ def test_what_the_decoder_refuses_counts_as_empty_output(joint, data, capsys, tm
         (["--compare", "{alone}", "{grown}"], "alone shares no problem with"),
     ],
 )
-def test_a_slip_is_one_sentence(flags, said, joint, alone, make_run, data, tmp_path, capsys):
+def test_an_error_of_the_user_is_one_sentence(flags, sentence, joint, alone, make_run, data, tmp_path, capsys):
     places = {"joint": joint, "alone": alone, "nowhere": tmp_path / "nowhere", "grown": tmp_path / "grown"}
     if "{grown}" in flags:
         config = run_directory.load(joint)
         run_directory.save(replace(config, problems={"grown": config.problems["grown"]}), tmp_path / "grown")
-    code, out, err = judge(capsys, data, *(flag.format(**places) for flag in flags))
+    code, out, err = evaluate(capsys, data, *(flag.format(**places) for flag in flags))
     assert code == 1 and out == ""
-    assert said in err.splitlines()[-1]
+    assert sentence in err.splitlines()[-1]
 
 
 def test_records_on_another_vocabulary_than_the_runs_are_refused(joint, data, tmp_path, capsys):
@@ -306,21 +306,21 @@ def test_records_on_another_vocabulary_than_the_runs_are_refused(joint, data, tm
     manifest = other / "first" / "manifest.json"
     then, now = (fingerprint(folder / "classes.animals.txt") for folder in (data, other))
     manifest.write_text(manifest.read_text().replace(then, now))
-    code, _, err = judge(capsys, data, f"--output_dir={joint}", f"--data_dir={other}", "--problems=first")
+    code, _, err = evaluate(capsys, data, f"--output_dir={joint}", f"--data_dir={other}", "--problems=first")
     assert code == 1 and "stands on another classes.animals.txt than" in err and "Pass the --data_dir" in err
 
 
 def test_names_are_those_of_problems_that_were_learnt():
     learnt = ["parsing_grammar", "image_shapes", "translate_north_south"]
-    assert named("", learnt) == learnt
-    assert named("image_shapes-parsing_grammar", learnt) == ["image_shapes", "parsing_grammar"]
-    assert named("*_s*,parsing_grammar", learnt) == ["image_shapes", "translate_north_south", "parsing_grammar"]
-    assert set(named("builtin", learnt)) == set(learnt)  # those of the eight that there are
+    assert matching("", learnt) == learnt
+    assert matching("image_shapes-parsing_grammar", learnt) == ["image_shapes", "parsing_grammar"]
+    assert matching("*_s*,parsing_grammar", learnt) == ["image_shapes", "translate_north_south", "parsing_grammar"]
+    assert set(matching("builtin", learnt)) == set(learnt)  # those of the eight that there are
     with pytest.raises(UnknownName):
-        named("image_cifar10", learnt)
+        matching("image_cifar10", learnt)
 
 
-def test_runs_are_called_by_the_last_name_of_their_folder_unless_two_are_alike():
+def test_runs_are_called_by_the_last_name_of_their_folder_unless_two_are_equal():
     assert labels(["/a/joint", "alone/"]) == {"/a/joint": "joint", "alone/": "alone"}
     assert labels(["/a/run", "/b/run"]) == {"/a/run": "/a/run", "/b/run": "/b/run"}
 

@@ -40,11 +40,11 @@ finally:
     [
         ("trainer", ["what to learn:", "where things lie:", "how long, how often:", "every command:"]),
         ("decoder", ["what to decode:", "how to decode:", "every command:"]),
-        ("datagen", ["what to make:", "where things lie:", "every command:"]),
+        ("datagen", ["what to make:", "data folders:", "every command:"]),
         ("avg_checkpoints", ["what to average:", "where to write:", "every command:"]),
         ("diff_runs", ["what to compare:", "every command:"]),
-        ("surgery", ["what to do:", "where things lie", "every command:"]),
-        ("evaluator", ["what to judge:", "how to decode:", "every command:"]),
+        ("surgery", ["what to do:", "data folders", "every command:"]),
+        ("evaluator", ["what to evaluate:", "how to decode:", "every command:"]),
     ],
 )
 def test_help_shows_everyday_flags_first(command, name, groups):
@@ -57,7 +57,7 @@ def test_help_shows_everyday_flags_first(command, name, groups):
 
 @pytest.mark.parametrize("flag", ["--help", "--registry_help"])
 @pytest.mark.parametrize("name", COMMANDS)
-def test_nothing_heavy_is_imported_for_it(command, name, flag):
+def test_help_and_registry_help_import_nothing_heavy(command, name, flag):
     done = command("-c", RUN_AND_LIST_MODULES.format(name=name, flag=flag))
     assert done.returncode == 0, done.stderr
     answer, _, modules = done.stdout.partition("MODULES ")
@@ -65,15 +65,15 @@ def test_nothing_heavy_is_imported_for_it(command, name, flag):
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_lists_the_same_registry(command, name):
-    found = json.loads(command(name, "--registry_help", "--format=json").stdout)
+def test_every_command_lists_all_registries(command, name):
+    catalogue = json.loads(command(name, "--registry_help", "--format=json").stdout)
     registries = {"problems", "modalities", "models", "hparams_sets", "hparams_ranges", "decoded_metrics", "runs"}
-    assert set(found) == registries
-    assert all(entry["summary"] for names in found.values() for entry in names.values())
+    assert set(catalogue) == registries
+    assert all(entry["summary"] for names in catalogue.values() for entry in names.values())
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_a_slip_in_a_flag_ends_with_2_and_without_a_traceback(command, name):
+def test_an_error_in_a_flag_ends_with_2_and_without_a_traceback(command, name):
     done = command(name, "--registry_hepl")
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr == (

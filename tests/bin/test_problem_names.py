@@ -6,7 +6,7 @@ from t2t_mm.registry import PROBLEMS
 
 
 @pytest.mark.parametrize(
-    "asked, expected",
+    "flag, expected",
     [
         ("image_cifar10-parsing_wsj", ("image_cifar10", "parsing_wsj")),
         ("parsing_wsj,image_cifar10", ("parsing_wsj", "image_cifar10")),
@@ -17,14 +17,14 @@ from t2t_mm.registry import PROBLEMS
         ("", ()),
     ],
 )
-def test_names_of_problems(asked, expected):
-    assert problem_names(asked) == expected
+def test_names_of_problems(flag, expected):
+    assert problem_names(flag) == expected
 
 
-@pytest.mark.parametrize("asked, guess", [("image_cifar", "image_cifar10"), ("bultin", "builtin"), ("nothing_*", "")])
-def test_an_unknown_problem_is_answered_with_a_guess(asked, guess):
+@pytest.mark.parametrize("name, guess", [("image_cifar", "image_cifar10"), ("bultin", "builtin"), ("nothing_*", "")])
+def test_an_unknown_problem_is_answered_with_a_guess(name, guess):
     with pytest.raises(UnknownName) as caught:
-        problem_names(f"parsing_wsj,{asked}")
+        problem_names(f"parsing_wsj,{name}")
     assert f"Did you mean '{guess}'?" in str(caught.value) if guess else "Known: builtin" in str(caught.value)
 
 

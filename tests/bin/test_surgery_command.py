@@ -1,4 +1,4 @@
-"""t2t-mm-surgery on a small trained run: what comes of it decodes, is judged and trains on."""
+"""t2t-mm-surgery on a small trained run: the new run can be decoded with, evaluated and trained further."""
 
 import json
 
@@ -30,27 +30,27 @@ def folder(tmp_path_factory):
 
 @pytest.fixture
 def done(folder, monkeypatch, capfd):
-    """Run a command's function where the runs lie; gives what it printed."""
+    """Run a command's function in the folder of the runs; gives what it printed."""
     monkeypatch.chdir(folder)
 
     def run(command, *arguments, code=0):
-        found = command.main(arguments)
-        said = capfd.readouterr()
-        assert found == code, said.err
-        return said.out + said.err
+        exit_code = command.main(arguments)
+        printed = capfd.readouterr()
+        assert exit_code == code, printed.err
+        return printed.out + printed.err
 
     return run
 
 
-def trained(folder, name, steps, **given):
-    """Train as t2t-mm-trainer does, which gin lets run but once in a process."""
+def trained(folder, name, steps, **arguments):
+    """Train as t2t-mm-trainer does, which gin lets run only once in a process."""
     where = {"data_dir": folder / "data", "tmp_dir": folder, "output_dir": folder / name}
-    runs.run(RunConfig(**given, **where, train_steps=steps), report=lambda line: None).trainer.train()
+    runs.run(RunConfig(**arguments, **where, train_steps=steps), report=lambda line: None).trainer.train()
 
 
 @pytest.fixture(scope="module")
 def files(folder):
-    """A run of two problems, and what each of its files holds."""
+    """Train a run of two problems; gives the content of each of its files."""
     problems = ["translate_north_south", "image_shapes"]
     trained(folder, "old", 4, problems=problems, hparams_set="multimodel_demo", hparams=SMALL)
     return {path: path.read_bytes() for path in (folder / "old").iterdir() if path.is_file()}
@@ -60,12 +60,12 @@ def config(folder, name):
     return json.loads((folder / name / "config.json").read_text())
 
 
-def test_one_alone_has_fewer_experts_and_answers(folder, files, done):
+def test_an_extracted_problem_has_fewer_experts_and_is_evaluated(folder, files, done):
     alone = ("extract", "--from=old", "--problems=translate_north_south", "--data_dir=data", "--count_batches=2")
-    judged = ("--eval_examples=4", "--beam_size=1")
-    said = done(surgery, *alone, "--output_dir=alone", "--experts_below=0.2", *judged)
-    assert "| encoder/experts | " in said and "experts pruned" in said
-    assert "translate_north_south alone minus old: dev set" in said
+    evaluated = ("--eval_examples=4", "--beam_size=1")
+    output = done(surgery, *alone, "--output_dir=alone", "--experts_below=0.2", *evaluated)
+    assert "| encoder/experts | " in output and "experts pruned" in output
+    assert "translate_north_south alone minus old: dev set" in output
     new = config(folder, "alone")
     assert new["body"]["experts"] < 6 and new["body"]["decoder_experts"] < 6
     assert list(new["problems"]) == ["translate_north_south"]
@@ -97,11 +97,11 @@ def test_a_class_alone_has_no_decoder_until_a_problem_that_writes_is_added(folde
     done(surgery, "drop", "--from=more", "--problems=image_shapes", "--output_dir=less")
     assert checkpoint.steps(folder / "less") == [7]
     assert list(open_run(folder / "less").config.problems) == ["parsing_grammar"]
-    judged = ("--problems=image_shapes", "--data_dir=data", "--eval_examples=5")
-    assert "image_shapes" in done(evaluator, "--output_dir=more", *judged)
+    evaluated = ("--problems=image_shapes", "--data_dir=data", "--eval_examples=5")
+    assert "image_shapes" in done(evaluator, "--output_dir=more", *evaluated)
 
 
-def test_what_cannot_be_done_is_one_sentence_and_leaves_nothing(folder, files, done):
+def test_an_impossible_operation_is_one_sentence_and_leaves_nothing(folder, files, done):
     for sentence, *arguments in (
         ("is not empty", "drop", "--from=old", "--problems=image_shapes", "--output_dir=old"),
         ("No problem of old is named", "extract", "--from=old", "--problems=parsing_grammar", "--data_dir=data"),
@@ -116,6 +116,6 @@ def test_what_cannot_be_done_is_one_sentence_and_leaves_nothing(folder, files, d
         ("There is no checkpoint", "drop", "--from=old", "--problems=image_shapes", "--checkpoint_path=old/ckpt-9"),
     ):
         to = () if sentence == "is not empty" else ("--output_dir=no",)
-        said = done(surgery, *arguments, *to, code=1)
-        assert said.startswith("t2t-mm-surgery: ") and said.count("\n") == 1 and sentence in said
+        output = done(surgery, *arguments, *to, code=1)
+        assert output.startswith("t2t-mm-surgery: ") and output.count("\n") == 1 and sentence in output
         assert not (folder / "no").exists()
