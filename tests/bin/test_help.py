@@ -38,7 +38,7 @@ finally:
 @pytest.mark.parametrize(
     "name, groups",
     [
-        ("trainer", ["what to learn:", "where things lie:", "how long, how often:", "every command:"]),
+        ("trainer", ["what to learn:", "where things are:", "how long, how often:", "every command:"]),
         ("decoder", ["what to decode:", "how to decode:", "every command:"]),
         ("datagen", ["what to make:", "data folders:", "every command:"]),
         ("avg_checkpoints", ["what to average:", "where to write:", "every command:"]),
