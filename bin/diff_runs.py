@@ -16,10 +16,10 @@ PARTED = 3  # the exit code of runs that are not the same
 def main(argv: Sequence[str]) -> int:
     """Compare two runs and say where they part. Returns 0 if they are the same as far as they can be compared."""
     options = differ_options(argv)
-    from t2t_mm.run_tools.diff_runs import parting  # brings NumPy, which --help can do without
+    from t2t_mm.run_tools.diff_runs import find_divergence  # brings NumPy, which --help can do without
 
     first, second = options.runs
-    found = parting(first, second)
+    found = find_divergence(first, second)
     show(found)
     if options.again and found.different is not None:
         from t2t_mm.bin.diff_runs_again import narrow

@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 
 from t2t_mm import run_directory
 from t2t_mm.errors import UserError
-from t2t_mm.run_tools.diff_runs import Divergence, differences, parting
+from t2t_mm.run_tools.diff_runs import Divergence, differences, find_divergence
 from t2t_mm.train import checkpoint
 
 SAVES = 10  # of a round, at least, where there are so many steps
@@ -45,7 +45,7 @@ def narrow(first: Path, second: Path, found: Divergence, report: Report) -> None
                 for name, run in runs.items():
                     same = not _differences(run, again[name], different)
                     report(f"The {name} comes out at step {different:,} {'as it did' if same else 'otherwise'}.")
-            parted = parting(again["first"], again["second"])
+            parted = find_divergence(again["first"], again["second"])
             if parted.different is None:
                 report("Trained again, both are the same: what made them differ is not in settings or data.")
                 return

@@ -20,7 +20,7 @@ from t2t_mm.evaluation.results import LOSS
 from t2t_mm.evaluation.table import Table
 from t2t_mm.hparam_ranges import Value, changes, check_ranges
 from t2t_mm.registry import HPARAM_RANGES, HPARAM_SETS, PROBLEMS
-from t2t_mm.run_tools.hparam_search import Search, Trial, Tried
+from t2t_mm.run_tools.hparam_search import Search, SearchTrial, TrialOutcome
 from t2t_mm.train.best_checkpoint import Aim
 from t2t_mm.train.run_lock import run_lock
 from t2t_mm.train.signals import Stop, stoppable
@@ -47,7 +47,7 @@ def search(options: argparse.Namespace) -> int:
     with run_lock(options.output_dir), stoppable() as stop:
         found = Search(options.output_dir, ranges, about, options.random_seed or 0)
         failures = 0
-        while len(found.tried()) < options.trials and not stop.asked:
+        while len(found.outcomes()) < options.trials and not stop.asked:
             trial = found.next()
             why = run_trial(found, trial, options, aim, stop)
             failures = failures + 1 if why else 0
@@ -56,7 +56,7 @@ def search(options: argparse.Namespace) -> int:
     if stop.asked:
         say("stopped; the same command goes on.")
         return stop.exit_code
-    trials = found.tried()
+    trials = found.outcomes()
     table_of(options, trials).show(Console())
     scored = [(trial.score, trial) for trial in trials if trial.score is not None]
     if not scored:
@@ -67,7 +67,7 @@ def search(options: argparse.Namespace) -> int:
     return 0
 
 
-def run_trial(found: Search, trial: Trial, options: argparse.Namespace, aim: Aim, stop: Stop) -> str:
+def run_trial(found: Search, trial: SearchTrial, options: argparse.Namespace, aim: Aim, stop: Stop) -> str:
     """Train a trial in a process of its own, or end it early; returns why it failed, or nothing.
 
     A trial that `stop` interrupts stays as one that is under way. Raises UserError when a process that an earlier
@@ -138,7 +138,7 @@ def followed(log: Path, aim: Aim) -> Iterator[list[tuple[int, float]]]:
         yield [(step, score) for step, score in new if math.isfinite(score)]
 
 
-def table_of(options: argparse.Namespace, trials: Sequence[Tried]) -> Table:
+def table_of(options: argparse.Namespace, trials: Sequence[TrialOutcome]) -> Table:
     """The trials, the best first."""
     names = list(dict.fromkeys(name for trial in trials for name in trial.values))
     ranked = sorted(trials, key=lambda trial: -math.inf if trial.score is None else trial.score, reverse=True)

@@ -13,7 +13,7 @@ from t2t_mm.bin.options import home, trainer_options
 from t2t_mm.bin.problem_names import problem_names
 from t2t_mm.bin.workers import run_workers
 from t2t_mm.errors import UserError
-from t2t_mm.train.distributed.cluster_spec import VARIABLE, members
+from t2t_mm.train.distributed.cluster_spec import VARIABLE, parse_cluster_spec
 from t2t_mm.train.run_lock import run_lock
 
 EXAMPLES = 2  # decoded examples a problem, shown at the end
@@ -66,7 +66,7 @@ def main(argv: Sequence[str]) -> None:
             raise SystemExit(code)
         return
     trains = options.schedule != "evaluate" and not (options.dry_run or options.check or options.replay)
-    own = members(os.environ.get(VARIABLE))
+    own = parse_cluster_spec(os.environ.get(VARIABLE))
     if own is None and options.num_workers > 1 and trains:
         raise SystemExit(run_workers("t2t_mm.bin.trainer", argv, options.num_workers))
     if own is not None and own.index > 0 and not trains:

@@ -18,7 +18,7 @@ from t2t_mm.run_directory import RunRecord
 from t2t_mm.run_tools.surgery.experts import with_experts
 from t2t_mm.run_tools.surgery.use import covered, parts_of, read_by
 from t2t_mm.train.mixture.mixer import SCHEDULED
-from t2t_mm.train.mixture.problem_schedule import of_problems
+from t2t_mm.train.mixture.problem_schedule import without_other_problems
 from t2t_mm.train.optim.optimizer import paths_of
 
 
@@ -131,7 +131,7 @@ def with_changes(config: RunRecord, changes: str, paths: Sequence[str]) -> tuple
     for what in ("problem_rates", "problem_schedule", "freeze"):
         names = getattr(hparams.training, what)
         if what == "problem_schedule":
-            stay, gone = of_problems(names, config.problems)
+            stay, gone = without_other_problems(names, config.problems)
         else:
             gone = [name for name in names.split() if not _is_there(what, name, config, paths)]
             stay = " ".join(name for name in names.split() if name not in gone)

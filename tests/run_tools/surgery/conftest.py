@@ -33,7 +33,7 @@ def make_joint(letters, tmp_path_factory, scrambled):
         ready = {name: letters[name] for name in names.split()}
         files = sorted({file for one in ready.values() for file in files_of(one.problem)})
         data = next(iter(ready.values())).folder.parent
-        config = run_directory.RunConfig(
+        config = run_directory.RunRecord(
             hparams_set="multimodel_demo",
             hparams=hparams,
             problems={name: one.signature for name, one in ready.items()},

@@ -1,4 +1,4 @@
-"""Profiles: real ones of small graphs, and what is made of them."""
+"""Profiles of small graphs, recorded for real, and the tables made of them."""
 
 import re
 
@@ -94,7 +94,7 @@ def test_an_evaluation_ends_a_profile_and_a_run_that_is_too_short_has_none(tmp_p
         pass
     short.after_step(0.0, lambda: None, said.append)
     short.close(said.append)
-    assert said == ["The run ended before 10 steps in a row compiled nothing; there is no profile."]
+    assert said == ["No profile was recorded: the run ended before 10 steps in a row compiled nothing."]
     assert not (tmp_path / "short").exists()
 
 
