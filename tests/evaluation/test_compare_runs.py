@@ -62,8 +62,8 @@ def test_bleu_is_finished_from_the_sums_of_each_draw():
     first = Bleu().count([Case((text,), (text,)) for text in right]).sums_NK
     second = Bleu().count([Case((text if place % 2 else "x",), (text,)) for place, text in enumerate(right)]).sums_NK
     low, high = bootstrap_interval(first, second, Bleu().finish, seed=0)
-    whole = 100.0 - Bleu().finish(second.sum(axis=0))
-    assert 0 < low < whole < high < 100
+    total = 100.0 - Bleu().finish(second.sum(axis=0))
+    assert 0 < low < total < high < 100
 
 
 def test_draws_without_a_figure_are_left_out():

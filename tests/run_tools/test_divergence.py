@@ -138,9 +138,9 @@ def test_the_other_checkpoints_are_compared_if_one_is_broken(tmp_path, broken, d
     for step in broken:
         checkpoint.path_of(second, step).write_bytes(b"half")
     divergence = find_divergence(first, second)
-    whole = [step for step in range(1, 10) if step not in broken]
-    assert divergence.equal == max([step for step in whole if diverged_at is None or step < diverged_at], default=None)
-    assert divergence.different == min([step for step in whole if diverged_at and step >= diverged_at], default=None)
+    intact = [step for step in range(1, 10) if step not in broken]
+    assert divergence.equal == max([step for step in intact if diverged_at is None or step < diverged_at], default=None)
+    assert divergence.different == min([step for step in intact if diverged_at and step >= diverged_at], default=None)
     assert all(f"two/model.ckpt-{step}" in " ".join(divergence.unread) for step in broken if step == 9)
 
 

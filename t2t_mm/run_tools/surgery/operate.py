@@ -174,10 +174,10 @@ def _gin(run: Trained, config: RunRecord) -> str:
 def _still_true(text: str, config: RunRecord) -> str:
     """Return the lines of an operative configuration without those about the warm start and outdated metrics."""
     bound = {line.partition(" = ")[0]: line.partition(" = ")[2] for line in text.splitlines()}
-    gone = {"run.warm_start_from", "run.left_out"}
+    removed = {"run.warm_start_from", "run.left_out"}
     try:
         metrics = {name: [LOSS, *PROBLEMS[name].metrics] for name in config.problems}
         Aim.parse(str(literal_eval(bound.get("run.best_metric", "'loss'"))), metrics)
     except (UserError, ValueError, SyntaxError):
-        gone |= {"run.best_metric", "run.eval_early_stopping_steps", "run.eval_early_stopping_metric_delta"}
-    return "\n".join(line for line in text.splitlines() if line.partition(" = ")[0] not in gone)
+        removed |= {"run.best_metric", "run.eval_early_stopping_steps", "run.eval_early_stopping_metric_delta"}
+    return "\n".join(line for line in text.splitlines() if line.partition(" = ")[0] not in removed)

@@ -28,8 +28,8 @@ class ClusterSpec:
     def worker_lost(self, suspects: Sequence[int]) -> str:
         """Return the error message for a worker that has ended, probably one of `suspects`."""
         others = [worker for worker in range(len(self.addresses)) if worker != self.index]
-        gone = [worker for worker in suspects if worker in others] or others
-        which = self.describe(gone) if len(gone) == 1 else f"one of {self.describe(gone)}"
+        lost = [worker for worker in suspects if worker in others] or others
+        which = self.describe(lost) if len(lost) == 1 else f"one of {self.describe(lost)}"
         return (
             f"Worker {self.index} of {len(self.addresses)} stops: {which} has ended or cannot be reached; its "
             "output may say why. Start all workers again with the same commands: the run continues from its last "

@@ -45,7 +45,7 @@ def text_map(weights_TS: np.ndarray, rows: Sequence[str], columns: Sequence[str]
     return titled(_framed(rows, _cells(cut_TS, _most(weights_TS), CELL, CELL), above), _lines(title, weights_TS))
 
 
-def sound_map(
+def audio_map(
     weights_TS: np.ndarray, rows: Sequence[str], mel_TF: np.ndarray, seconds: float, title: str
 ) -> Image.Image:
     """Return an attention map over an audio clip, below its spectrogram.

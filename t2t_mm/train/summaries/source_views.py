@@ -18,7 +18,7 @@ from t2t_mm.data.features.tree import TreeCodec
 from t2t_mm.data.vocabulary import EOS
 from t2t_mm.hparam_set import DataHparams
 from t2t_mm.problem import Codec
-from t2t_mm.train.summaries.attention_images import MAP_WIDTH, sound_map, spectrogram, text_map, tiles
+from t2t_mm.train.summaries.attention_images import MAP_WIDTH, audio_map, spectrogram, text_map, tiles
 from t2t_mm.train.summaries.canvas import titled
 
 SIDE = 224  # pixels: the greatest side of an input image as it is shown
@@ -88,7 +88,7 @@ class AudioView(View):
         return titled(spectrogram(log_mel(self._samples), MAP_WIDTH), [self.words])
 
     def map(self, weights_TS: np.ndarray, rows: Sequence[str], title: str) -> Image.Image:
-        return sound_map(weights_TS, rows, log_mel(self._samples), len(self._samples) / RATE, title)
+        return audio_map(weights_TS, rows, log_mel(self._samples), len(self._samples) / RATE, title)
 
     @property
     def _samples(self) -> np.ndarray:

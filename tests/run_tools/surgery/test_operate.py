@@ -26,8 +26,8 @@ from t2t_mm.train.trainer import Trainer
 SLOTS = ("m", "v", "average")
 
 
-def written(run, config, folder, **given):
-    write(run, operate(run, config, **given), folder)
+def written(run, config, folder, **options):
+    write(run, operate(run, config, **options), folder)
     return Trained(folder, run_directory.load(folder), *read_checkpoint(folder))
 
 
@@ -44,9 +44,9 @@ def test_after_dropping_a_problem_the_others_have_equal_results_and_training_con
 ):
     new = written(joint, drop(joint, ["capitals"]), tmp_path / "new")
     assert_answers_as_before(answers, joint, new, ["first", "last"])
-    gone = {name for name in joint.arrays if name not in new.arrays}
+    dropped = {name for name in joint.arrays if name not in new.arrays}
     row = "net/commands/to-capitals"
-    assert gone == {row, *(f"{row}/{slot}" for slot in SLOTS), "steps/commands/to-capitals"}
+    assert dropped == {row, *(f"{row}/{slot}" for slot in SLOTS), "steps/commands/to-capitals"}
     for name, value in new.arrays.items():
         np.testing.assert_array_equal(value, joint.arrays[name])
     assert new.state["positions"] == {"first": 11, "last": 12} and new.step == 40
@@ -61,8 +61,8 @@ def test_after_dropping_a_problem_the_others_have_equal_results_and_training_con
 def test_a_class_head_that_no_problem_uses_is_dropped_with_its_list_and_its_command(joint, answers, tmp_path):
     new = written(joint, drop(joint, ["first", "last"]), tmp_path / "new")
     assert_answers_as_before(answers, joint, new, ["capitals"])
-    gone = {"/".join(name.removeprefix("steps/").split("/")[:3]) for name in joint.arrays if name not in new.arrays}
-    assert {name.removeprefix("net/").split("/")[0] for name in gone} == {"label_letters", "commands"}
+    dropped = {"/".join(name.removeprefix("steps/").split("/")[:3]) for name in joint.arrays if name not in new.arrays}
+    assert {name.removeprefix("net/").split("/")[0] for name in dropped} == {"label_letters", "commands"}
     assert "steps/commands/to-label" not in new.arrays and "net/commands/to-label" not in new.arrays
     assert not (new.folder / "classes.letters.txt").exists() and (new.folder / "vocab.letters.model").exists()
 

@@ -89,22 +89,22 @@ def test_points_of_a_schedule_without_problems_are_removed(joint):
         changed, notes = with_changes(replace(config, hparams=hparams), "", ["net/body/x"])
         return changed.hparams.training.problem_choice, changed.hparams.training.problem_schedule, notes
 
-    gone = "is removed, since the new run does not have it."
+    removed = "is removed, since the new run does not have it."
     assert left("step @0 first:1 @9 uniform") == (
         "scheduled",
         "step @9 uniform",
-        [f"problem_schedule: @0 first:1 {gone}"],
+        [f"problem_schedule: @0 first:1 {removed}"],
     )
     assert left("linear @0 last:1 @5 first:2 last:0 capitals:0.0 @9 first:1 last:1") == (
         "scheduled",
         "linear @0 last:1 @9 last:1",
-        [f"problem_schedule: @5 first:2 last:0 capitals:0.0 first:1 {gone}"],
+        [f"problem_schedule: @5 first:2 last:0 capitals:0.0 first:1 {removed}"],
     )
     assert left("step @3 first:1") == (
         "uniform",
         "",
         [
-            f"problem_schedule: @3 first:1 {gone}",
+            f"problem_schedule: @3 first:1 {removed}",
             "problem_choice: uniform, not scheduled, since no point of problem_schedule is left.",
         ],
     )

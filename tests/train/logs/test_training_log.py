@@ -101,9 +101,9 @@ def test_choices_beyond_the_capacity_of_experts_are_logged_by_problem_and_printe
     assert lines(tmp_path, "training")[1]["overflow"] == {"first": pytest.approx(0.015), "second": pytest.approx(0.15)}
     assert [step for step, _ in scalars(tmp_path)["training/overflow/first"]] == [1, 4]
     assert lines(tmp_path, "training")[2]["overflow"] == {}  # a problem whose net has no experts
-    said = out.getvalue().splitlines()
-    assert "experts overflow 4.0%" in said[0] and "experts overflow 6.0%" in said[1]  # (2 * 0.015 + 0.15) / 3
-    assert "overflow" not in said[2]
+    shown = out.getvalue().splitlines()
+    assert "experts overflow 4.0%" in shown[0] and "experts overflow 6.0%" in shown[1]  # (2 * 0.015 + 0.15) / 3
+    assert "overflow" not in shown[2]
 
 
 def test_closing_logs_the_steps_since_the_last_line(tmp_path):
@@ -230,8 +230,8 @@ def test_a_corrupt_record_that_is_left_out_is_reported_once_and_counted(tmp_path
         log.corrupt(3, "a", ["Record 1 is bad.", "Record 2 is bad."])
         log.corrupt(7, "a", ["Record 2 is bad."])
         log.corrupt(9, "a", ["Record 5 is bad."])
-    said = " ".join(capsys.readouterr().err.split())
-    assert said.count("is bad.") == 3 and "Record 5 is bad. It is left out; 3 so far." in said
+    printed = " ".join(capsys.readouterr().err.split())
+    assert printed.count("is bad.") == 3 and "Record 5 is bad. It is left out; 3 so far." in printed
     assert [(line["step"], line["record"], line["so_far"]) for line in lines(tmp_path, "corrupt")] == [
         (3, "Record 1 is bad.", 1),
         (3, "Record 2 is bad.", 2),

@@ -196,14 +196,14 @@ def test_a_resumed_adaptive_run_chooses_as_the_uninterrupted_one():
             chooser.observe(chosen[-1], losses(step))
         return chosen
 
-    whole = mixer("adaptive")
-    choices = go_on(whole, range(1, 301))
+    uninterrupted = mixer("adaptive")
+    choices = go_on(uninterrupted, range(1, 301))
     first = mixer("adaptive")
     go_on(first, range(1, 151))
     second = mixer("adaptive")
     second.restore(json.loads(json.dumps(first.state())))
     assert go_on(second, range(151, 301)) == choices[150:]
-    assert second.state() == whole.state()
+    assert second.state() == uninterrupted.state()
 
 
 def test_the_state_of_other_problems_is_refused():

@@ -45,8 +45,8 @@ def apply(adam, paths, seed, rate=0.1, command=1):
     gradients = {path: drawn(SHAPES[path], seed) for path in paths}
     if TABLE in gradients:  # as the gradient of a look-up is: zero but in the row that was read
         gradients[TABLE] = gradients[TABLE] * (np.arange(3) == command)[:, None].astype("float32")
-    given = {path: ops.convert_to_tensor(g) for path, g in gradients.items()}
-    adam.apply(given, ops.convert_to_tensor(rate), ops.convert_to_tensor(command))
+    tensors = {path: ops.convert_to_tensor(g) for path, g in gradients.items()}
+    adam.apply(tensors, ops.convert_to_tensor(rate), ops.convert_to_tensor(command))
     return gradients
 
 

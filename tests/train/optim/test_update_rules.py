@@ -19,8 +19,8 @@ def steps(name, start, gradients, rates, hparams=HPARAMS):
     """Return the weight after these steps, and the rule's slots."""
     weight, slots = tensor(start), {n: ops.zeros(s) for n, s in RULES[name].slots(np.shape(start)).items()}
     for count, (gradient, rate) in enumerate(zip(gradients, rates, strict=True), start=1):
-        given = (tensor(gradient), tensor(rate), tensor(float(count)))
-        weight, slots = RULES[name].updated(weight, slots, *given, hparams)
+        arguments = (tensor(gradient), tensor(rate), tensor(float(count)))
+        weight, slots = RULES[name].updated(weight, slots, *arguments, hparams)
     return ops.convert_to_numpy(weight), {name: ops.convert_to_numpy(slot) for name, slot in slots.items()}
 
 

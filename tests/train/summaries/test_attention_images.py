@@ -16,8 +16,8 @@ from t2t_mm.train.summaries.attention_images import (
     MOST_TILES,
     PANEL,
     TILE,
+    audio_map,
     panels,
-    sound_map,
     spectrogram,
     text_map,
     tiles,
@@ -112,7 +112,7 @@ def test_a_large_map_is_cut_and_stays_small():
 
 def test_a_map_over_an_audio_clip_is_as_wide_as_its_spectrogram_and_marks_the_same_cell():
     mel_TF = np.zeros((100, 80))
-    image = sound_map(hot(3, 10, 1, 7), NAMES, mel_TF, 1.0, "title")
+    image = audio_map(hot(3, 10, 1, 7), NAMES, mel_TF, 1.0, "title")
     colours = cells(image, 3, 10)
     assert tuple(colours[1, 7]) == DEEP
     assert (colours.reshape(-1, 3) == DEEP).all(axis=1).sum() == 1
@@ -121,7 +121,7 @@ def test_a_map_over_an_audio_clip_is_as_wide_as_its_spectrogram_and_marks_the_sa
 def test_positions_of_a_long_audio_clip_are_added_up_if_they_are_more_than_pixels():
     weights_TS = np.zeros((1, 4 * MAP_WIDTH))
     weights_TS[0, [40, 41, 42, 43]] = 0.25  # one pixel
-    image = sound_map(weights_TS, ["a"], np.zeros((2560, 80)), 25.6, "title")
+    image = audio_map(weights_TS, ["a"], np.zeros((2560, 80)), 25.6, "title")
     colours = cells(image, 1, MAP_WIDTH, 1)[0]
     np.testing.assert_array_equal(np.flatnonzero((colours == DEEP).all(axis=1)), [10])
 

@@ -14,7 +14,7 @@ from t2t_mm.data.features.text import TextCodec
 from t2t_mm.data.features.tree import SYMBOLS, TreeCodec
 from t2t_mm.data.vocabulary import EOS, Vocabulary
 from t2t_mm.hparam_set import DataHparams
-from t2t_mm.train.summaries.attention_images import MAP_WIDTH, sound_map, text_map, tiles
+from t2t_mm.train.summaries.attention_images import MAP_WIDTH, audio_map, text_map, tiles
 from t2t_mm.train.summaries.source_views import AudioView, ImageView, Line, Numbered, pieces, view
 
 HPARAMS = DataHparams(image_size=16)
@@ -89,7 +89,7 @@ def test_an_audio_clip_is_shown_as_a_spectrogram_whatever_the_net_reads(form, tm
     assert shown.image().width >= MAP_WIDTH
     spectral = Audio("spectral").open(tmp_path)
     mel_TF = spectral.load(spectral.store(AudioClip(samples, RATE)), HPARAMS, None)
-    same(shown.map(WEIGHTS, ROWS, "title"), sound_map(WEIGHTS, ROWS, mel_TF, 0.5, "title"))
+    same(shown.map(WEIGHTS, ROWS, "title"), audio_map(WEIGHTS, ROWS, mel_TF, 0.5, "title"))
 
 
 def test_positions_of_an_input_of_unknown_kind_are_numbered():
