@@ -33,7 +33,7 @@ def test_the_path_that_is_told_is_the_one_that_is_written_and_how_many_there_wer
     assert (tmp_path / "run" / "mean.safetensors").is_file() and not (tmp_path / "run" / "mean").exists()
     before = checkpoint.path_of(tmp_path / "run", 4).read_bytes()
     done = command("avg_checkpoints", "--output_dir=run", "--output_path=run/model.ckpt-4.safetensors")
-    assert done.returncode == 1 and "is there already, and would be overwritten" in done.stderr
+    assert done.returncode == 1 and "exists already and would be overwritten" in done.stderr
     assert checkpoint.path_of(tmp_path / "run", 4).read_bytes() == before
 
 
@@ -41,7 +41,7 @@ def test_what_makes_no_mean_is_a_sentence(command, tmp_path):
     checkpoint.save(tmp_path / "run", 1, {"net/kernel": np.ones(2)}, {}, keep=0)
     for arguments, sentence in (
         ((), "--output_dir is missing"),
-        (("--output_dir=run",), "A mean takes two checkpoints or more; found in run: model.ckpt-1.safetensors."),
+        (("--output_dir=run",), "A mean needs two checkpoints or more; found in run: model.ckpt-1.safetensors."),
         (("--output_dir=run", "--checkpoints=1,5"), "There is no checkpoint 5. Steps with a checkpoint in run: 1."),
         (("--output_dir=run", "--checkpoints=1,5", "--num_last_checkpoints=3"), "not both"),
     ):
