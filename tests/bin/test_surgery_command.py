@@ -105,7 +105,7 @@ def test_what_cannot_be_done_is_one_sentence_and_leaves_nothing(folder, files, d
         ("is not empty", "drop", "--from=old", "--problems=image_shapes", "--output_dir=old"),
         ("No problem of old is named", "extract", "--from=old", "--problems=parsing_grammar", "--data_dir=data"),
         ("has learnt image_shapes already", "add", "--from=old", "--problems=image_shapes", "--data_dir=data"),
-        ("no problem would be left", "drop", "--from=old", "--problems=image_shapes,translate_north_south"),
+        ("no problem of old would be left", "drop", "--from=old", "--problems=image_shapes,translate_north_south"),
         ("holds no run", "drop", "--from=data", "--problems=parsing_grammar"),
         ("only training hparams", "drop", "--from=old", "--problems=image_shapes", "--hparams=hidden_size=16"),
         (
