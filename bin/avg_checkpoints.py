@@ -54,12 +54,12 @@ def main(argv: Sequence[str]) -> None:
     options = parse_options(argv)
     from t2t_mm.run_tools.average_checkpoints import (  # brings NumPy, which --help can do without
         average,
-        chosen,
-        target,
+        check_output_path,
+        choose_checkpoints,
     )
 
-    path = target(options.output_dir, options.output_path)
-    paths = chosen(options.output_dir, options.checkpoints, options.num_last_checkpoints)
+    path = check_output_path(options.output_dir, options.output_path)
+    paths = choose_checkpoints(options.output_dir, options.checkpoints, options.num_last_checkpoints)
     if not options.checkpoints and len(paths) < options.num_last_checkpoints:
         requested = options.num_last_checkpoints
         print(f"{options.output_dir} holds {len(paths)} checkpoints, not {requested}: all are averaged.")

@@ -46,10 +46,10 @@ def parse_options(argv: Sequence[str]) -> argparse.Namespace:
 def main(argv: Sequence[str]) -> int:
     """Compare two runs. Returns 0 if they are equal as far as they can be compared, and 3 if they differ."""
     options = parse_options(argv)
-    from t2t_mm.run_tools.diff_runs import parting  # brings NumPy, which --help can do without
+    from t2t_mm.run_tools.diff_runs import find_divergence  # brings NumPy, which --help can do without
 
     first, second = options.runs
-    divergence = parting(first, second)
+    divergence = find_divergence(first, second)
     print_divergence(divergence)
     if options.again and divergence.different is not None:
         from t2t_mm.bin.diff_runs_again import narrow

@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 
 from t2t_mm import run_directory
 from t2t_mm.errors import UserError
-from t2t_mm.run_tools.diff_runs import Divergence, differences, parting
+from t2t_mm.run_tools.diff_runs import Divergence, differences, find_divergence
 from t2t_mm.train import checkpoint
 
 SAVES = 10  # checkpoints of a round, at least, where there are so many steps
@@ -47,7 +47,7 @@ def narrow(first: Path, second: Path, divergence: Divergence, report: Report) ->
                 for name, run in runs.items():
                     repeats = "does not repeat" if _differences(run, again[name], different) else "repeats"
                     report(f"The {name} run {repeats} its own checkpoint of step {different:,}.")
-            narrower = parting(again["first"], again["second"])
+            narrower = find_divergence(again["first"], again["second"])
             if narrower.different is None:
                 report("Trained again, both runs are equal: the cause of the difference is not in settings or data.")
                 return

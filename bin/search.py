@@ -20,7 +20,7 @@ from t2t_mm.evaluation.table import Table
 from t2t_mm.hparam_ranges import Value, changes, check_ranges
 from t2t_mm.registry import HPARAM_RANGES, HPARAM_SETS, PROBLEMS
 from t2t_mm.run_config import TRAIN_STEPS, RunConfig, flags_of
-from t2t_mm.run_tools.hparam_search import Search, Trial, Tried
+from t2t_mm.run_tools.hparam_search import Search, SearchTrial, TrialOutcome
 from t2t_mm.train.best_checkpoint import Aim
 from t2t_mm.train.run_lock import run_lock
 from t2t_mm.train.signals import Stop, stoppable
@@ -49,7 +49,7 @@ def search(config: RunConfig, plugin_dirs: Sequence[str]) -> int:
     with run_lock(folder), stoppable() as stop:
         study = Search(folder, ranges, about, config.random_seed or 0)
         failures = 0
-        while len(study.tried()) < config.trials and not stop.asked:
+        while len(study.outcomes()) < config.trials and not stop.asked:
             trial = study.next()
             reason = run_trial(study, trial, config, plugin_dirs, aim, stop)
             failures = failures + 1 if reason else 0
@@ -58,7 +58,7 @@ def search(config: RunConfig, plugin_dirs: Sequence[str]) -> int:
     if stop.asked:
         say("stopped; run the same command to resume the search.")
         return stop.exit_code
-    trials = study.tried()
+    trials = study.outcomes()
     table_of(config, trials).show(Console())
     scored = [(trial.score, trial) for trial in trials if trial.score is not None]
     if not scored:
@@ -69,7 +69,9 @@ def search(config: RunConfig, plugin_dirs: Sequence[str]) -> int:
     return 0
 
 
-def run_trial(study: Search, trial: Trial, config: RunConfig, plugin_dirs: Sequence[str], aim: Aim, stop: Stop) -> str:
+def run_trial(
+    study: Search, trial: SearchTrial, config: RunConfig, plugin_dirs: Sequence[str], aim: Aim, stop: Stop
+) -> str:
     """Train a trial in a process of its own, or end it early (pruning). Returns why it failed, or "".
 
     A trial that `stop` interrupts is resumed by the next search. Raises UserError if a process that an earlier search
@@ -143,7 +145,7 @@ def evaluations_in(log: Path, aim: Aim) -> Iterator[list[tuple[int, float]]]:
         yield [(step, score) for step, score in new if math.isfinite(score)]
 
 
-def table_of(config: RunConfig, trials: Sequence[Tried]) -> Table:
+def table_of(config: RunConfig, trials: Sequence[TrialOutcome]) -> Table:
     """Return the table of the trials, the best first."""
     names = list(dict.fromkeys(name for trial in trials for name in trial.values))
     ranked = sorted(trials, key=lambda trial: -math.inf if trial.score is None else trial.score, reverse=True)

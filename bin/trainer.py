@@ -19,7 +19,7 @@ from t2t_mm.errors import UnknownName, UserError
 from t2t_mm.plugins import Plugin
 from t2t_mm.registry import HPARAM_RANGES, HPARAM_SETS, MODELS
 from t2t_mm.run_config import FLAGS, RunConfig, default_text, kind_of
-from t2t_mm.train.distributed.cluster_spec import VARIABLE, members
+from t2t_mm.train.distributed.cluster_spec import VARIABLE, parse_cluster_spec
 
 PROGRAM = "t2t-mm-trainer"
 EXAMPLES = 2  # decoded examples a problem, shown at the end
@@ -47,7 +47,7 @@ def main(argv: Sequence[str]) -> None:
             raise SystemExit(code)
         return
     trains = config.schedule != "evaluate" and not (config.dry_run or config.check or config.replay)
-    own = members(os.environ.get(VARIABLE))
+    own = parse_cluster_spec(os.environ.get(VARIABLE))
     if own is None and config.num_workers > 1 and trains:
         raise SystemExit(run_workers("t2t_mm.bin.trainer", argv, config.num_workers))
     if own is not None and own.index > 0 and not trains:

@@ -1,9 +1,9 @@
-"""What a figure is held against: how well one does without the input, and whether the difference is more than chance.
+"""Baselines (unigram, permuted inputs) and bootstrap confidence intervals.
 
-Two baselines for each problem, in nats per target token: the unigram distribution of the training targets, and the
-trained model itself on dev examples whose inputs were permuted among them. The second costs no training, and it is the
-sharper one: a model that learnt the targets' language but ignores its input beats the first and equals the second.
-N examples.
+Each problem has two baselines, in nats per target token. The unigram baseline is the loss of the unigram distribution
+of the training targets. The permuted-inputs baseline is the loss of the trained model itself on dev examples whose
+inputs were permuted among the examples. The second needs no training, and it is harder to beat: a model that has learnt
+the language of the targets but ignores its input beats the first and only equals the second. N examples.
 """
 
 import zlib
@@ -17,10 +17,10 @@ LEVEL_PERCENT = 95.0
 
 @dataclass(frozen=True)
 class BaselineComparison:
-    """A model's loss on one problem beside its baselines, all in nats per target token.
+    """A model's loss on one problem and its baselines, all in nats per target token.
 
-    `gain_low` and `gain_high` enclose, with 95 % confidence, what the right inputs are worth: the loss with permuted
-    inputs minus the loss. A problem that reads no input has neither these nor `permuted_nats`.
+    `gain_low` and `gain_high` are the 95 % confidence interval of the gain from the right inputs: the loss with
+    permuted inputs minus the loss. They and `permuted_nats` are None for a problem that reads no input.
     """
 
     nats: float
@@ -31,16 +31,16 @@ class BaselineComparison:
 
     @property
     def learnt(self) -> bool:
-        """Whether the loss is below the unigram baseline and, beyond chance, below the one with permuted inputs."""
+        """True if the loss is below the unigram baseline and significantly below the permuted-inputs baseline."""
         return self.nats < self.unigram_nats and (self.gain_low is None or self.gain_low > 0)
 
 
 def partners(count: int, seed: int, key: str) -> np.ndarray:
-    """Whose input each of `count` examples gets: int[N], a permutation in which none keeps its own.
+    """Return whose input each of `count` examples gets: a permutation, int[N], in which no example keeps its own.
 
-    One random cycle through all examples (Sattolo's permutations), so that neighbours, which are often alike, are not
-    paired more than others. It depends on `seed` and `key` alone. A single example has nobody to swap with and keeps
-    its input, which makes its gain zero.
+    It is one random cycle through all examples (Sattolo's algorithm), so that neighbours, which are often similar, are
+    not paired more often than others. It depends only on `seed` and `key`. A single example keeps its own input, so its
+    gain is zero.
     """
     order_N = np.random.Generator(np.random.Philox(key=[seed % 2**64, zlib.crc32(key.encode())])).permutation(count)
     partner_N = np.empty(count, np.int64)
@@ -48,7 +48,7 @@ def partners(count: int, seed: int, key: str) -> np.ndarray:
     return partner_N
 
 
-def judge(
+def compare_with_baselines(
     nats_N: np.ndarray,
     tokens_N: np.ndarray,
     permuted_nats_N: np.ndarray | None,
@@ -59,31 +59,31 @@ def judge(
 
     Args:
         nats_N: the loss of each example, summed over its target tokens.
-        tokens_N: the target tokens of each example.
+        tokens_N: the number of target tokens of each example.
         permuted_nats_N: the loss of each example's targets given another example's input; None without inputs.
         unigram_nats: the mean loss of a dev token under the unigram distribution of the training targets.
-        seed: of the resampling.
+        seed: of the bootstrap.
     """
     nats_N, tokens_N = np.asarray(nats_N, np.float64), np.asarray(tokens_N, np.float64)
     nats = float(nats_N.sum() / tokens_N.sum())
     if permuted_nats_N is None:
         return BaselineComparison(nats, unigram_nats)
     permuted_N = np.asarray(permuted_nats_N, np.float64)
-    low, high = interval(permuted_N - nats_N, tokens_N, seed)
+    low, high = bootstrap_interval(permuted_N - nats_N, tokens_N, seed)
     return BaselineComparison(nats, unigram_nats, float(permuted_N.sum() / tokens_N.sum()), low, high)
 
 
-def interval(difference_N: np.ndarray, count_N: np.ndarray, seed: int) -> tuple[float, float]:
-    """What encloses sum(difference_N) / sum(count_N) with 95 % confidence.
+def bootstrap_interval(difference_N: np.ndarray, count_N: np.ndarray, seed: int) -> tuple[float, float]:
+    """Return the 95 % bootstrap confidence interval of sum(difference_N) / sum(count_N), as (low, high).
 
-    A paired percentile bootstrap: examples are drawn with replacement, 1,000 times, and each time the difference of
-    what two models (or inputs) sum up is divided by what was counted (Efron and Tibshirani 1993, chapter 13).
+    This is a paired percentile bootstrap (Efron and Tibshirani 1993, chapter 13): examples are drawn with replacement,
+    1,000 times, and each time the sum of the differences is divided by the sum of the counts.
     """
     random = np.random.Generator(np.random.Philox(key=[seed % 2**64, zlib.crc32(b"bootstrap")]))
-    found = []
+    ratios = []
     for _ in range(RESAMPLES):
         drawn_N = random.integers(len(difference_N), size=len(difference_N))
-        found.append(difference_N[drawn_N].sum() / count_N[drawn_N].sum())
+        ratios.append(difference_N[drawn_N].sum() / count_N[drawn_N].sum())
     tail = (100.0 - LEVEL_PERCENT) / 2
-    low, high = np.percentile(found, [tail, 100.0 - tail])
+    low, high = np.percentile(ratios, [tail, 100.0 - tail])
     return float(low), float(high)

@@ -1,4 +1,4 @@
-"""Batches judged by a net that is not in training, so that no optimizer's slots take room."""
+"""Evaluate batches by a net without an optimizer, whose slots would take memory."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
@@ -17,17 +17,17 @@ COMMAND = "command"
 
 
 class EvaluatesBatches(Protocol):
-    """What evaluation asks of whatever judges: a `BatchEvaluator`, or the steps of a net in training."""
+    """Interface of an evaluator of batches: a `BatchEvaluator`, or the steps of a net in training."""
 
     def evaluate_batch(self, batch: Batch, metrics: Sequence[str]) -> dict[str, np.ndarray]:
-        """The sums of each of `metrics` for every example of `batch`, float32[examples, sums]."""
+        """Return the sums of each of `metrics` for every example of `batch`, float32[examples, sums]."""
 
 
 class BatchEvaluator:
-    """Judges batches with the right past given. A kind of problem is compiled once, as in training."""
+    """Teacher-forced evaluator of batches. Each kind of problem is compiled once, as in training."""
 
     def __init__(self, net: Net, codecs: Mapping[str, Mapping[str, Codec]], hparams: DataHparams) -> None:
-        """`codecs` are by problem, then by feature."""
+        """Evaluate batches by `net`; `codecs` are by problem, then by feature."""
         self._net, self._codecs, self._hparams = net, codecs, hparams
         self._compiled: dict[Any, Callable[..., Any]] = {}
 
@@ -43,7 +43,7 @@ class BatchEvaluator:
         specs = {feature: codec.spec(self._hparams) for feature, codec in self._codecs[problem].items()}
 
         def sums(flat: Mapping[str, Any]) -> dict[str, Any]:
-            features = {name: {array: flat[f"{name}/{array}"] for array in found} for name, found in specs.items()}
+            features = {name: {array: flat[f"{name}/{array}"] for array in arrays} for name, arrays in specs.items()}
             logits_BTV, labels_BT, real_BT = self._net.judge(problem, features, flat[COMMAND])
             return {metric: METRICS[metric].sums(logits_BTV, labels_BT, real_BT) for metric in metrics}
 
@@ -51,5 +51,5 @@ class BatchEvaluator:
 
 
 def _flat(features: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """What each array of each feature has, by "feature/array"."""
-    return {f"{feature}/{array}": one for feature, found in features.items() for array, one in found.items()}
+    """Return one dictionary with keys like "feature/array"."""
+    return {f"{feature}/{array}": value for feature, arrays in features.items() for array, value in arrays.items()}

@@ -1,4 +1,4 @@
-"""The dev example that a run decodes at every evaluation, so that one sees what it learns."""
+"""The dev example of a problem that a run decodes at every evaluation, to show what it has learnt so far."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ from t2t_mm.problem import DEV, Codec
 
 @dataclass(frozen=True)
 class FixedExample:
-    """An example as its record holds it."""
+    """An example as stored in its record."""
 
     id: str
     stored: Mapping[str, bytes]  # by feature
 
     def windows(self, codecs: Mapping[str, Codec], hparams: DataHparams) -> list["FixedExample"]:
-        """The example in the parts in which it is read, one at a time; as a rule, itself."""
+        """Return the windows of the example that are read one at a time; most examples have one, the example itself."""
         parts = {name: codecs[name].windows(one, hparams) for name, one in self.stored.items()}
         count = max(map(len, parts.values()))
         return [
@@ -31,25 +31,28 @@ class FixedExample:
 
 
 def fixed_example(ready: GeneratedProblem) -> FixedExample:
-    """The one example that stands for the problem: a function of its dev set alone. Raises CorruptRecord if none can
-    be read."""
+    """Return the example that represents the problem; it depends only on the dev set.
+
+    Raises CorruptRecord if no example can be read.
+    """
     split = ready.manifest.splits[DEV]
     reader = SplitReader(ready.folder, split)
     places = np.arange(split.examples)
     while True:
-        which = middling(reader.lengths_NF[places])
-        [record] = reader.read_each(places[[which]].tolist())
+        index = typical_example(reader.lengths_NF[places])
+        [record] = reader.read_each(places[[index]].tolist())
         if not isinstance(record, CorruptRecord):
             return FixedExample(record["id"], {name: record[name] for name in ready.codecs})
         if len(places) == 1:
             raise record
-        places = np.delete(places, which)
+        places = np.delete(places, index)
 
 
-def middling(lengths_NF: np.ndarray) -> int:
-    """The example nearest the middle of those that are no longer than the median in any feature.
+def typical_example(lengths_NF: np.ndarray) -> int:
+    """Return the index of an example of typical length.
 
-    Where every example is longer in one or another, those that are so by the least factor count.
+    Of the examples that are not longer than the median in any feature, it is the one nearest to the middle of the set.
+    If every example is longer than the median in some feature, those that exceed it by the least factor are used.
     """
     factor_N = (lengths_NF / np.maximum(np.median(lengths_NF, axis=0), 1)).max(axis=1)
     modest = np.flatnonzero(factor_N <= max(1.0, float(factor_N.min())))
@@ -57,5 +60,5 @@ def middling(lengths_NF: np.ndarray) -> int:
 
 
 def right_answers(target: Codec, stored: bytes, source: Any = None) -> list[str]:
-    """Every right answer that a stored target holds, in words. `source` is the raw input, where there is one."""
+    """Return every reference of a stored target as text. `source` is the raw input, if there is one."""
     return [target.answer(one, source) for one in target.references(stored)]

@@ -1,4 +1,4 @@
-"""Results of an evaluation: one row a problem, beside its baselines, as a table and as a file."""
+"""Results of an evaluation, one row per problem with its baselines, as a table and as a file."""
 
 import dataclasses
 import json
@@ -18,19 +18,19 @@ IN_COLUMNS = (LOSS, "accuracy", "accuracy_per_sequence")  # metrics that have a 
 
 @dataclass(frozen=True)
 class Result:
-    """How one problem stands on its dev set."""
+    """Result of one problem on its dev set."""
 
     problem: str
     examples: int  # dev examples that were evaluated
     metrics: dict[str, float]
     standing: BaselineComparison
     classes: bool  # the target is one class, not a sequence
-    unigram_accuracy: float | None = None  # of always saying the most frequent token or class
-    corrupt: tuple[str, ...] = ()  # sentences about dev examples that were left out because they can't be read
+    unigram_accuracy: float | None = None  # of always predicting the most frequent token or class
+    corrupt: tuple[str, ...] = ()  # sentences about dev examples that were left out because their records are corrupt
 
 
 def results_table(step: int, results: Sequence[Result]) -> Table:
-    """One row a problem: its figures, its baselines, and whether it has learnt from its input."""
+    """Return a table with one row per problem: its metrics, its baselines, and the verdict if it has learnt."""
     others = sorted({name for result in results for name in result.metrics if name not in IN_COLUMNS})
     return Table(
         title=f"Results at step {step:,}",
@@ -38,27 +38,34 @@ def results_table(step: int, results: Sequence[Result]) -> Table:
             "problem",
             "log perplexity",
             "token accuracy",
-            "per sequence accuracy",
+            "sequence accuracy",
             "top-1",
             *(name.replace("_", " ") for name in others),
-            "unigram",
-            "inputs permuted",
-            "input is worth (95 %)",
+            "unigram baseline",
+            "permuted inputs",
+            "gain from input (95 %)",
             "learnt",
         ),
         rows=[_result_cells(result, others) for result in results],
         notes=[
-            "log perplexity, unigram and inputs permuted are nats per target token, unsmoothed: lower is better.",
-            "unigram: guessing by the training targets' frequencies; for classes also the commonest one's share.",
-            "inputs permuted: this model, given other examples' inputs; input is worth: what that costs (bootstrap).",
-            "learnt: log perplexity is below unigram, and what the input is worth is above 0.",
-            *(f"{result.problem}: without {len(result.corrupt):,} corrupt." for result in results if result.corrupt),
+            "log perplexity, unigram baseline and permuted inputs are in nats per target token without label "
+            "smoothing: lower is better.",
+            "unigram baseline: the loss of guessing by the frequencies in the training targets; for classes also the "
+            "share of the most frequent class.",
+            "permuted inputs: the loss of this model when each example gets the input of another one. "
+            "gain from input: that loss minus log perplexity, as a 95 % bootstrap confidence interval.",
+            "learnt: log perplexity is below the unigram baseline, and the gain from input is above 0.",
+            *(
+                f"{result.problem}: corrupt examples that were left out: {len(result.corrupt):,}."
+                for result in results
+                if result.corrupt
+            ),
         ],
     )
 
 
 def write_results(output_dir: Path, step: int, results: Sequence[Result]) -> Path:
-    """Write `results` to `<output_dir>/eval/results-<step>.json`; returns the path. UserError if that fails."""
+    """Write `results` to `<output_dir>/eval/results-<step>.json`; return the path. Raises UserError if that fails."""
     path = output_dir / "eval" / f"results-{step}.json"
     content = {"step": step, "problems": {result.problem: _as_json(result) for result in results}}
     with whole_file(path) as partial:
@@ -75,9 +82,9 @@ def _result_cells(result: Result, others: Sequence[str]) -> list[str]:
     unigram = f"{standing.unigram_nats:.3f}"
     if result.classes and result.unigram_accuracy is not None:
         unigram += f" / {_percent(result.unigram_accuracy)}"
-    worth = NONE
+    gain = NONE
     if standing.gain_low is not None and standing.gain_high is not None:
-        worth = f"{standing.gain_low:.3f} to {standing.gain_high:.3f}"
+        gain = f"{standing.gain_low:.3f} to {standing.gain_high:.3f}"
     return [
         result.problem,
         f"{standing.nats:.3f}",
@@ -87,7 +94,7 @@ def _result_cells(result: Result, others: Sequence[str]) -> list[str]:
         *(_other(name, metrics.get(name)) for name in others),
         unigram,
         NONE if standing.permuted_nats is None else f"{standing.permuted_nats:.3f}",
-        worth,
+        gain,
         "yes" if standing.learnt else "no",
     ]
 

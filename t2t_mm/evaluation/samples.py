@@ -1,4 +1,4 @@
-"""A few dev examples with what the model makes of them, for people to read."""
+"""A few dev examples with the model's outputs, for people to read."""
 
 from dataclasses import dataclass
 
@@ -14,25 +14,25 @@ from t2t_mm.problem import DEV
 
 @dataclass(frozen=True)
 class Sample:
-    """One example in words."""
+    """One example as text."""
 
     id: str
     inputs: str
     output: str  # the model's
-    target: str  # the right one, or the first of several
+    target: str  # the reference, or the first of several
 
 
 def samples(decoder: Decoder, ready: GeneratedProblem, count: int) -> list[Sample]:
-    """`count` examples spread over the dev set, decoded greedily; none for a problem that reads no input.
+    """Return `count` examples spread over the dev set, decoded greedily; none for a problem that reads no input.
 
-    One that can't be read is left out.
+    Examples with corrupt records are left out.
     """
     if "inputs" not in ready.codecs:
         return []
     split = ready.manifest.splits[DEV]
     indices = np.linspace(0, split.examples - 1, min(count, split.examples)).astype(int).tolist()
-    found = SplitReader(ready.folder, split).read_each(indices)
-    records = [record for record in found if not isinstance(record, CorruptRecord)]
+    read = SplitReader(ready.folder, split).read_each(indices)
+    records = [record for record in read if not isinstance(record, CorruptRecord)]
     codec, target = ready.codecs["inputs"], ready.codecs["targets"]
     values = [codec.value(record["inputs"]) for record in records]
     results = []

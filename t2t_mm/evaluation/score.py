@@ -1,4 +1,4 @@
-"""One problem of a trained net on a whole split: teacher-forced figures beside those of what it decodes.
+"""Evaluate one problem of a trained net on a split: teacher-forced metrics, and metrics of decoded output.
 
 N examples, K sums.
 """
@@ -24,49 +24,49 @@ from t2t_mm.metrics.on_text.base import PLAIN, SHARE, Case, Style
 from t2t_mm.problem import Codec
 from t2t_mm.registry import DECODED_METRICS
 
-WINDOW = 256  # examples decoded together, at least: their records are in memory
+WINDOW = 256  # least number of examples whose records are in memory and which are decoded together
 BITS = "bits_per_character"  # a teacher-forced metric that a problem may name
 CLASSES = 5  # of an answer that are kept
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One metric of one problem: what it summed up for each example, and what that comes to."""
+    """One metric of one problem: its sums for each example, and its value."""
 
     name: str
-    head: str  # of its column
+    head: str  # title of its column
     style: Style
     higher_is_better: bool
     sums_NK: np.ndarray  # float64, in the order of the split
     finish: Callable[[np.ndarray], float]
-    how: str = ""  # it was counted, for a reader; empty for a teacher-forced one
+    how: str = ""  # the way it was counted, for a reader; empty for a teacher-forced metric
 
     @property
     def value(self) -> float:
-        """NaN where nothing was counted."""
+        """The metric over all examples; NaN if nothing was counted."""
         return self.finish(self.sums_NK.sum(axis=0))
 
 
 @dataclass(frozen=True)
 class Scores:
-    """How one problem stands."""
+    """All figures of one problem."""
 
     problem: str
-    ids: tuple[str, ...]  # of the examples that were judged
-    forced: tuple[Figure, ...]  # the right past given
+    ids: tuple[str, ...]  # of the examples that were evaluated
+    forced: tuple[Figure, ...]  # teacher-forced
     decoded: tuple[Figure, ...]
     unanswered: int = 0  # examples that the decoder refused: they count as empty output
-    refusal: str = ""  # why it refused the first of them
+    refusal: str = ""  # the reason for the first of them
 
     @property
     def figures(self) -> tuple[Figure, ...]:
-        """All of them, teacher-forced ones first."""
+        """All figures, teacher-forced ones first."""
         return self.forced + self.decoded
 
 
 def score(
     decoder: Decoder,
-    judge: EvaluatesBatches,
+    evaluator: EvaluatesBatches,
     ready: GeneratedProblem,
     split: str,
     options: DecodeOptions,
@@ -74,14 +74,16 @@ def score(
     examples: int = -1,
     report: Callable[[int, int], None] = lambda done, of: None,
 ) -> Scores:
-    """Judge a problem on `split`.
+    """Evaluate a problem on `split`.
 
     Args:
-        decoder: of the net; its codecs stand on the same files as the records of `ready`.
-        judge: of the same net.
+        decoder: decodes by the net; its codecs read the same vocabularies and class lists as the records of `ready`.
+        evaluator: evaluates batches by the same net.
+        ready: the problem and its records.
+        split: such as "dev".
         options: how to decode.
         examples: how many to take, spread evenly over the split; -1 takes all.
-        report: called with the number of examples that are decoded, and of all.
+        report: called with the number of examples that are decoded, and the number of all.
 
     Raises:
         UserError: there is no such split, its files are damaged, or a metric that the problem names is unknown.
@@ -92,7 +94,7 @@ def score(
     count = ready.manifest.splits[split].examples
     most = count if examples < 0 else min(examples, count)
     places = np.unique(np.linspace(0, count - 1, most).astype(int))
-    forced = _forced(decoder, judge, ready, split, places)
+    forced = _teacher_forced(decoder, evaluator, ready, split, places)
     reader = SplitReader(ready.folder, ready.manifest.splits[split])
     if "inputs" not in ready.codecs or not metrics:
         ids = [record["id"] for window in _windows(places, WINDOW) for record in reader.read(window)]
@@ -121,15 +123,15 @@ def score(
     return Scores(ready.name, tuple(ids), forced, tuple(decoded), len(refusals), refusals[0] if refusals else "")
 
 
-def _forced(
-    decoder: Decoder, judge: EvaluatesBatches, ready: GeneratedProblem, split: str, places: np.ndarray
+def _teacher_forced(
+    decoder: Decoder, evaluator: EvaluatesBatches, ready: GeneratedProblem, split: str, places: np.ndarray
 ) -> tuple[Figure, ...]:
-    """Log-perplexity and, of what is generated, token accuracy, as arXiv 1706.05137 counts them (table 2).
+    """Return the log perplexity and, for generated targets, the token accuracy, as in arXiv 1706.05137 (table 2).
 
-    Beside them bits per character, of problems that name that metric.
+    For problems that name that metric, return the bits per character too.
     """
     batches = Batches(ready, split, decoder.hparams, seed=0, training=False, only=places.tolist())
-    sums = sums_by_example(judge, batches, [LOSS, "accuracy"])
+    sums = sums_by_example(evaluator, batches, [LOSS, "accuracy"])
     order = np.argsort(np.concatenate([batches.plan.batch(position)[2] for position in range(len(batches))]))
     forced = [Figure("log_perplexity", "log perplexity", PLAIN, False, sums[LOSS][order], _nats)]
     if BITS in ready.problem.metrics:

@@ -1,4 +1,4 @@
-"""The tables of t2t-mm-eval, and the files that it leaves in a run directory."""
+"""Tables of t2t-mm-eval, and the files that it writes to a run directory."""
 
 import json
 import math
@@ -14,44 +14,50 @@ from t2t_mm.evaluation.table import Table
 NONE = "-"
 FORCED = (
     "log perplexity (nats per target token) and token accuracy are teacher-forced: "
-    "each token is judged given the right ones before it; so are bits per character."
+    "each token is predicted from the correct tokens before it. So are bits per character."
 )
 
 
 def scores_table(title: str, scores: Sequence[Scores], how: str) -> Table:
-    """One row a problem, a column for each metric that judges any; `how` says how outputs were decoded."""
+    """Return a table with a row per problem and a column per metric; `how` says how outputs were decoded."""
     heads = list(dict.fromkeys(figure.head for one in scores for figure in one.figures))
     return Table(
         title=title,
         columns=("problem", "examples", *heads),
         rows=[(one.problem, f"{len(one.ids):,}", *_cells(one, heads)) for one in scores],
-        notes=[FORCED, f"All else is of decoded output: {how}.", *_directions(scores), *_hows(scores), *_gaps(scores)],
+        notes=[
+            FORCED,
+            f"All other metrics are of decoded output: {how}.",
+            *_directions(scores),
+            *_hows(scores),
+            *_gaps(scores),
+        ],
     )
 
 
 def differences_table(title: str, first: str, others: Mapping[str, Sequence[Difference]], how: str) -> Table:
-    """One row for each figure of each problem that run `first` shares with one of `others`."""
+    """Return a table with a row for each figure of each problem that run `first` shares with one of `others`."""
     return Table(
         title=title,
         columns=("problem", "metric", "other run", "examples", first, "other", "difference", "95 %", f"{first} is"),
-        rows=[_difference_cells(other, one) for other, found in others.items() for one in found],
+        rows=[_difference_cells(other, one) for other, differences in others.items() for one in differences],
         notes=[
             FORCED,
-            f"All else is of decoded output: {how}.",
-            f"difference: {first} minus the other run, on the same examples; 95 %: what encloses it with 95 % "
-            "confidence (paired bootstrap over examples). better, worse: 0 lies outside.",
+            f"All other metrics are of decoded output: {how}.",
+            f"difference: {first} minus the other run, on the same examples; 95 %: its 95 % confidence interval "
+            "(paired bootstrap over examples). better, worse: the interval does not contain 0.",
         ],
     )
 
 
 def scores_line(scores: Scores) -> str:
-    """One line on one problem, as it is done."""
+    """Return the figures of one problem as one line, to print when the problem is done."""
     figures = "  ".join(f"{figure.head} {_shown(figure, figure.value)}" for figure in scores.figures)
     return f"{scores.problem}: {figures}"
 
 
 def scores_json(scores: Scores) -> dict[str, Any]:
-    """What a file says of one problem. A figure that is no number is null."""
+    """Return the content of a file about one problem. A figure that is NaN is null."""
     return {
         "examples": len(scores.ids),
         "unanswered": scores.unanswered,
@@ -60,21 +66,24 @@ def scores_json(scores: Scores) -> dict[str, Any]:
     }
 
 
-def difference_json(found: Difference) -> dict[str, Any]:
-    """What a file says of one difference."""
+def difference_json(difference: Difference) -> dict[str, Any]:
+    """Return the content of a file about one difference."""
     return {
-        "examples": len(found.figure.sums_NK),
-        "first": _number(found.first),
-        "second": _number(found.second),
-        "difference": _number(found.first - found.second),
-        "low": _number(found.low),
-        "high": _number(found.high),
-        "verdict": found.verdict,
+        "examples": len(difference.figure.sums_NK),
+        "first": _number(difference.first),
+        "second": _number(difference.second),
+        "difference": _number(difference.first - difference.second),
+        "low": _number(difference.low),
+        "high": _number(difference.high),
+        "verdict": difference.verdict,
     }
 
 
 def write(path: Path, content: Mapping[str, Any], table: Table) -> list[Path]:
-    """Write `path`.json and, for people, `path`.md, each whole or not at all; returns both. UserError if that fails."""
+    """Write `path`.json and, for people, `path`.md, each by an atomic write; return both paths.
+
+    Raises UserError if that fails.
+    """
     texts = {".json": json.dumps(content, indent=2, allow_nan=False) + "\n", ".md": table.markdown() + "\n"}
     paths = []
     for suffix, text in texts.items():
@@ -89,12 +98,12 @@ def _cells(scores: Scores, heads: Sequence[str]) -> list[str]:
     return [by_head.get(head, "") for head in heads]
 
 
-def _difference_cells(other: str, found: Difference) -> list[str]:
-    figure = found.figure
-    values = [_shown(figure, value) for value in (found.first, found.second)]
-    ends = [_shown(figure, value, "+") for value in (found.first - found.second, found.low, found.high)]
-    span = f"{ends[1]} to {ends[2]}"
-    return [found.problem, figure.head, other, f"{len(figure.sums_NK):,}", *values, ends[0], span, found.verdict]
+def _difference_cells(other: str, difference: Difference) -> list[str]:
+    figure, first, second = difference.figure, difference.first, difference.second
+    values = [_shown(figure, value) for value in (first, second)]
+    ends = [_shown(figure, value, "+") for value in (first - second, difference.low, difference.high)]
+    count, interval = f"{len(figure.sums_NK):,}", f"{ends[1]} to {ends[2]}"
+    return [difference.problem, figure.head, other, count, *values, ends[0], interval, difference.verdict]
 
 
 def _shown(figure: Figure, value: float, sign: str = "") -> str:
@@ -107,13 +116,13 @@ def _directions(scores: Sequence[Scores]) -> list[str]:
 
 
 def _hows(scores: Sequence[Scores]) -> list[str]:
-    """How each metric counted, once for all problems where it is the same."""
-    said: dict[str, dict[str, list[str]]] = {}
+    """Return a line on how each metric was counted; one for all problems if it is the same for all."""
+    problems_by_how: dict[str, dict[str, list[str]]] = {}
     for one in scores:
         for figure in one.decoded:
-            said.setdefault(figure.head, {}).setdefault(figure.how, []).append(one.problem)
+            problems_by_how.setdefault(figure.head, {}).setdefault(figure.how, []).append(one.problem)
     lines = []
-    for head, hows in said.items():
+    for head, hows in problems_by_how.items():
         for how, problems in hows.items():
             whose = "" if len(hows) == 1 else f" of {', '.join(problems)}"
             lines.append(f"{head}{whose}: {how}.")
@@ -123,7 +132,7 @@ def _hows(scores: Sequence[Scores]) -> list[str]:
 def _gaps(scores: Sequence[Scores]) -> list[str]:
     return [
         f"{one.unanswered:,} of {len(one.ids):,} examples of {one.problem} could not be decoded and count as empty "
-        f"output, the first of them because: {one.refusal}"
+        f"output. The reason for the first of them: {one.refusal}"
         for one in scores
         if one.unanswered
     ]

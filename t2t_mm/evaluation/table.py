@@ -1,4 +1,4 @@
-"""A table that reads well on a terminal and, as Markdown, in a file."""
+"""Tables for the terminal and, as Markdown, for files."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ GAP = 2  # blanks between columns on a terminal
 
 @dataclass(frozen=True)
 class Table:
-    """Named columns of text, the first to the left, the others (figures) to the right, and notes below."""
+    """A table of text: title, named columns, rows, and notes below; the first column is aligned left, others right."""
 
     title: str
     columns: Sequence[str]
@@ -19,7 +19,7 @@ class Table:
     notes: Sequence[str] = ()
 
     def show(self, console: Console) -> None:
-        """Print it: on a terminal with heads broken at blanks and in parts where it is too wide; elsewhere Markdown."""
+        """Print the table as Markdown; on a terminal as plain columns, in parts if it is too wide."""
         if console.quiet:
             return
         if not console.is_terminal:
@@ -39,7 +39,7 @@ class Table:
             console.print(note, style="dim", markup=False, highlight=False)
 
     def markdown(self) -> str:
-        """The table as Markdown with its columns aligned, so that it reads as plain text too."""
+        """Return the table as Markdown with aligned columns, so that it is readable as plain text too."""
         widths = [max(map(len, column)) for column in zip(self.columns, *self.rows, strict=True)]
 
         def line(cells: Sequence[str]) -> str:
@@ -54,11 +54,11 @@ class Table:
         return "\n".join([*parts, *([""] if self.notes else []), *self.notes])
 
     def _width(self, index: int) -> int:
-        """The narrowest that column `index` gets: its longest cell, or the longest word of its head."""
+        """Return the least width of column `index`: that of its longest cell, or of the longest word of its title."""
         return max(map(len, [*self.columns[index].split(), *(row[index] for row in self.rows)]))
 
     def _parts(self, width: int) -> list[list[int]]:
-        """The columns, by index, in groups that fit into `width`; each begins with the first column."""
+        """Return the indices of the columns in groups that fit into `width`; each begins with the first column."""
         parts: list[list[int]] = []
         left = 0
         for index in range(1, len(self.columns)):

@@ -1,4 +1,4 @@
-"""The mean of several checkpoints' weights, which often decodes better than the last one (arXiv 1706.03762, 6.1)."""
+"""Average the weights of several checkpoints, which often decode better than the last one (arXiv 1706.03762, 6.1)."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,41 +10,41 @@ from t2t_mm.run_directory import CONFIG
 from t2t_mm.train import checkpoint
 
 
-def chosen(output_dir: Path, names: Sequence[str], last: int) -> list[Path]:
-    """The checkpoints that `names` names (files, with or without suffix, or steps of the run), or the `last` newest.
+def choose_checkpoints(output_dir: Path, names: Sequence[str], last: int) -> list[Path]:
+    """Return the checkpoints in `names` (files, with or without suffix, or steps of the run) or the `last` newest ones.
 
-    Raises UserError when one of them does not exist or is named twice, or when that are fewer than two.
+    Raises UserError if one of them does not exist or is named twice, or if there are fewer than two.
     """
     if not names:
-        found = [checkpoint.path_of(output_dir, step) for step in checkpoint.steps(output_dir)[-last:]]
+        paths = [checkpoint.path_of(output_dir, step) for step in checkpoint.steps(output_dir)[-last:]]
     else:
-        found = [_path(output_dir, name) for name in names]
-        places = [path.resolve() for path in found]
-        if twice := [path.name for path, place in zip(found, places, strict=True) if places.count(place) > 1]:
-            raise UserError(f"--checkpoints names {twice[0]} more than once; a mean takes each once. Name others.")
-    if len(found) < 2:
-        there = ", ".join(path.name for path in found) or "none"
-        raise UserError(f"A mean takes two checkpoints or more; found in {output_dir}: {there}.")
-    return found
+        paths = [_path(output_dir, name) for name in names]
+        places = [path.resolve() for path in paths]
+        if twice := [path.name for path, place in zip(paths, places, strict=True) if places.count(place) > 1]:
+            raise UserError(f"--checkpoints names {twice[0]} more than once; name each checkpoint once.")
+    if len(paths) < 2:
+        available = ", ".join(path.name for path in paths) or "none"
+        raise UserError(f"A mean needs two checkpoints or more; found in {output_dir}: {available}.")
+    return paths
 
 
-def target(output_dir: Path, asked: Path) -> Path:
-    """Where a mean is written that is asked for at `asked`, with or without suffix.
+def check_output_path(output_dir: Path, requested: Path) -> Path:
+    """Return the path to write a mean to: `requested`, with or without suffix.
 
-    An earlier mean is taken the place of. Raises UserError when another file is there, and when trainers would take it
-    for a checkpoint of the run in `output_dir` or of the one that `asked` lies in.
+    An earlier mean may be overwritten. Raises UserError if another file exists there, and if trainers would take the
+    path for a checkpoint of the run in `output_dir` or of the run that contains it.
     """
-    path = checkpoint.named(asked)
+    path = checkpoint.named(requested)
     if path.exists() and not _is_mean(path):
         raise UserError(
-            f"--output_path={asked}: {path} is there already, and would be overwritten. Choose another, or remove it."
+            f"--output_path={requested}: {path} exists already and would be overwritten. Choose another, or remove it."
         )
-    folders = (path.parent, path.parent.parent)  # the best checkpoint lies in a folder of its own
+    folders = (path.parent, path.parent.parent)  # the best checkpoint has a folder of its own
     within = path.resolve().parent == output_dir.resolve() or any((folder / CONFIG).is_file() for folder in folders)
     if within and checkpoint.NAME.fullmatch(path.name):
         raise UserError(
-            f"--output_path={asked} bears the name of a checkpoint of the run, and no training goes on from a mean. "
-            f"Choose another, such as {path.with_name('averaged.safetensors')}."
+            f"--output_path={requested} is the name of a checkpoint of the run, but training cannot continue from a "
+            f"mean. Choose another, such as {path.with_name('averaged.safetensors')}."
         )
     return path
 
@@ -52,16 +52,16 @@ def target(output_dir: Path, asked: Path) -> Path:
 def _is_mean(path: Path) -> bool:
     try:
         return "averaged" in checkpoint.load(path)[1]
-    except UserError:  # of another kind, or broken
+    except UserError:  # another kind of file, or a broken one
         return False
 
 
 def average(paths: Sequence[Path], output_path: Path) -> Path:
-    """Write the mean of the weights in `paths` to `output_path`; where averages were kept, of those.
+    """Write the mean of the weights in `paths` to `output_path`, or of their moving averages if they were kept.
 
-    One checkpoint is in memory at a time, beside the sums in float64. What is written has no slots: it decodes, is
-    evaluated, and other runs begin from it; no run goes on from it. Raises UserError for a checkpoint that is broken
-    or of another architecture than the first, and when the mean cannot be written.
+    One checkpoint is in memory at a time, beside the sums in float64. The file has no optimizer slots: it can be used
+    for decoding, evaluation and a warm start, but no run can continue from it. Raises UserError for a checkpoint that
+    is broken or of another architecture than the first, and if the mean cannot be written.
     """
     sums: dict[str, np.ndarray] = {}
     kinds: dict[str, np.dtype] = {}

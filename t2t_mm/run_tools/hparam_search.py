@@ -1,8 +1,8 @@
-"""A search through ranges of hparams: which trials there were, what they reached, and what to try next.
+"""Search of hparams within ranges: the trials so far, their scores, and the values to try next.
 
-Optuna chooses and prunes; what it knows stands in `search.db` of the search's folder, an SQLite file that its own
-tools read too. What a trial tries is a function of (seed, its number, the trials before it), so a search that was
-stopped goes on as one that was not: a trial that was under way is taken up again, in its own folder.
+Optuna chooses the values and prunes trials. Its state is kept in `search.db` in the search's folder, an SQLite file
+that Optuna's own tools can read. The values of a trial are a function of (seed, its number, the trials before it). So a
+search that was stopped continues as if it had not been: a trial that was under way is run again in its own folder.
 """
 
 import zlib
@@ -15,38 +15,44 @@ from t2t_mm.errors import UserError
 from t2t_mm.hparam_ranges import Choice, Ints, Range, Ranges, Value
 
 DATABASE, STUDY = "search.db", "search"
-NAME, WHY, ABOUT = "name", "why", "about"  # attributes that Optuna keeps for us
+NAME, WHY, ABOUT = "name", "why", "about"  # attributes of trials and of the study, stored by Optuna
 TRAINED, PRUNED, FAILED = "trained", "pruned", "failed"
 
 
 @dataclass(frozen=True)
-class Tried:
-    """A trial that has ended."""
+class TrialOutcome:
+    """The outcome of a trial that has ended."""
 
     name: str  # of its folder
     values: Mapping[str, Value]
     ended: str  # trained, pruned or failed
-    score: float | None  # the best one that it reached
-    step: int | None  # the last one that was evaluated
-    why: str = ""  # it failed
+    score: float | None  # the best score that it reached
+    step: int | None  # the last step that was evaluated
+    why: str = ""  # the reason if it failed
 
 
 @dataclass(frozen=True)
-class Trial:
-    """A trial to be run."""
+class SearchTrial:
+    """A trial to run."""
 
     name: str
     values: Mapping[str, Value]
-    asked: Any  # Optuna's
+    optuna_trial: Any
 
 
 class Search:
-    """The search in `folder`, begun or gone on with. The higher a score, the better."""
+    """A search in a folder, new or continued. The higher a score, the better."""
 
     def __init__(self, folder: Path, ranges: Ranges, about: Mapping[str, str], seed: int = 0) -> None:
-        """`about` says what a search is of, by name; one that goes on must say the same.
+        """Begin the search in `folder`, or continue it.
 
-        Raises UserError when Optuna is not installed, and for another search in `folder`.
+        Args:
+            folder: the search's folder.
+            ranges: the range of each hparam.
+            about: what the search is for, by name; must be the same when it is continued.
+            seed: of the choice of values.
+
+        Raises UserError if Optuna is not installed, and if `folder` contains another search.
         """
         self._optuna = _optuna()
         self.seed = seed
@@ -60,45 +66,44 @@ class Search:
             load_if_exists=True,
         )
         self._compare(folder, {**about, "ranges": str(dict(ranges))})
-        self._take_up()
+        self._requeue_interrupted()
 
-    def tried(self) -> list[Tried]:
-        """The trials that have ended, in the order of their names."""
-        newest = {
-            trial.user_attrs[NAME]: trial for trial in self._named()
-        }  # one that was taken up again stands there twice
-        return [_tried(trial) for _, trial in sorted(newest.items()) if trial.state.is_finished()]
+    def outcomes(self) -> list[TrialOutcome]:
+        """Return the outcomes of the trials that have ended, in the order of their names."""
+        # a trial that was run again is listed twice: the last one counts
+        newest = {trial.user_attrs[NAME]: trial for trial in self._named()}
+        return [_outcome(trial) for _, trial in sorted(newest.items()) if trial.state.is_finished()]
 
-    def next(self) -> Trial:
-        """A trial to run: one that was under way when the search was stopped, or a new one."""
+    def next(self) -> SearchTrial:
+        """Return a trial to run: one that was under way when the search was stopped, or a new one."""
         number = len({trial.user_attrs[NAME] for trial in self._named()}) + 1
         words = f"{self.seed} trial {number}"
         self._study.sampler = self._optuna.samplers.TPESampler(seed=zlib.crc32(words.encode()))
-        asked = self._study.ask(self._ranges)
-        if NAME not in asked.user_attrs:
-            asked.set_user_attr(NAME, f"trial-{number:03d}")
-        return Trial(asked.user_attrs[NAME], asked.params, asked)
+        trial = self._study.ask(self._ranges)
+        if NAME not in trial.user_attrs:
+            trial.set_user_attr(NAME, f"trial-{number:03d}")
+        return SearchTrial(trial.user_attrs[NAME], trial.params, trial)
 
-    def evaluated(self, trial: Trial, step: int, score: float) -> bool:
-        """Take note of an evaluation on the way; whether the trial is below the median there and should end."""
-        trial.asked.report(score, step)
-        return trial.asked.should_prune()
+    def evaluated(self, trial: SearchTrial, step: int, score: float) -> bool:
+        """Record an evaluation during a trial; return True if it is below the median at that step and should end."""
+        trial.optuna_trial.report(score, step)
+        return trial.optuna_trial.should_prune()
 
-    def trained(self, trial: Trial, score: float) -> None:
-        """The trial came to its end; `score` is the best that it reached."""
-        self._study.tell(trial.asked, score)
+    def trained(self, trial: SearchTrial, score: float) -> None:
+        """Record that the trial was trained to its end; `score` is the best that it reached."""
+        self._study.tell(trial.optuna_trial, score)
 
-    def pruned(self, trial: Trial) -> None:
-        """The trial was ended because others are better."""
-        self._study.tell(trial.asked, state=self._optuna.trial.TrialState.PRUNED)
+    def pruned(self, trial: SearchTrial) -> None:
+        """Record that the trial was ended because others are better."""
+        self._study.tell(trial.optuna_trial, state=self._optuna.trial.TrialState.PRUNED)
 
-    def failed(self, trial: Trial, why: str) -> None:
-        """The trial ended with an error."""
-        trial.asked.set_user_attr(WHY, why)
-        self._study.tell(trial.asked, state=self._optuna.trial.TrialState.FAIL)
+    def failed(self, trial: SearchTrial, why: str) -> None:
+        """Record that the trial ended with an error."""
+        trial.optuna_trial.set_user_attr(WHY, why)
+        self._study.tell(trial.optuna_trial, state=self._optuna.trial.TrialState.FAIL)
 
     def _named(self) -> list[Any]:
-        """Optuna's trials, those left out that were stopped before they had a name."""
+        """Return Optuna's trials, without those that were stopped before they had a name."""
         return [trial for trial in self._study.get_trials(deepcopy=False) if NAME in trial.user_attrs]
 
     def _compare(self, folder: Path, about: Mapping[str, str]) -> None:
@@ -112,10 +117,10 @@ class Search:
             if earlier.get(name) != about.get(name)
         ]
         if differing:
-            raise UserError(f"{folder} holds another search: {'; '.join(differing)}. Choose another --output_dir.")
+            raise UserError(f"{folder} contains another search: {'; '.join(differing)}. Choose another --output_dir.")
 
-    def _take_up(self) -> None:
-        """Have the trials that were under way come next, with their names and values."""
+    def _requeue_interrupted(self) -> None:
+        """Queue the trials that were under way as the next ones, with their names and values."""
         states = self._optuna.trial.TrialState
         waiting = {trial.user_attrs.get(NAME) for trial in self._study.get_trials(states=(states.WAITING,))}
         for trial in self._study.get_trials(states=(states.RUNNING,)):
@@ -125,11 +130,11 @@ class Search:
             self._study.tell(trial.number, state=states.FAIL)
 
 
-def _tried(trial: Any) -> Tried:
+def _outcome(trial: Any) -> TrialOutcome:
     steps = trial.intermediate_values
     scores = [score for score in (*steps.values(), trial.value) if score is not None]
     ended = {"COMPLETE": TRAINED, "PRUNED": PRUNED}.get(trial.state.name, FAILED)
-    return Tried(
+    return TrialOutcome(
         name=trial.user_attrs[NAME],
         values=trial.params,
         ended=ended,

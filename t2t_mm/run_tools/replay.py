@@ -1,4 +1,4 @@
-"""A step whose loss or gradient was not finite, taken again from what the run directory holds; nothing is written."""
+"""Replay a step with a non-finite loss or gradient from the run directory, without writing to it."""
 
 import json
 import math
@@ -28,7 +28,7 @@ from t2t_mm.train.trainer import Trainer
 
 @dataclass(frozen=True)
 class Fault:
-    """What `write_fault` wrote of a step."""
+    """The content of a file that `write_fault` wrote about a step."""
 
     path: Path
     step: int
@@ -38,12 +38,12 @@ class Fault:
     seed: int
     train_steps: int
     hparams: dict[str, Any]  # all, by name
-    worker: int = 0  # whose part in the step it is,
-    workers: int = 1  # of how many that took a problem each
+    worker: int = 0  # the worker whose part of the step it is
+    workers: int = 1  # how many workers took a problem each
 
     @classmethod
     def read(cls, path: Path) -> "Fault":
-        """Raises UserError for a file that is missing or something else."""
+        """Read a fault. Raises UserError for a file that is missing or has another content."""
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
             return cls(
@@ -59,76 +59,84 @@ class Fault:
                 content.get("workers", 1),
             )
         except OSError as error:
-            raise UserError(f"{path} can't be read: {error.strerror}. Faults lie in <output_dir>/faults.") from None
+            raise UserError(f"{path} can't be read: {error.strerror}. Faults are in <output_dir>/faults.") from None
         except (ValueError, KeyError, TypeError) as error:
-            raise UserError(f"{path} is no fault that this version wrote ({error!r}).") from None
+            raise UserError(f"{path} is not a fault that this version of t2t_mm wrote ({error!r}).") from None
 
 
 @dataclass(frozen=True)
-class Replayed:
-    """What came of it."""
+class ReplayResult:
+    """The result of a replay."""
 
     step: int
     problem: str
-    saved: int  # the step of the checkpoint from which it was taken again
+    saved: int  # the step of the checkpoint from which the replay began
     nats: float
     gradient_norm: float
     blame: str  # a sentence
 
     @property
     def finite(self) -> bool:
+        """True if both loss and gradient norm are finite."""
         return math.isfinite(self.nats) and math.isfinite(self.gradient_norm)
 
     def __str__(self) -> str:
-        said = f"its loss is {self.nats} and its gradient's norm {self.gradient_norm}."
-        return f"Step {self.step:,}, of {self.problem}, taken again from model.ckpt-{self.saved}: {said} {self.blame}"
+        numbers = f"its loss is {self.nats} and its gradient norm is {self.gradient_norm}."
+        return f"Step {self.step:,} of {self.problem}, replayed from model.ckpt-{self.saved}: {numbers} {self.blame}"
 
 
 def replay(
     fault: Path, hparams: str = "", *, output_dir: Path, data_dir: Path, report: Callable[[str], None]
-) -> Replayed:
-    """Take a step of the run in `output_dir` again whose loss or gradient was not finite; nothing is written there.
+) -> ReplayResult:
+    """Replay a step of the run in `output_dir` with a non-finite loss or gradient; nothing is written there.
 
     Args:
-        fault: what the run wrote of it, `<output_dir>/faults/step-<step>.json`.
-        hparams: changes to those that the step was taken with, to see what becomes of it.
-        data_dir: the records that the run reads.
+        fault: the file that the run wrote about the step, `<output_dir>/faults/step-<step>.json`.
+        hparams: changes to the hparams of the step, to see their effect.
+        output_dir: the run directory.
+        data_dir: the folder of the records that the run reads.
+        report: called with lines of progress.
 
-    Raises UserError for a fault, a run, data or a checkpoint that is missing or another one.
+    Raises UserError for a fault, a run, data or a checkpoint that is missing or does not match.
     """
-    asked, run = Fault.read(fault), run_directory.load(output_dir)
-    settings = run.hparams.with_values(asked.hparams).override(hparams)
+    recorded, run = Fault.read(fault), run_directory.load(output_dir)
+    settings = run.hparams.with_values(recorded.hparams).override(hparams)
     ready = {name: open_problem(name, PROBLEMS[name], data_dir) for name in run.problems}
     run_directory.check_records(run, fingerprints(ready), output_dir)
     with TemporaryDirectory() as nowhere:
         config = replace(
-            run.run_config, output_dir=Path(nowhere), random_seed=asked.seed, train_steps=asked.train_steps
+            run.run_config,
+            output_dir=Path(nowhere),
+            random_seed=recorded.seed,
+            train_steps=recorded.train_steps,
         )
-        trainer = Trainer(ready, settings, config, workers=asked.workers)
-        return take_again(trainer, asked, output_dir, report)
+        trainer = Trainer(ready, settings, config, workers=recorded.workers)
+        return replay_step(trainer, recorded, output_dir, report)
 
 
-def take_again(trainer: Trainer, fault: Fault, output_dir: Path, report: Callable[[str], None]) -> Replayed:
-    """Take the step of `fault` again, as the run in `output_dir` took it.
+def replay_step(trainer: Trainer, fault: Fault, output_dir: Path, report: Callable[[str], None]) -> ReplayResult:
+    """Replay the step of `fault` as the run in `output_dir` took it.
 
-    Where the last checkpoint before it is of an earlier step, the steps between are taken again too, which leads to the
-    same weights.
+    If the last checkpoint before the step is that of an earlier step, the steps in between are taken again too, which
+    gives the same weights.
 
     Args:
-        trainer: of the run's problems, hparams and seed, in another folder.
-        report: is told which steps have to be taken before.
+        trainer: a trainer of the run's problems, hparams and seed, in another folder.
+        fault: the step.
+        output_dir: the run directory.
+        report: called with a sentence on the steps that have to be taken before.
 
-    Raises UserError when no checkpoint is left that leads there, or when the run had gone back and on with other data.
+    Raises UserError if no earlier checkpoint is left, or if the run had rolled back and continued with other data.
     """
-    found = checkpoint.steps(output_dir)
-    before = [step for step in found if step < fault.step]
+    saved_steps = checkpoint.steps(output_dir)
+    before = [step for step in saved_steps if step < fault.step]
     if not before:
         raise UserError(
-            f"{fault.path} needs the checkpoint of step {fault.step - 1:,}, or one before; {output_dir} holds "
-            f"{f'those of steps {found[0]:,} to {found[-1]:,}' if found else 'none'}."
+            f"{fault.path} needs the checkpoint of step {fault.step - 1:,} or an earlier one; {output_dir} has "
+            f"{f'those of steps {saved_steps[0]:,} to {saved_steps[-1]:,}' if saved_steps else 'none'}."
         )
     trainer.restore(checkpoint.path_of(output_dir, before[-1]))
-    _take_those_before(trainer, fault.step - 1, report)
+    _take_steps_until(trainer, fault.step - 1, report)
     batches_W = _batches(trainer, fault, before[-1])
     multiplier = trainer.problems[fault.problem].problem.loss_multiplier
     unknown = StepResult(np.float32("nan"), np.float32("nan"), {})
@@ -141,11 +149,11 @@ def take_again(trainer: Trainer, fault: Fault, output_dir: Path, report: Callabl
         multipliers = [trainer.problems[batches[0].problem].problem.loss_multiplier for batches in batches_W]
         result = trainer.steps.train_per_worker(batches_W, fault.step, rate, multipliers)[fault.worker]
     nats, norm = float(result.nats), float(result.gradient_norm)
-    return Replayed(fault.step, fault.problem, before[-1], nats, norm, blame)
+    return ReplayResult(fault.step, fault.problem, before[-1], nats, norm, blame)
 
 
-def _take_those_before(trainer: Trainer, last: int, report: Callable[[str], None]) -> None:
-    """Take the steps up to `last`, as the run did."""
+def _take_steps_until(trainer: Trainer, last: int, report: Callable[[str], None]) -> None:
+    """Take the steps up to `last` as the run did."""
     if trainer.step == last:
         return
     report(f"Taking steps {trainer.step + 1:,} to {last:,} again, from the last checkpoint before the fault.")
@@ -168,12 +176,12 @@ def _take_those_before(trainer: Trainer, last: int, report: Callable[[str], None
 
 
 def _batches(trainer: Trainer, fault: Fault, saved: int) -> list[tuple[Batch, ...]]:
-    """The very batches of the fault, which must be what the run takes next; of each worker that took its own."""
+    """Return the batches of the fault, which must be the run's next ones, for each worker that took its own."""
     problem, position, due = fault.problem, fault.positions[0], trainer.progress.due
     if len(due) != fault.workers or due[fault.worker] != (problem, position):
         raise UserError(
-            f"From model.ckpt-{saved}, step {fault.step:,} is another one than in {fault.path}: the run had gone back "
-            f"before, and on with other data. The checkpoint of step {fault.step - 1:,} is needed."
+            f"Step {fault.step:,} after model.ckpt-{saved} is not the one in {fault.path}: the run had rolled back "
+            f"before it and continued with other data. The checkpoint of step {fault.step - 1:,} is needed."
         )
     batches_W = [
         tuple(trainer.batches[name].batch(first + number) for number in range(len(fault.positions)))
@@ -181,8 +189,8 @@ def _batches(trainer: Trainer, fault: Fault, saved: int) -> list[tuple[Batch, ..
     ]
     if tuple(batch.ids for batch in batches_W[fault.worker]) != fault.examples:
         raise UserError(
-            f"Batch {position:,} of {problem} holds other examples than in {fault.path}: give the --data_dir and "
-            "the hparams of the run."
+            f"Batch {position:,} of {problem} has other examples than in {fault.path}: use the --data_dir and the "
+            "hparams of the run."
         )
     return batches_W
 

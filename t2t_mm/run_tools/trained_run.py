@@ -1,4 +1,4 @@
-"""A trained run, opened from its directory alone: its net with the weights of a checkpoint, ready to decode."""
+"""Open a trained run from its directory only: its net with the weights of a checkpoint, ready to decode."""
 
 import sys
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from t2t_mm.train import checkpoint
 
 @dataclass(frozen=True)
 class TrainedRun:
-    """What is needed to use a trained model."""
+    """A trained run: its configuration, a checkpoint, and a decoder with its weights."""
 
     config: RunRecord
     checkpoint: Path
@@ -30,14 +30,14 @@ class TrainedRun:
 
 
 def open_run(output_dir: Path, checkpoint_path: Path | None = None) -> TrainedRun:
-    """The run in `output_dir` with the weights of `checkpoint_path`, or of its newest checkpoint that is whole.
+    """Return the run in `output_dir` with the weights of `checkpoint_path`, or of its newest intact checkpoint.
 
-    Where averages of the weights were kept, these. Broken checkpoints are told on standard error and left. Plugins of
-    the run are loaded; neither data nor corpora are needed.
+    If moving averages of the weights were kept, they are used. Broken checkpoints are reported on standard error and
+    skipped. Plugins of the run are loaded; neither data nor corpora are needed.
 
     Raises:
-        UserError: there is no run or no checkpoint, a file was changed since the training, or a problem is no longer
-            what it was.
+        UserError: there is no run or no checkpoint, a file was changed since the training, or the definition of a
+            problem was changed.
     """
     config = run_directory.load(output_dir)
     path, tensors, _ = read_checkpoint(output_dir, checkpoint_path)
@@ -51,46 +51,52 @@ def open_run(output_dir: Path, checkpoint_path: Path | None = None) -> TrainedRu
 
 
 def ready_problem(run: TrainedRun, name: str, data_dir: Path) -> GeneratedProblem:
-    """The records of one of the run's problems, as generated below `data_dir`.
+    """Return the records of one of the run's problems, as generated below `data_dir`.
 
-    Raises UserError when they are not there, or stand on other vocabularies or classes than the run.
+    Raises UserError if they are missing, or were made with other vocabularies or classes than the run's.
     """
     ready = open_problem(name, PROBLEMS[name], data_dir)
     for file in files_of(ready.problem):
         here, there = ready.manifest.fingerprints.get(file, "none"), run.config.files.get(file, "none")
         if here != there:
             raise UserError(
-                f"{data_dir / name} stands on another {file} than {run.checkpoint.parent}: fingerprint {here[:12]} "
-                f"there, {there[:12]} in the run. Pass the --data_dir that the run was trained on."
+                f"{data_dir / name} was made with another {file} than {run.checkpoint.parent}: its fingerprint is "
+                f"{here[:12]}, in the run it is {there[:12]}. Pass the --data_dir that the run was trained on."
             )
     return ready
 
 
-def read_checkpoint(output_dir: Path, asked: Path | None = None) -> tuple[Path, dict[str, np.ndarray], dict[str, Any]]:
-    """The checkpoint `asked` of the run in `output_dir`, or its newest one that is whole, with its arrays and state.
+def read_checkpoint(
+    output_dir: Path, requested: Path | None = None
+) -> tuple[Path, dict[str, np.ndarray], dict[str, Any]]:
+    """Return the path, arrays and state of a checkpoint: `requested`, or the newest intact one in `output_dir`.
 
-    Broken ones are told on standard error and left. Raises UserError when there is none, or `asked` is broken.
+    Broken ones are reported on standard error and skipped. Raises UserError if there is none, or if `requested` is
+    broken.
     """
-    path = find_checkpoint(output_dir, asked)
-    if asked is None:
+    path = find_checkpoint(output_dir, requested)
+    if requested is None:
         newest = checkpoint.load_newest(output_dir, lambda line: print(line, file=sys.stderr), set_aside=False)
         if newest is not None:
             return newest
     return path, *checkpoint.load(path)
 
 
-def find_checkpoint(output_dir: Path, asked: Path | None = None) -> Path:
-    """`asked`, with or without its suffix, or the newest checkpoint in `output_dir`. Raises UserError for none."""
-    if asked is None:
+def find_checkpoint(output_dir: Path, requested: Path | None = None) -> Path:
+    """Return the path of `requested`, with or without its suffix, or of the newest checkpoint in `output_dir`.
+
+    Raises UserError if there is no such checkpoint.
+    """
+    if requested is None:
         newest = checkpoint.latest(output_dir)
         if newest is None:
-            raise UserError(f"{output_dir} holds no checkpoint yet; the trainer writes one when it saves.")
+            raise UserError(f"{output_dir} has no checkpoint yet; the trainer writes one when it saves.")
         return newest
-    whole = checkpoint.named(asked)
-    if not whole.is_file():
+    path = checkpoint.named(requested)
+    if not path.is_file():
         known = ", ".join(str(checkpoint.path_of(output_dir, step)) for step in checkpoint.steps(output_dir))
-        raise UserError(f"There is no checkpoint {asked}. Checkpoints of the run: {known or 'none'}.")
-    return whole
+        raise UserError(f"There is no checkpoint {requested}. Checkpoints of the run: {known or 'none'}.")
+    return path
 
 
 def _codecs(name: str, config: RunRecord, output_dir: Path) -> dict[str, Codec]:
@@ -99,13 +105,13 @@ def _codecs(name: str, config: RunRecord, output_dir: Path) -> dict[str, Codec]:
         for file in feature.files():
             path = output_dir / file
             if not path.is_file():
-                raise UserError(f"{path} is missing; the run stands on it. Copy it back from the run's --data_dir.")
+                raise UserError(f"{path} is missing, and the run needs it. Copy it back from the run's --data_dir.")
             if fingerprint(path) != config.files.get(file):
                 raise UserError(f"{path} was changed since the training; copy it back from the run's --data_dir.")
     codecs = open_codecs(problem, output_dir)
     if signature(problem, codecs) != config.problems[name]:
         raise UserError(
-            f"The problem {name} was changed since the training: it was {config.problems[name]}, "
-            f"it is {signature(problem, codecs)}."
+            f"The problem {name} was changed since the training: it was {config.problems[name]}, now it is "
+            f"{signature(problem, codecs)}. Use the definition of the training."
         )
     return codecs

@@ -33,7 +33,7 @@ def test_the_output_names_the_written_path_and_how_many_checkpoints_there_were(c
     assert (tmp_path / "run" / "mean.safetensors").is_file() and not (tmp_path / "run" / "mean").exists()
     before = checkpoint.path_of(tmp_path / "run", 4).read_bytes()
     done = command("avg_checkpoints", "--output_dir=run", "--output_path=run/model.ckpt-4.safetensors")
-    assert done.returncode == 1 and "is there already, and would be overwritten" in done.stderr
+    assert done.returncode == 1 and "exists already and would be overwritten" in done.stderr
     assert checkpoint.path_of(tmp_path / "run", 4).read_bytes() == before
 
 
@@ -41,7 +41,7 @@ def test_checkpoints_without_a_mean_are_an_error_of_one_sentence(command, tmp_pa
     checkpoint.save(tmp_path / "run", 1, {"net/kernel": np.ones(2)}, {}, keep=0)
     for arguments, sentence in (
         ((), "--output_dir is missing"),
-        (("--output_dir=run",), "A mean takes two checkpoints or more; found in run: model.ckpt-1.safetensors."),
+        (("--output_dir=run",), "A mean needs two checkpoints or more; found in run: model.ckpt-1.safetensors."),
         (("--output_dir=run", "--checkpoints=1,5"), "There is no checkpoint 5. Steps with a checkpoint in run: 1."),
         (("--output_dir=run", "--checkpoints=1,5", "--num_last_checkpoints=3"), "not both"),
     ):

@@ -35,7 +35,7 @@ def test_a_flag_of_several_commands_has_one_default():
         derived = {
             "data_dir": None,
             "tmp_dir": RunConfig().tmp_dir,
-        }  # of the trainer, whose flags have none of their own
+        }  # of the trainer
         defaults = [parser.get_default(name) for parser in having]
         defaults = [derived[name] if default is argparse.SUPPRESS else default for default in defaults]
         assert len(defaults) >= 2 and all(default == defaults[0] for default in defaults)

@@ -37,7 +37,7 @@ def test_two_runs_are_compared_and_the_exit_code_tells_if_they_differ(command, t
     assert partly.returncode == 3 and "Checkpoints of step 20 differ" in partly.stdout
     assert partly.stdout.startswith("Settings cannot be compared.\n")
     assert (
-        "could not be read:\n  two/config.json holds null, and not what a trainer writes.\n  The checkpoint one/"
+        "read:\n  two/config.json contains null, which is not what a trainer writes.\n  The checkpoint one/"
         in partly.stdout
     )
     alone = command("diff_runs", "one")

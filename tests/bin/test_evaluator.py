@@ -307,7 +307,7 @@ def test_records_on_another_vocabulary_than_the_runs_are_refused(joint, data, tm
     then, now = (fingerprint(folder / "classes.animals.txt") for folder in (data, other))
     manifest.write_text(manifest.read_text().replace(then, now))
     code, _, err = evaluate(capsys, data, f"--output_dir={joint}", f"--data_dir={other}", "--problems=first")
-    assert code == 1 and "stands on another classes.animals.txt than" in err and "Pass the --data_dir" in err
+    assert code == 1 and "was made with another classes.animals.txt than" in err and "Pass the --data_dir" in err
 
 
 def test_names_are_those_of_problems_that_were_learnt():

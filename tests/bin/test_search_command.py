@@ -14,7 +14,7 @@ import t2t_mm
 from t2t_mm.bin.search import evaluations_in, last_line, table_of, trial_flags
 from t2t_mm.bin.trainer import parse_options, parser
 from t2t_mm.errors import UnknownName, UserError
-from t2t_mm.run_tools.hparam_search import FAILED, PRUNED, TRAINED, Tried
+from t2t_mm.run_tools.hparam_search import FAILED, PRUNED, TRAINED, TrialOutcome
 from t2t_mm.train.best_checkpoint import Aim
 
 AIM = Aim((("shapes", "accuracy", 1.0),))
@@ -112,10 +112,10 @@ def test_an_unknown_range_gets_a_suggestion():
 def test_the_table_has_the_best_trial_first_and_failures_last():
     chosen = parse_options([*FLAGS, "--output_dir=out", "--best_metric=accuracy"])
     trials = [
-        Tried("trial-001", {"learning_rate": 0.123456, "experts": 8}, TRAINED, 0.5, 300),
-        Tried("trial-002", {"learning_rate": 2.0, "experts": 8}, FAILED, None, None, "no"),
-        Tried("trial-003", {"learning_rate": 0.7, "experts": 16}, PRUNED, 0.25, 1200),
-        Tried("trial-004", {"learning_rate": 0.6, "experts": 16}, TRAINED, 0.75, 3000),
+        TrialOutcome("trial-001", {"learning_rate": 0.123456, "experts": 8}, TRAINED, 0.5, 300),
+        TrialOutcome("trial-002", {"learning_rate": 2.0, "experts": 8}, FAILED, None, None, "no"),
+        TrialOutcome("trial-003", {"learning_rate": 0.7, "experts": 16}, PRUNED, 0.25, 1200),
+        TrialOutcome("trial-004", {"learning_rate": 0.6, "experts": 16}, TRAINED, 0.75, 3000),
     ]
     assert table_of(chosen.config, trials).rows == [
         ("trial-004", "0.7500", "3,000", "trained", "0.6", "16"),
@@ -185,5 +185,6 @@ def test_a_search_is_stopped_goes_on_and_names_the_best_as_a_command(command, tm
     other = command("trainer", *flags, "--train_steps=9")
     assert (other.returncode, other.stderr.splitlines()[-1]) == (
         1,
-        "t2t-mm-trainer: out holds another search: train_steps is '6' there and '9' here. Choose another --output_dir.",
+        "t2t-mm-trainer: out contains another search: train_steps is '6' there and '9' here. "
+        "Choose another --output_dir.",
     )

@@ -106,7 +106,7 @@ def test_an_impossible_operation_is_one_sentence_and_leaves_nothing(folder, file
         ("is not empty", "drop", "--from=old", "--problems=image_shapes", "--output_dir=old"),
         ("No problem of old is named", "extract", "--from=old", "--problems=parsing_grammar", "--data_dir=data"),
         ("has learnt image_shapes already", "add", "--from=old", "--problems=image_shapes", "--data_dir=data"),
-        ("no problem would be left", "drop", "--from=old", "--problems=image_shapes,translate_north_south"),
+        ("no problem of old would be left", "drop", "--from=old", "--problems=image_shapes,translate_north_south"),
         ("holds no run", "drop", "--from=data", "--problems=parsing_grammar"),
         ("only training hparams", "drop", "--from=old", "--problems=image_shapes", "--hparams=hidden_size=16"),
         (

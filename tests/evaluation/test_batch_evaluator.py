@@ -1,4 +1,4 @@
-"""A net judges batches without an optimizer, and says what it says when asked directly."""
+"""Evaluation of batches without an optimizer gives what the net gives directly."""
 
 import numpy as np
 import pytest
@@ -24,29 +24,29 @@ def net(letters, scrambled):
 
 
 @pytest.mark.parametrize("problem", ["capitals", "first"])
-def test_batches_are_judged_as_the_net_judges_them(net, letters, problem):
-    judge = BatchEvaluator(net, {name: ready.codecs for name, ready in letters.items()}, HPARAMS.data)
+def test_the_evaluator_gives_the_sums_that_the_net_gives(net, letters, problem):
+    evaluator = BatchEvaluator(net, {name: ready.codecs for name, ready in letters.items()}, HPARAMS.data)
     batches = Batches(letters[problem], "dev", HPARAMS.data, seed=0, training=False)
     for position in range(len(batches)):
         batch = batches.batch(position)
-        found = judge.evaluate_batch(batch, NAMES)
+        sums = evaluator.evaluate_batch(batch, NAMES)
         logits, labels, real = net.judge(problem, batch.arrays, net.command(problem))
         for name in NAMES:
             expected = np.asarray(METRICS[name].sums(logits, labels, real))[: len(batch.ids)]
-            np.testing.assert_allclose(found[name], expected, rtol=1e-4, atol=1e-4)
+            np.testing.assert_allclose(sums[name], expected, rtol=1e-4, atol=1e-4)
 
 
-def test_some_examples_of_a_split_may_be_judged(net, letters):
-    judge = BatchEvaluator(net, {name: ready.codecs for name, ready in letters.items()}, HPARAMS.data)
+def test_some_examples_of_a_split_may_be_evaluated(net, letters):
+    evaluator = BatchEvaluator(net, {name: ready.codecs for name, ready in letters.items()}, HPARAMS.data)
     every = Batches(letters["first"], "dev", HPARAMS.data, seed=0, training=False)
     some = Batches(letters["first"], "dev", HPARAMS.data, seed=0, training=False, only=[3, 8, 20])
     assert (some.examples, some.dropped) == (3, 0)
     ids = [id for position in range(len(some)) for id in some.batch(position).ids]
     assert sorted(ids) == ["dev/20", "dev/3", "dev/8"]
-    whole = {
+    all_sums = {
         id: row
         for batch in every.stream()
-        for id, row in zip(batch.ids, judge.evaluate_batch(batch, NAMES)["accuracy"], strict=True)
+        for id, row in zip(batch.ids, evaluator.evaluate_batch(batch, NAMES)["accuracy"], strict=True)
     }
-    for id, sums_K in zip(ids, sums_by_example(judge, some, NAMES)["accuracy"], strict=True):
-        np.testing.assert_allclose(sums_K, whole[id])
+    for id, sums_K in zip(ids, sums_by_example(evaluator, some, NAMES)["accuracy"], strict=True):
+        np.testing.assert_allclose(sums_K, all_sums[id])

@@ -1,4 +1,4 @@
-"""The dev example that stands for a problem."""
+"""The dev example that represents a problem."""
 
 import dataclasses
 import shutil
@@ -8,29 +8,29 @@ import pytest
 
 from t2t_mm.data.features.references import ReferencesCodec
 from t2t_mm.data.input.corrupt_records import CorruptRecord
-from t2t_mm.evaluation.fixed_example import fixed_example, middling, right_answers
+from t2t_mm.evaluation.fixed_example import fixed_example, right_answers, typical_example
 
 
 @pytest.mark.parametrize(
     ("lengths_NF", "expected"),
     [
-        ([[3], [3], [3], [3], [3]], 2),  # all alike: the middle
+        ([[3], [3], [3], [3], [3]], 2),  # all equal: the middle
         ([[1], [9], [8], [3], [2]], 3),  # the median is 3: of examples 0, 3 and 4 it is 3 that is nearest to 2
         ([[1, 9], [9, 1], [5, 5], [5, 6], [1, 1]], 2),  # medians 5 and 5
         ([[1, 8], [1, 9], [8, 1]], 0),  # medians 1 and 8
         ([[0, 4], [0, 4]], 1),
     ],
 )
-def test_it_is_near_the_middle_and_no_longer_than_the_median(lengths_NF, expected):
-    assert middling(np.array(lengths_NF)) == expected
+def test_a_typical_example_is_near_the_middle_and_not_longer_than_the_median(lengths_NF, expected):
+    assert typical_example(np.array(lengths_NF)) == expected
 
 
-def test_where_every_example_is_long_in_one_way_or_another_those_that_are_so_least_count():
+def test_if_every_example_is_long_in_some_feature_the_least_long_are_typical():
     lengths_NF = np.array([[2, 40], [40, 2], [2, 30], [30, 2]])  # medians 16 and 16
-    assert middling(lengths_NF) == 2
+    assert typical_example(lengths_NF) == 2
 
 
-def test_it_is_the_same_at_every_call_and_comes_as_its_record_holds_it(letters):
+def test_the_fixed_example_is_the_same_at_every_call_and_is_stored_as_in_its_record(letters):
     example = fixed_example(letters["capitals"])
     assert example == fixed_example(letters["capitals"])
     codecs = letters["capitals"].codecs
@@ -40,7 +40,7 @@ def test_it_is_the_same_at_every_call_and_comes_as_its_record_holds_it(letters):
     assert example.id.startswith("dev/")
 
 
-def test_where_it_cannot_be_read_another_one_stands_in(letters, tmp_path, flip):
+def test_another_example_is_taken_if_the_fixed_one_cannot_be_read(letters, tmp_path, flip):
     folder = shutil.copytree(letters["capitals"].folder, tmp_path / "capitals")
     ready = dataclasses.replace(letters["capitals"], folder=folder)
     example = fixed_example(ready)
@@ -53,7 +53,7 @@ def test_where_it_cannot_be_read_another_one_stands_in(letters, tmp_path, flip):
         fixed_example(ready)
 
 
-def test_every_right_answer_is_shown_in_words(letters):
+def test_every_reference_is_shown_as_text(letters):
     codec = letters["capitals"].codecs["targets"]
     assert right_answers(codec, codec.store("A B")) == ["A B"]
     several = ReferencesCodec("letters", codec.vocabulary)

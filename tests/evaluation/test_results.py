@@ -44,29 +44,29 @@ def test_a_sequence_problem_shows_its_figures_beside_its_baselines():
         "problem": "translate_here_there",
         "log perplexity": "2.346",
         "token accuracy": "45.6 %",
-        "per sequence accuracy": "1.2 %",
+        "sequence accuracy": "1.2 %",
         "top-1": "-",
         "accuracy top5": "-",
-        "unigram": "6.200",
-        "inputs permuted": "3.400",
-        "input is worth (95 %)": "1.020 to 1.130",
+        "unigram baseline": "6.200",
+        "permuted inputs": "3.400",
+        "gain from input (95 %)": "1.020 to 1.130",
         "learnt": "yes",
     }
 
 
-def test_a_class_problem_shows_top1_and_the_commonest_class_and_may_not_have_learnt():
+def test_a_class_problem_shows_top1_and_the_most_frequent_class_and_may_not_have_learnt():
     row = cells(results_table(1200, [TRANSLATION, PICTURES]))["image_shapes"]
-    assert (row["token accuracy"], row["per sequence accuracy"], row["top-1"]) == ("-", "-", "25.0 %")
+    assert (row["token accuracy"], row["sequence accuracy"], row["top-1"]) == ("-", "-", "25.0 %")
     assert row["accuracy top5"] == "90.0 %"
-    assert row["unigram"] == "2.302 / 10.0 %"
-    assert row["input is worth (95 %)"] == "-0.020 to 0.040"
+    assert row["unigram baseline"] == "2.302 / 10.0 %"
+    assert row["gain from input (95 %)"] == "-0.020 to 0.040"
     assert row["learnt"] == "no"
 
 
 def test_a_problem_without_inputs_has_no_permuted_ones():
     language = Result("words", 10, {}, BaselineComparison(2.0, 3.0), classes=False)
     row = cells(results_table(1, [language]))["words"]
-    assert (row["inputs permuted"], row["input is worth (95 %)"], row["learnt"]) == ("-", "-", "yes")
+    assert (row["permuted inputs"], row["gain from input (95 %)"], row["learnt"]) == ("-", "-", "yes")
 
 
 def test_a_quiet_console_shows_no_table():
@@ -102,7 +102,7 @@ def test_a_table_too_wide_for_the_terminal_is_shown_in_parts_that_each_name_the_
     assert printed(table, terminal=True, width=70).count("translate_here_there") == 2
 
 
-def test_the_plan_shows_what_each_problem_gets():
+def test_the_plan_shows_the_part_of_each_problem():
     rows = [PlanRow("large", 0.75, 3000, 480_000, 6_000_000, 16.3), PlanRow("small", 0.25, 1000, 20_000, 90_000, 50.0)]
     table = plan_table(rows, "uniform")
     assert table.title == "Plan: 4,000 steps, problem_choice=uniform"
@@ -117,11 +117,11 @@ def test_the_plan_shows_what_each_problem_gets():
     assert "start" not in table.markdown()
 
 
-def test_the_plan_of_an_adaptive_run_says_that_its_rates_will_move():
-    assert "Rates are those of the start" in plan_table([PlanRow("a", 1.0, 1, 1, 1, 1.0)], "adaptive").markdown()
+def test_the_plan_of_an_adaptive_run_says_that_its_rates_will_change():
+    assert "Rates are those at the start" in plan_table([PlanRow("a", 1.0, 1, 1, 1, 1.0)], "adaptive").markdown()
 
 
-def test_results_are_written_as_json_whole(tmp_path):
+def test_results_are_written_as_json_by_an_atomic_write(tmp_path):
     path = write_results(tmp_path, 1200, [TRANSLATION, PICTURES])
     assert os.listdir(path.parent) == [path.name]
     content = json.loads(path.read_text())

@@ -44,18 +44,18 @@ def test_a_problem_has_a_row_and_a_metric_a_column():
     assert rows["trees"]["bracket F1"] == "-" and rows["trees"]["BLEU"] == ""  # no figure; not its metric
 
 
-def test_notes_tell_decoded_from_teacher_forced_how_each_was_counted_and_what_is_missing():
+def test_notes_say_which_metrics_are_teacher_forced_how_each_was_counted_and_what_is_missing():
     other = Scores("more", tuple("a"), (NATS,), (figure("bleu", "BLEU", POINTS, 1, 1, how="sacrebleu b"),))
     notes = "\n".join(scores_table("t", [SPEECH, TEXT, other], "greedy search").notes)
     assert "log perplexity (nats per target token) and token accuracy are teacher-forced" in notes
-    assert "All else is of decoded output: greedy search." in notes
+    assert "All other metrics are of decoded output: greedy search." in notes
     assert "Lower is better: log perplexity, WER." in notes
     assert "WER: jiwer.\nBLEU of text: sacrebleu a.\nBLEU of more: sacrebleu b." in notes
     assert "2 of 4 examples of speech could not be decoded and count as empty output" in notes
-    assert notes.endswith("because: It is too long.")
+    assert notes.endswith("The reason for the first of them: It is too long.")
 
 
-def test_a_problem_is_told_in_a_line_when_it_is_done():
+def test_the_figures_of_a_problem_are_one_line():
     assert scores_line(SPEECH) == "speech: log perplexity 2.500  token accuracy 50.0 %  WER 12.5 %"
 
 
@@ -69,17 +69,17 @@ def test_json_has_plain_figures_and_null_for_none():
 
 
 def test_a_difference_has_a_row_with_its_interval_and_verdict():
-    found = {
+    differences = {
         "alone": [Difference("speech", WER, 0.125, 0.25, -0.2, -0.05)],
         "two": [Difference("x", BLEU, 1, 2, -3, 1)],
     }
-    table = differences_table("t", "joint", found, "beam search")
+    table = differences_table("t", "joint", differences, "beam search")
     assert [list(row) for row in table.rows] == [
         ["speech", "WER", "alone", "1", "12.5 %", "25.0 %", "-12.5 %", "-20.0 % to -5.0 %", "better"],
         ["x", "BLEU", "two", "1", "1.00", "2.00", "-1.00", "-3.00 to +1.00", "-"],
     ]
     assert tuple(table.columns)[-1] == "joint is"
-    assert difference_json(found["alone"][0]) == {
+    assert difference_json(differences["alone"][0]) == {
         "examples": 1,
         "first": 0.125,
         "second": 0.25,

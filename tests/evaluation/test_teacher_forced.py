@@ -1,4 +1,4 @@
-"""A problem on its dev set, judged by steps whose answers are known."""
+"""Teacher-forced evaluation of a problem on its dev set, by steps whose answers are known."""
 
 import numpy as np
 import pytest
@@ -12,13 +12,13 @@ HPARAMS = DataHparams(batch_size=32, buckets=2)
 
 
 class Knowing:
-    """Steps of a model that knows the answer to each input: 0.5 nats a target where inputs and targets fit, else 2."""
+    """Steps of a model that knows the answer to each input: 0.5 nats per target if input and target fit, else 2."""
 
     def __init__(self, answers):
-        self.answers, self.judged = answers, []
+        self.answers, self.evaluated = answers, []
 
     def judge(self, batch, metrics):
-        self.judged.append((batch.ids, list(metrics)))
+        self.evaluated.append((batch.ids, list(metrics)))
         inputs, targets = batch.arrays["inputs"], batch.arrays["targets"]["class"]
         rows = []
         for row in range(len(batch.ids)):
@@ -33,18 +33,18 @@ def dev(letters):
     return Batches(letters["first"], "dev", HPARAMS, seed=0, training=False)
 
 
-def test_the_whole_dev_set_is_evaluated_once_and_once_more_with_other_inputs(dev):
+def test_all_dev_examples_are_evaluated_once_and_once_more_with_permuted_inputs(dev):
     steps = Knowing({})
     result = evaluate(steps, dev, -1, seed=1, permuted=True)
     assert result.problem == "first"
     assert result.examples == 23
     assert result.metrics == {"neg_log_perplexity": pytest.approx(-0.5), "accuracy": 1.0}
     for names in (["neg_log_perplexity", "accuracy"], ["neg_log_perplexity"]):
-        seen = [id for ids, asked in steps.judged if asked == names for id in ids]
+        seen = [id for ids, metrics in steps.evaluated if metrics == names for id in ids]
         assert sorted(seen) == sorted(f"dev/{index}" for index in range(23))
 
 
-def test_the_standing_holds_both_baselines(dev):
+def test_the_result_has_both_baselines(dev):
     result = evaluate(Knowing({}), dev, -1, seed=1, permuted=True)
     assert result.standing.nats == pytest.approx(0.5)
     assert result.standing.unigram_nats == dev.ready.manifest.baseline["nats_per_token"]
@@ -57,10 +57,10 @@ def test_the_standing_holds_both_baselines(dev):
 def test_without_the_second_pass_there_is_no_permuted_baseline(dev):
     steps = Knowing({})
     assert evaluate(steps, dev, -1, seed=1, permuted=False).standing.permuted_nats is None
-    assert len(steps.judged) == len(dev)
+    assert len(steps.evaluated) == len(dev)
 
 
-def test_as_many_batches_are_evaluated_as_asked_for(dev):
+def test_eval_steps_limits_the_number_of_batches(dev):
     assert len(dev) > 2
     result = evaluate(Knowing({}), dev, 2, seed=1, permuted=False)
     assert result.examples == sum(len(dev.batch(position).ids) for position in range(2))
@@ -74,7 +74,7 @@ def test_each_example_gets_the_inputs_of_another_and_targets_stay():
     assert sorted(inputs["ids"][:3, 0]) == [0, 2, 4]
     assert (inputs["ids"][:3, 0] != [0, 2, 4]).all()
     np.testing.assert_array_equal(inputs["lengths"][:3], np.array([2, 1, 2])[inputs["ids"][:3, 0] // 2])
-    np.testing.assert_array_equal(inputs["ids"][3], [6, 7])  # the row that holds no example stays behind
+    np.testing.assert_array_equal(inputs["ids"][3], [6, 7])  # the row without an example stays last
     np.testing.assert_array_equal(batch.arrays["targets"]["class"], classes_B)
     assert batch.ids == ("a", "b", "c")
 
@@ -94,12 +94,12 @@ def three_examples_of_1_3_and_2_right_answers():
     return Batch("p", 0, ("a", "b", "b", "b", "c", "c"), arrays)
 
 
-def test_the_right_answers_of_an_example_count_as_one_example():
+def test_the_references_of_an_example_count_as_one_example():
     sums_BK = np.array([[1, 1], [2, 1], [3, 1], [4, 1], [5, 2], [6, 3]], float)
     assert by_example(sums_BK, three_examples_of_1_3_and_2_right_answers()).tolist() == [[1, 1], [9, 3], [11, 5]]
 
 
-def test_all_right_answers_of_an_example_get_the_inputs_of_one_other_example():
+def test_all_references_of_an_example_get_the_inputs_of_one_other_example():
     permuted = with_permuted_inputs(three_examples_of_1_3_and_2_right_answers(), seed=1).arrays["inputs"]["ids"][:, 0]
     groups = [set(permuted[:1]), set(permuted[1:4]), set(permuted[4:6])]
     assert all(len(group) == 1 for group in groups)
@@ -108,13 +108,13 @@ def test_all_right_answers_of_an_example_get_the_inputs_of_one_other_example():
 
 
 def windows(*of_each):
-    """Examples of as many windows, whose inputs are ten times the example's number and the window's."""
+    """Return a batch of examples with these numbers of windows; inputs are 10 * example's number + window's number."""
     ids = [f"{example}" for example, count in enumerate(of_each) for _ in range(count)]
     inputs = [10 * example + window for example, count in enumerate(of_each) for window in range(count)]
     return Batch("p", 0, tuple(ids), {"inputs": {"ids": np.array(inputs)[:, None]}, "targets": {}})
 
 
-def test_the_windows_of_an_example_get_those_of_the_other_one_after_the_other():
+def test_the_windows_of_an_example_get_the_windows_of_another_in_order():
     permuted = with_permuted_inputs(windows(2, 3), seed=1).arrays["inputs"]["ids"][:, 0]
     assert permuted.tolist() == [10, 11, 0, 1, 0]  # the third window begins with the other's first again
 

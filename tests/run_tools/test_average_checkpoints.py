@@ -1,16 +1,16 @@
-"""Means of checkpoints."""
+"""Averages of checkpoints."""
 
 import numpy as np
 import pytest
 
 from t2t_mm.errors import UserError
-from t2t_mm.run_tools.average_checkpoints import average, chosen, target
+from t2t_mm.run_tools.average_checkpoints import average, check_output_path, choose_checkpoints
 from t2t_mm.train import checkpoint
 
 
 @pytest.fixture
 def run(tmp_path):
-    """Checkpoints of steps 1 to 4: a kernel of (1, -1), (2, -2) ..., with moments, one of them with an average."""
+    """Return a run with checkpoints 1 to 4: kernels (1, -1), (2, -2) ... with moments, the last one with an average."""
     for step in range(1, 5):
         tensors = {
             "net/kernel": np.array([step, -step], np.float32),
@@ -24,8 +24,8 @@ def run(tmp_path):
     return tmp_path
 
 
-def test_the_mean_of_the_newest_holds_weights_alone_and_says_what_it_is_of(run):
-    path = average(chosen(run, (), 3), run / "averaged.safetensors")
+def test_the_mean_of_the_newest_has_only_weights_and_the_names_of_its_checkpoints(run):
+    path = average(choose_checkpoints(run, (), 3), run / "averaged.safetensors")
     tensors, state = checkpoint.load(path)
     assert tensors.keys() == {"net/kernel", "net/commands/to-german"}
     np.testing.assert_allclose(tensors["net/kernel"], [(2 + 3 + 40) / 3, -(2 + 3 + 40) / 3])
@@ -36,23 +36,23 @@ def test_the_mean_of_the_newest_holds_weights_alone_and_says_what_it_is_of(run):
 
 
 @pytest.mark.parametrize("name", ["1", "model.ckpt-1", "model.ckpt-1.safetensors", "{run}/model.ckpt-1"])
-def test_checkpoints_are_given_by_step_or_by_file(run, name):
-    assert chosen(run, (name.format(run=run), "3"), 5) == [checkpoint.path_of(run, step) for step in (1, 3)]
+def test_checkpoints_are_named_by_step_or_by_file(run, name):
+    assert choose_checkpoints(run, (name.format(run=run), "3"), 5) == [checkpoint.path_of(run, step) for step in (1, 3)]
 
 
-def test_what_is_not_there_and_what_makes_no_mean_is_refused(run, tmp_path):
+def test_missing_checkpoints_and_fewer_than_two_are_refused(run, tmp_path):
     with pytest.raises(UserError, match="There is no checkpoint 7. Steps with a checkpoint in .*: 1, 2, 3, 4"):
-        chosen(run, ("1", "7"), 5)
-    with pytest.raises(UserError, match="takes two checkpoints or more; found in .*: model.ckpt-4.safetensors"):
-        chosen(run, (), 1)
+        choose_checkpoints(run, ("1", "7"), 5)
+    with pytest.raises(UserError, match="needs two checkpoints or more; found in .*: model.ckpt-4.safetensors"):
+        choose_checkpoints(run, (), 1)
     with pytest.raises(UserError, match="found in .*: none"):
-        chosen(tmp_path / "nowhere", (), 5)
+        choose_checkpoints(tmp_path / "nowhere", (), 5)
 
 
 def test_checkpoints_of_two_architectures_have_no_mean(run):
     checkpoint.save(run, 5, {"net/kernel": np.zeros(3, np.float32)}, {}, keep=0)
     with pytest.raises(UserError, match="is of another architecture"):
-        average(chosen(run, (), 2), run / "averaged.safetensors")
+        average(choose_checkpoints(run, (), 2), run / "averaged.safetensors")
     assert not (run / "averaged.safetensors").exists()
 
 
@@ -60,33 +60,36 @@ def test_checkpoints_of_two_architectures_have_no_mean(run):
 def test_a_checkpoint_that_is_named_twice_is_refused(run, twice):
     checkpoint.save(run, 5, {"net/kernel": np.zeros(2, np.float32)}, {}, keep=0)
     with pytest.raises(UserError, match=r"names model\.ckpt-[345]\.safetensors more than once"):
-        chosen(run, [name.format(run=run) for name in twice], 5)
+        choose_checkpoints(run, [name.format(run=run) for name in twice], 5)
 
 
-def test_an_earlier_mean_is_taken_the_place_of(run):
-    first = average(chosen(run, (), 2), run / "averaged.safetensors")
-    assert target(run, run / "averaged") == first
+def test_an_earlier_mean_may_be_overwritten(run):
+    first = average(choose_checkpoints(run, (), 2), run / "averaged.safetensors")
+    assert check_output_path(run, run / "averaged") == first
 
 
-def test_what_is_there_and_what_a_trainer_would_take_for_its_own_is_not_written_to(run, tmp_path):
+def test_existing_files_and_names_of_a_runs_checkpoints_are_not_written_to(run, tmp_path):
     for name in ("model.ckpt-4.safetensors", "model.ckpt-4"):
-        with pytest.raises(UserError, match=r"model\.ckpt-4\.safetensors is there already, and would be overwritten"):
-            target(run, run / name)
-    with pytest.raises(UserError, match="bears the name of a checkpoint of the run"):
-        target(run, run / "model.ckpt-9")
+        with pytest.raises(UserError, match=r"model\.ckpt-4\.safetensors exists already and would be overwritten"):
+            check_output_path(run, run / name)
+    with pytest.raises(UserError, match="is the name of a checkpoint of the run"):
+        check_output_path(run, run / "model.ckpt-9")
     other = tmp_path / "other"
     (other / "best").mkdir(parents=True)
     (other / "config.json").touch()
     for folder in (other, other / "best"):
         with pytest.raises(UserError, match=r"Choose another, such as .*averaged\.safetensors"):
-            target(run, folder / "model.ckpt-9.safetensors")
-    assert target(run, run / "mean") == run / "mean.safetensors"
+            check_output_path(run, folder / "model.ckpt-9.safetensors")
+    assert check_output_path(run, run / "mean") == run / "mean.safetensors"
     (tmp_path / "free").mkdir()
-    assert target(run, tmp_path / "free" / "a" / "model.ckpt-9") == tmp_path / "free" / "a" / "model.ckpt-9.safetensors"
+    assert (
+        check_output_path(run, tmp_path / "free" / "a" / "model.ckpt-9")
+        == tmp_path / "free" / "a" / "model.ckpt-9.safetensors"
+    )
 
 
-def test_training_does_not_go_on_from_a_mean(run):
-    path = average(chosen(run, (), 3), run / "model.ckpt-9.safetensors")
+def test_training_does_not_continue_from_a_mean(run):
+    path = average(choose_checkpoints(run, (), 3), run / "model.ckpt-9.safetensors")
     with pytest.raises(
         UserError, match="ckpt-9.safetensors holds weights alone, and nothing that training could go on"
     ):

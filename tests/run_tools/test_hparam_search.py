@@ -1,4 +1,4 @@
-"""The search itself, by a function that is quick to evaluate in place of training."""
+"""The search of hparams, with a quick function in place of training."""
 
 import sys
 
@@ -13,7 +13,7 @@ OF = {"problems": "shapes"}
 
 
 def reached(values) -> float:
-    """Best at rate 0.3, four blocks, deep."""
+    """Return a score that is best at rate 0.3, four blocks, deep."""
     return values["blocks"] + (values["kind"] == "deep") - abs(values["rate"] - 0.3)
 
 
@@ -22,23 +22,23 @@ def run(search: Search, trials: int) -> list[dict]:
         trial = search.next()
         search.evaluated(trial, 10, reached(trial.values) - 1)
         search.trained(trial, reached(trial.values))
-    return [dict(tried.values) for tried in search.tried()]
+    return [dict(outcome.values) for outcome in search.outcomes()]
 
 
 def test_trials_are_within_their_ranges_and_their_scores_are_kept(tmp_path):
     search = Search(tmp_path, RANGES, OF)
     run(search, 4)
-    tried = search.tried()
-    assert [one.name for one in tried] == ["trial-001", "trial-002", "trial-003", "trial-004"]
-    for one in tried:
+    outcomes = search.outcomes()
+    assert [one.name for one in outcomes] == ["trial-001", "trial-002", "trial-003", "trial-004"]
+    for one in outcomes:
         assert 0.01 <= one.values["rate"] <= 1 and one.values["blocks"] in range(1, 5)
         assert one.values["kind"] in ("plain", "deep")
         assert (one.score, one.step, one.ended) == (reached(one.values), 10, "trained")
 
 
-def test_a_search_that_was_stopped_goes_on_as_one_that_was_not(tmp_path):
-    whole = run(Search(tmp_path / "whole", RANGES, OF), 5)
-    assert len({str(values) for values in whole}) == 5
+def test_a_search_that_was_stopped_continues_as_if_it_had_not_been(tmp_path):
+    uninterrupted = run(Search(tmp_path / "whole", RANGES, OF), 5)
+    assert len({str(values) for values in uninterrupted}) == 5
     first = Search(tmp_path / "parts", RANGES, OF)
     run(first, 2)
     under_way = first.next()
@@ -48,11 +48,11 @@ def test_a_search_that_was_stopped_goes_on_as_one_that_was_not(tmp_path):
     assert (again.name, again.values) == ("trial-003", under_way.values)
     second.next()  # and one more is under way when it is stopped again
     third = Search(tmp_path / "parts", RANGES, OF)
-    assert [one.name for one in third.tried()] == ["trial-001", "trial-002"]
-    assert run(third, 3) == whole
+    assert [one.name for one in third.outcomes()] == ["trial-001", "trial-002"]
+    assert run(third, 3) == uninterrupted
 
 
-def test_seeds_give_trials(tmp_path):
+def test_the_seed_determines_the_values_of_trials(tmp_path):
     one, same, other = (Search(tmp_path / str(i), RANGES, OF, seed).next().values for i, seed in enumerate((1, 1, 2)))
     assert one == same != other
 
@@ -61,27 +61,27 @@ def test_a_trial_below_the_median_of_five_is_to_be_pruned_and_one_above_is_not(t
     search = Search(tmp_path, RANGES, OF)
     for score in (1.0, 2.0, 3.0, 4.0, 5.0):
         trial = search.next()
-        assert not search.evaluated(trial, 10, score)  # so few tell nothing
+        assert not search.evaluated(trial, 10, score)  # there are too few to compare with
         search.trained(trial, score)
     good, bad = search.next(), search.next()
     assert not search.evaluated(good, 10, 3.5)
     assert search.evaluated(bad, 10, 2.5)
     search.pruned(bad)
-    search.failed(good, "no room")
-    *_, sixth, seventh = search.tried()
-    assert (sixth.ended, sixth.why, sixth.score) == ("failed", "no room", 3.5)
+    search.failed(good, "out of memory")
+    *_, sixth, seventh = search.outcomes()
+    assert (sixth.ended, sixth.why, sixth.score) == ("failed", "out of memory", 3.5)
     assert (seventh.ended, seventh.score, seventh.step) == ("pruned", 2.5, 10)
 
 
 def test_another_search_in_the_folder_is_refused_with_what_differs(tmp_path):
     Search(tmp_path, RANGES, OF)
-    with pytest.raises(UserError, match="holds another search: problems is 'shapes' there and 'digits' here"):
+    with pytest.raises(UserError, match="contains another search: problems is 'shapes' there and 'digits' here"):
         Search(tmp_path, RANGES, {"problems": "digits"})
     with pytest.raises(UserError, match="ranges is .*Choice.* there and"):
         Search(tmp_path, {"rate": RANGES["rate"]}, OF)
 
 
-def test_without_optuna_it_says_what_to_install(tmp_path, monkeypatch):
+def test_without_optuna_the_error_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(UserError, match=r"pip install 't2t_mm\[search\]'"):
         Search(tmp_path, RANGES, OF)

@@ -1,4 +1,4 @@
-"""Steps whose loss was not finite, taken again from what their run left."""
+"""Replay of steps with a non-finite loss."""
 
 import json
 import re
@@ -14,7 +14,7 @@ from t2t_mm.train import checkpoint
 
 if keras.backend.backend() != "tensorflow":
     pytest.skip("XLA would compile for an hour", allow_module_level=True)
-from t2t_mm.run_tools.replay import Fault, replay, take_again
+from t2t_mm.run_tools.replay import Fault, replay, replay_step
 from t2t_mm.train.trainer import Trainer
 
 HPARAMS = HPARAM_SETS["multimodel_demo"]().override(
@@ -26,7 +26,7 @@ DIVERGES = "learning_rate=1e30,clip_grad_norm=0"
 
 @pytest.fixture(scope="module", autouse=True)
 def eager():
-    """Steps computed operation by operation: a few of them take less time than a compilation."""
+    """Compute steps operation by operation: a few of them take less time than a compilation."""
     import tensorflow as tf
 
     tf.config.run_functions_eagerly(True)
@@ -52,24 +52,24 @@ def contents(folder):
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_a_step_that_stopped_a_run_is_taken_again_and_names_the_same_tensor(run, tmp_path):
+def test_a_step_that_stopped_a_run_is_replayed_and_the_same_tensor_is_named(run, tmp_path):
     with pytest.raises(UserError, match="The first tensor that is not finite is"):
         run(f"{DIVERGES},accumulate_batches=2").train()
     [path] = faults(tmp_path / "run")
     written = json.loads(path.read_text())
     before = contents(tmp_path / "run")
-    said = []
-    found = take_again(
-        run(f"{DIVERGES},accumulate_batches=2", "nowhere"), Fault.read(path), tmp_path / "run", said.append
+    lines = []
+    result = replay_step(
+        run(f"{DIVERGES},accumulate_batches=2", "nowhere"), Fault.read(path), tmp_path / "run", lines.append
     )
-    assert (found.step, found.problem, found.saved) == (written["step"], written["problem"], written["step"] - 1)
-    assert found.blame == written["blame"] and not found.finite and said == []
-    assert (repr(found.nats), repr(found.gradient_norm)) == (written["nats"], written["gradient_norm"])
-    assert str(found).startswith(f"Step {found.step}, of {found.problem}, taken again from model.ckpt-{found.saved}: ")
+    assert (result.step, result.problem, result.saved) == (written["step"], written["problem"], written["step"] - 1)
+    assert result.blame == written["blame"] and not result.finite and lines == []
+    assert (repr(result.nats), repr(result.gradient_norm)) == (written["nats"], written["gradient_norm"])
+    assert str(result).startswith(f"Step {result.step} of {result.problem}, replayed from model.ckpt-{result.saved}: ")
     assert contents(tmp_path / "run") == before
 
 
-def test_a_run_that_does_without_parts_of_the_net_is_taken_again_without_them(letters, tmp_path, forgetful_registries):
+def test_a_run_without_parts_of_the_net_is_replayed_without_them(letters, tmp_path, forgetful_registries):
     PROBLEMS.register(letters["first"].problem, name="first")
     hparams, folder, left_out = HPARAMS.override(DIVERGES), tmp_path / "run", ("body/decoder",)
     config = quiet_config(folder, train_steps=9, left_out=left_out, problems=("first",), random_seed=0)
@@ -79,23 +79,23 @@ def test_a_run_that_does_without_parts_of_the_net_is_taken_again_without_them(le
     signatures = {"first": letters["first"].signature}
     run_directory.save(run_directory.RunRecord(run_config=config, hparams=hparams, problems=signatures), folder)
     [path] = faults(folder)
-    found = replay(path, output_dir=folder, data_dir=letters["first"].folder.parent, report=print)
-    assert found.blame == json.loads(path.read_text())["blame"] and not found.finite
+    result = replay(path, output_dir=folder, data_dir=letters["first"].folder.parent, report=print)
+    assert result.blame == json.loads(path.read_text())["blame"] and not result.finite
 
 
-def test_a_step_that_was_skipped_is_reached_from_a_checkpoint_before(run, tmp_path):
+def test_a_step_that_was_skipped_is_replayed_from_an_earlier_checkpoint(run, tmp_path):
     run(f"{DIVERGES},not_finite=skip", save_checkpoints_steps=1, keep_checkpoint_max=0).train(until=6)
     *_, path = faults(tmp_path / "run")
     last = Fault.read(path)
     for step in range(2, 7):
         checkpoint.path_of(tmp_path / "run", step).unlink()
-    said = []
-    found = take_again(run(f"{DIVERGES},not_finite=skip", "nowhere"), last, tmp_path / "run", said.append)
-    assert said == [f"Taking steps 2 to {last.step - 1} again, from the last checkpoint before the fault."]
-    assert last.step > 2 and found.blame == json.loads(path.read_text())["blame"] and not found.finite
+    lines = []
+    result = replay_step(run(f"{DIVERGES},not_finite=skip", "nowhere"), last, tmp_path / "run", lines.append)
+    assert lines == [f"Taking steps 2 to {last.step - 1} again, from the last checkpoint before the fault."]
+    assert last.step > 2 and result.blame == json.loads(path.read_text())["blame"] and not result.finite
 
 
-def test_a_step_of_workers_with_a_problem_each_is_passed_over_by_all_and_taken_again_by_one_process(run, tmp_path):
+def test_a_step_of_workers_with_a_problem_each_is_skipped_by_all_and_replayed_by_one_process(run, tmp_path):
     changes = f"{DIVERGES},not_finite=skip,problem_choice=distributed"
     done = run(changes, workers=2, save_checkpoints_steps=1, keep_checkpoint_max=0)
     done.train(until=5)
@@ -103,21 +103,21 @@ def test_a_step_of_workers_with_a_problem_each_is_passed_over_by_all_and_taken_a
     *_, path = faults(tmp_path / "run")
     written, fault = json.loads(path.read_text()), Fault.read(path)
     assert fault.workers == 2 and fault.problem == ["first", "last"][fault.worker]
-    found = take_again(run(changes, "nowhere", workers=2), fault, tmp_path / "run", lambda line: None)
-    assert (found.blame, repr(found.nats)) == (written["blame"], written["nats"]) and not found.finite
-    with pytest.raises(UserError, match="is another one than in"):
-        take_again(run(DIVERGES, "alone"), fault, tmp_path / "run", lambda line: None)
+    result = replay_step(run(changes, "nowhere", workers=2), fault, tmp_path / "run", lambda line: None)
+    assert (result.blame, repr(result.nats)) == (written["blame"], written["nats"]) and not result.finite
+    with pytest.raises(UserError, match="is not the one in"):
+        replay_step(run(DIVERGES, "alone"), fault, tmp_path / "run", lambda line: None)
 
 
-def test_from_other_weights_it_may_be_finite(run, tmp_path):
+def test_a_step_replayed_from_other_weights_may_be_finite(run, tmp_path):
     with pytest.raises(UserError):
         run(DIVERGES).train()
     [path] = faults(tmp_path / "run")
     run("", "untrained").save()
     checkpoint.path_of(tmp_path / "untrained", 0).rename(checkpoint.path_of(tmp_path / "run", 0))
     checkpoint.path_of(tmp_path / "run", Fault.read(path).step - 1).unlink()
-    found = take_again(run("learning_rate=0.01", "nowhere"), Fault.read(path), tmp_path / "run", lambda line: None)
-    assert found.finite and found.blame == "Computed again, operation by operation, everything is finite."
+    result = replay_step(run("learning_rate=0.01", "nowhere"), Fault.read(path), tmp_path / "run", lambda line: None)
+    assert result.finite and result.blame == "Computed again, operation by operation, everything is finite."
 
 
 def test_the_checkpoint_that_is_needed_is_named(run, tmp_path):
@@ -125,21 +125,25 @@ def test_the_checkpoint_that_is_needed_is_named(run, tmp_path):
         run(DIVERGES).train()
     fault = Fault.read(faults(tmp_path / "run")[0])
     checkpoint.path_of(tmp_path / "run", fault.step - 1).unlink()
-    with pytest.raises(UserError, match=f"needs the checkpoint of step {fault.step - 1}, or one before; .* holds none"):
-        take_again(run(DIVERGES, "nowhere"), fault, tmp_path / "run", print)
+    with pytest.raises(
+        UserError, match=f"needs the checkpoint of step {fault.step - 1} or an earlier one; .* has none"
+    ):
+        replay_step(run(DIVERGES, "nowhere"), fault, tmp_path / "run", print)
 
 
-def test_a_run_that_had_gone_back_before_is_not_taken_for_another(run, tmp_path, monkeypatch):
+def test_a_run_that_had_rolled_back_or_has_other_data_is_refused(run, tmp_path, monkeypatch):
     with pytest.raises(UserError):
         run(DIVERGES).train()
     path = faults(tmp_path / "run")[0]
     content = json.loads(path.read_text())
     content["batches"][0]["position"] += 5
     path.write_text(json.dumps(content))
-    with pytest.raises(UserError, match="the run had gone back before, and on with other data. The checkpoint of step"):
-        take_again(run(DIVERGES, "nowhere"), Fault.read(path), tmp_path / "run", print)
+    with pytest.raises(
+        UserError, match="had rolled back before it and continued with other data. The checkpoint of step"
+    ):
+        replay_step(run(DIVERGES, "nowhere"), Fault.read(path), tmp_path / "run", print)
     content["batches"][0]["position"] -= 5
     content["batches"][0]["examples"][0] = "train/another"
     path.write_text(json.dumps(content))
-    with pytest.raises(UserError, match="holds other examples than in"):
-        take_again(run(DIVERGES, "nowhere"), Fault.read(path), tmp_path / "run", print)
+    with pytest.raises(UserError, match="has other examples than in"):
+        replay_step(run(DIVERGES, "nowhere"), Fault.read(path), tmp_path / "run", print)

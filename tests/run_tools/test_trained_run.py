@@ -25,7 +25,7 @@ def test_a_run_opens_with_its_problems_and_the_weights_of_its_newest_checkpoint(
     assert all(np.array_equal(weights[name], changed[name]) for name in weights)
 
 
-def test_an_earlier_checkpoint_may_be_asked_for_with_or_without_its_suffix(run):
+def test_an_earlier_checkpoint_may_be_named_with_or_without_its_suffix(run):
     tensors, state = checkpoint.load(run / "model.ckpt-7.safetensors")
     checkpoint.save(run, 12, tensors, state, keep=0)
     earlier = run / "model.ckpt-7.safetensors"
@@ -34,15 +34,15 @@ def test_an_earlier_checkpoint_may_be_asked_for_with_or_without_its_suffix(run):
         find_checkpoint(run, run / "model.ckpt-8")
 
 
-def test_a_folder_without_a_run_or_without_a_checkpoint_is_said(run, tmp_path):
+def test_a_folder_without_a_run_or_without_a_checkpoint_is_refused(run, tmp_path):
     with pytest.raises(UserError, match="holds no run"):
         open_run(tmp_path)
     (run / "model.ckpt-7.safetensors").unlink()
-    with pytest.raises(UserError, match="holds no checkpoint yet"):
+    with pytest.raises(UserError, match="has no checkpoint yet"):
         open_run(run)
 
 
-def test_a_file_that_the_run_stands_on_must_be_there_as_it_was(run):
+def test_a_file_that_the_run_needs_must_exist_unchanged(run):
     classes = run / "classes.shapes.txt"
     classes.write_text(classes.read_text().replace("a", "z"))
     with pytest.raises(UserError, match=r"classes\.shapes\.txt was changed since the training"):
@@ -52,7 +52,7 @@ def test_a_file_that_the_run_stands_on_must_be_there_as_it_was(run):
         open_run(run)
 
 
-def test_a_problem_that_is_no_longer_what_it_was_is_refused(run, monkeypatch):
+def test_a_problem_whose_definition_was_changed_is_refused(run, monkeypatch):
     from t2t_mm.problems.builtin_images import ImageShapes
 
     monkeypatch.setattr(ImageShapes, "command", "to-something-else")

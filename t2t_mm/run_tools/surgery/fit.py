@@ -1,4 +1,4 @@
-"""The arrays of one net's checkpoint as those of another net: by name, with the rows of some experts taken out.
+"""Fit the arrays of one net's checkpoint to another net, by name; rows of pruned experts are removed.
 
 E experts.
 """
@@ -15,34 +15,34 @@ Arrays = Mapping[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Fitted:
-    """What a net gets. The four lists share out every name of either net."""
+    """The arrays for a net. Each name of either net is in one of the four lists."""
 
     arrays: dict[str, np.ndarray]
-    kept: list[str]  # as they were, to the last bit
-    cut: list[str]  # without the rows of experts that went
-    new: list[str]  # as the new net begins
-    dropped: list[str]  # of the old net, that the new one does not have
+    kept: list[str]  # unchanged, to the last bit
+    cut: list[str]  # without the rows of pruned experts
+    new: list[str]  # initial values of the new net
+    dropped: list[str]  # names of the old net that the new one does not have
 
 
 def fit(there: Arrays, here: Arrays, experts: Mapping[str, np.ndarray]) -> Fitted:
-    """The arrays of a new net, each from the old one where that has it.
+    """Return the arrays of a new net, taken from the old one if it has them.
 
     Args:
         there: weights, slots and counts of the old net, by name.
-        here: those of the new net as it begins.
-        experts: by path of an expert layer, the numbers of the experts that stay, int[E], rising. Of what belongs to
-            the layer the one axis that is shorter here is the experts'.
+        here: the initial ones of the new net.
+        experts: by path of an expert layer, the numbers of the experts to keep, int[E], in increasing order. In the
+            arrays of the layer, the one axis that is shorter in the new net is that of the experts.
 
-    Raises UserError for an array of another shape that this does not explain.
+    Raises UserError for an array of another shape for any other reason.
     """
     fitted = Fitted({}, [], [], [], sorted(there.keys() - here.keys()))
-    for name, begun in here.items():
+    for name, initial in here.items():
         if name not in there:
-            value, where = begun, fitted.new
-        elif there[name].shape == begun.shape:
+            value, where = initial, fitted.new
+        elif there[name].shape == initial.shape:
             value, where = there[name], fitted.kept
         else:
-            value, where = _cut(name, there[name], begun.shape, experts), fitted.cut
+            value, where = _cut(name, there[name], initial.shape, experts), fitted.cut
         fitted.arrays[name] = value
         where.append(name)
     return fitted
@@ -52,5 +52,5 @@ def _cut(name: str, value: np.ndarray, shape: tuple[int, ...], experts: Mapping[
     layers = [layer for layer in experts if name.startswith(f"{layer}/")]
     differing = [axis for axis, sizes in enumerate(zip(value.shape, shape, strict=False)) if sizes[0] != sizes[1]]
     if not layers or value.ndim != len(shape) or len(differing) != 1:
-        raise UserError(f"{name} has the shape {value.shape} in the run and {shape} in the one asked for.")
+        raise UserError(f"{name} has the shape {value.shape} in the run and {shape} in the new net.")
     return np.take(value, experts[layers[0]], axis=differing[0])

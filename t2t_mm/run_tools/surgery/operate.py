@@ -1,4 +1,4 @@
-"""The arrays and the state of a new run, from those of a trained one; and the new run's directory."""
+"""Make a new run from a trained one: its arrays, its state and its run directory."""
 
 import os
 import random
@@ -32,12 +32,12 @@ GIN = "operative_config.gin"
 
 @dataclass(frozen=True)
 class Operated:
-    """A run that is not written yet."""
+    """A new run that is not written yet."""
 
     config: RunRecord
     fitted: Fitted
     state: Mapping[str, Any]
-    notes: list[str]  # what a user should know of it
+    notes: list[str]  # sentences for the user
 
 
 def operate(
@@ -47,16 +47,20 @@ def operate(
     experts: Mapping[str, np.ndarray] | None = None,
     new: Mapping[str, GeneratedProblem] | None = None,
 ) -> Operated:
-    """The run of `config` with all that it has in common with the trained one: weights, slots, step counts, places in
-    the data, the state of the interleaving. What is new begins as in a new run.
+    """Return the run of `config` with everything that it shares with the trained run.
+
+    These are weights, slots, step counts, positions in the data and the state of the mixture. Everything else begins as
+    in a new run.
 
     Args:
-        config: as `add`, `drop` or `extract` give it.
-        changes: to the training hparams, "name=value,...".
-        experts: by path of a layer, the numbers of the experts that stay, where not all do.
+        run: the trained run.
+        config: the configuration that `add`, `drop` or `extract` returned.
+        changes: changes to the training hparams, "name=value,...".
+        experts: by path of a layer, the numbers of the experts to keep, for layers that lose some.
         new: the problems that were added.
 
-    Raises UserError for a model that cannot learn a problem, changes of other hparams, or what training would refuse.
+    Raises UserError for a model that cannot learn a problem, for changes of other hparams, and for hparams that
+    training would refuse.
     """
     random.seed(config.run_config.random_seed or 0)  # Keras draws from it for initial weights
     net = Net(config.problems, config.hparams, config.run_config.left_out)
@@ -67,7 +71,9 @@ def operate(
     optimizer = Optimizer(net.trainable_variables, net.commands, config.hparams.training)
     there = optimizer.settled(run.arrays)
     if settled := sum(there[name] is not value for name, value in run.arrays.items()):
-        notes.append(f"freeze: {settled:,} weights stand at their averages, with which the run was evaluated.")
+        notes.append(
+            f"freeze: {settled:,} frozen weights have the values of their averages, with which the run was evaluated."
+        )
     fitted = fit(there, net.tensors() | optimizer.tensors(), experts or {})
     mixer = _mixer(config)
     return Operated(
@@ -83,7 +89,7 @@ def operate(
 
 
 def check_changes(run: Trained, name: str, changes: str, net: Net) -> None:
-    """Raise UserError for `changes` that the run of the problem `name` alone would refuse: before anything is counted.
+    """Raise UserError for `changes` that the run of the problem `name` alone would refuse, before experts are counted.
 
     `net` is that of the trained run.
     """
@@ -94,19 +100,22 @@ def check_changes(run: Trained, name: str, changes: str, net: Net) -> None:
 
 
 def check_target(output_dir: Path) -> None:
-    """Raise UserError unless a run can be written to `output_dir`: nothing is there, or an empty folder."""
+    """Raise UserError unless `output_dir` is missing or an empty folder, so that a run can be written to it."""
     if output_dir.exists() and (not output_dir.is_dir() or any(output_dir.iterdir())):
         raise UserError(f"--output_dir={output_dir} is not empty; a new run needs a folder of its own. Choose another.")
 
 
 def write(run: Trained, operated: Operated, output_dir: Path, data_dir: Path | None = None) -> Path:
-    """Write the new run, whole or not at all; returns its checkpoint.
+    """Write the new run completely or not at all (atomic); return the path of its checkpoint.
 
     Args:
-        data_dir: where vocabularies and lists of classes lie that the trained run does not have.
+        run: the trained run.
+        operated: the new run.
+        output_dir: the new run's directory.
+        data_dir: the folder of vocabularies and lists of classes that the trained run does not have.
 
-    Raises UserError when something is in `output_dir`, a file of the trained run was changed since the training, or the
-    disk is full or not writable.
+    Raises UserError if `output_dir` is not empty, if a file of the trained run was changed since the training, or if
+    the disk is full or not writable.
     """
     check_target(output_dir)
     config = operated.config
@@ -129,7 +138,7 @@ def write(run: Trained, operated: Operated, output_dir: Path, data_dir: Path | N
             os.replace(folder, output_dir)
     except OSError as error:
         reason = error.strerror or error
-        raise UserError(f"{output_dir} could not be written: {reason}. Nothing is left of it.") from error
+        raise UserError(f"{output_dir} could not be written: {reason}. No part of it was kept.") from error
     return output_dir / path.name
 
 
@@ -139,34 +148,36 @@ def _mixer(config: RunRecord) -> Mixer:
 
 
 def _mixing(there: Mapping[str, Any], here: Mapping[str, Any]) -> dict[str, Any]:
-    """The state of the interleaving: of what is kept by problem, that of the problems that were there."""
+    """Return the state of the mixture; entries by problem come from the old state for the problems that it has."""
     mixed = {}
-    for key, begun in here.items():
-        known = there.get(key, begun)
-        by_problem = isinstance(begun, Mapping)
-        mixed[key] = {name: known.get(name, one) for name, one in begun.items()} if by_problem else known
+    for key, initial in here.items():
+        known = there.get(key, initial)
+        by_problem = isinstance(initial, Mapping)
+        mixed[key] = {name: known.get(name, one) for name, one in initial.items()} if by_problem else known
     return mixed
 
 
 def _gin(run: Trained, config: RunRecord) -> str:
-    """The operative configuration: the trained run's, without what is not so any more, then what differs, which gin
-    takes since it comes last."""
+    """Return the operative configuration: the lines of the trained run that are still true, then what differs.
+
+    gin uses the last binding of a name.
+    """
     path = run.folder / GIN
-    said = _still_so(path.read_text(encoding="utf-8"), config).rstrip() if path.is_file() else ""
+    earlier = _still_true(path.read_text(encoding="utf-8"), config).rstrip() if path.is_file() else ""
     bindings: dict[str, Any] = {"run.problems": "-".join(config.problems)}
     bindings |= {"run.left_out": config.run_config.left_out} if config.run_config.left_out else {}
     bindings |= changed_hparams(run.config.hparams, config.hparams)
-    ours = [f"# t2t-mm-surgery made this run of {run.checkpoint}.", *(f"{n} = {v!r}" for n, v in bindings.items())]
-    return "\n".join([*([said, ""] if said else []), *ours]) + "\n"
+    ours = [f"# t2t-mm-surgery made this run from {run.checkpoint}.", *(f"{n} = {v!r}" for n, v in bindings.items())]
+    return "\n".join([*([earlier, ""] if earlier else []), *ours]) + "\n"
 
 
-def _still_so(text: str, config: RunRecord) -> str:
-    """The lines of an operative configuration but those of what the run began from, and of an aim that is gone."""
+def _still_true(text: str, config: RunRecord) -> str:
+    """Return the lines of an operative configuration without those about the warm start and outdated metrics."""
     bound = {line.partition(" = ")[0]: line.partition(" = ")[2] for line in text.splitlines()}
-    gone = {"run.warm_start_from", "run.left_out"}
+    removed = {"run.warm_start_from", "run.left_out"}
     try:
         metrics = {name: [LOSS, *PROBLEMS[name].metrics] for name in config.problems}
         Aim.parse(str(literal_eval(bound.get("run.best_metric", "'loss'"))), metrics)
     except (UserError, ValueError, SyntaxError):
-        gone |= {"run.best_metric", "run.eval_early_stopping_steps", "run.eval_early_stopping_metric_delta"}
-    return "\n".join(line for line in text.splitlines() if line.partition(" = ")[0] not in gone)
+        removed |= {"run.best_metric", "run.eval_early_stopping_steps", "run.eval_early_stopping_metric_delta"}
+    return "\n".join(line for line in text.splitlines() if line.partition(" = ")[0] not in removed)

@@ -1,4 +1,4 @@
-"""A trained run to the configuration of another one: with a problem more, with some fewer, or with one alone."""
+"""Make the configuration of a new run from a trained one: problems are added or dropped, or one is extracted."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,13 +18,13 @@ from t2t_mm.run_directory import RunRecord
 from t2t_mm.run_tools.surgery.experts import with_experts
 from t2t_mm.run_tools.surgery.use import covered, parts_of, read_by
 from t2t_mm.train.mixture.mixer import SCHEDULED
-from t2t_mm.train.mixture.problem_schedule import of_problems
+from t2t_mm.train.mixture.problem_schedule import without_other_problems
 from t2t_mm.train.optim.optimizer import paths_of
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A run in `folder`, and all that one of its checkpoints holds. Nothing of it is ever changed."""
+    """A trained run in `folder` with the content of one of its checkpoints; neither is ever changed."""
 
     folder: Path
     config: RunRecord
@@ -35,20 +35,21 @@ class Trained:
     def __post_init__(self) -> None:
         if "step" not in self.state or "positions" not in self.state:
             raise UserError(
-                f"{self.checkpoint} holds weights alone, and nothing that training could go on from. "
-                f"Name a checkpoint that the trainer wrote."
+                f"{self.checkpoint} contains only weights, so training cannot continue from it. "
+                "Name a checkpoint that the trainer wrote."
             )
 
     @property
     def step(self) -> int:
+        """The step of the checkpoint."""
         return int(self.state["step"])
 
 
 def add(run: Trained, new: Mapping[str, GeneratedProblem]) -> RunRecord:
-    """The run with the problems `new` beside its own.
+    """Return the configuration of the run with the problems `new` added to its own.
 
-    Raises UserError for one that it has, that its model cannot learn, or that stands on another vocabulary or list of
-    classes of the same name.
+    Raises UserError for a problem that the run has already, that its model cannot learn, or that was made with another
+    vocabulary or list of classes of the same name.
     """
     check_new(run, new)
     config = run.config
@@ -57,8 +58,8 @@ def add(run: Trained, new: Mapping[str, GeneratedProblem]) -> RunRecord:
             here, there = ready.manifest.fingerprints[file], config.files.get(file)
             if there not in (here, None):
                 raise UserError(
-                    f"{ready.folder} stands on another {file} than {run.folder}: fingerprint {here[:12]} there, "
-                    f"{there[:12]} in the run. Generate {name} in a --data_dir that holds the run's {file}."
+                    f"{ready.folder} was made with another {file} than {run.folder}: its fingerprint is {here[:12]}, "
+                    f"in the run it is {there[:12]}. Generate {name} in a --data_dir that has the run's {file}."
                 )
     problems = {**config.problems, **{name: ready.signature for name, ready in new.items()}}
     return replace(
@@ -77,35 +78,40 @@ def add(run: Trained, new: Mapping[str, GeneratedProblem]) -> RunRecord:
 
 
 def check_new(run: Trained, names: Iterable[str]) -> None:
-    """Raise UserError for one of `names` that the run has: what can be said before its data is made."""
+    """Raise UserError if the run has one of `names`; this can be checked before data is made."""
     for name in names:
         if name in run.config.problems:
             raise UserError(f"{run.folder} has learnt {name} already; leave it out.")
 
 
 def check_learnt(run: Trained, names: Iterable[str]) -> None:
-    """Raise UnknownName for one of `names` that the run does not have."""
+    """Raise UnknownName if the run does not have one of `names`."""
     for name in names:
         if name not in run.config.problems:
             raise UnknownName(f"problem of {run.folder}", name, run.config.problems)
 
 
 def drop(run: Trained, names: Iterable[str]) -> RunRecord:
-    """The run without the problems `names`. Raises UserError for one that it does not have, and if none would stay."""
+    """Return the configuration of the run without the problems `names`.
+
+    Raises UserError for a problem that the run does not have, and if none would be left.
+    """
     names = list(names)
     check_learnt(run, names)
     stay = [name for name in run.config.problems if name not in names]
     if not stay:
-        raise UserError(f"Without {', '.join(names)} no problem would be left of {run.folder}; one must stay.")
+        raise UserError(f"Without {', '.join(names)} no problem of {run.folder} would be left; drop fewer.")
     return with_only(run.config, stay)
 
 
 def extract(run: Trained, net: Net, ready: GeneratedProblem, experts: Mapping[str, np.ndarray]) -> RunRecord:
-    """The run with the problem `ready` alone, without the weights that it does not read.
+    """Return the configuration of the run with only the problem `ready`, without the weights that it does not read.
 
     Args:
-        net: the run's.
-        experts: by path of a layer, the numbers of the experts that stay; layers that are not named keep all.
+        run: the trained run.
+        net: its net.
+        ready: the problem and its records.
+        experts: by path of a layer, the numbers of the experts to keep; layers that are not named keep all.
 
     Raises UserError for a problem that the run does not have.
     """
@@ -119,11 +125,14 @@ def extract(run: Trained, net: Net, ready: GeneratedProblem, experts: Mapping[st
 
 
 def with_changes(config: RunRecord, changes: str, paths: Sequence[str]) -> tuple[RunRecord, list[str]]:
-    """`config` with `changes` ("name=value,...") to its training hparams, and what was left out of these as it names
-    what the run no longer has: problems in `problem_rates` and `problem_schedule`, parts in `freeze`.
+    """Return `config` with changes to its training hparams, and sentences about what was removed from them.
+
+    Names that the run no longer has are removed: problems in `problem_rates` and `problem_schedule`, parts in `freeze`.
 
     Args:
-        paths: those of the new net's weights.
+        config: the configuration of the new run.
+        changes: "name=value,...".
+        paths: the paths of the new net's weights.
 
     Raises UserError for a change of other hparams, or one that `override` refuses.
     """
@@ -134,12 +143,12 @@ def with_changes(config: RunRecord, changes: str, paths: Sequence[str]) -> tuple
     for what in ("problem_rates", "problem_schedule", "freeze"):
         names = getattr(hparams.training, what)
         if what == "problem_schedule":
-            stay, gone = of_problems(names, config.problems)
+            stay, removed = without_other_problems(names, config.problems)
         else:
-            gone = [name for name in names.split() if not _is_there(what, name, config, paths)]
-            stay = " ".join(name for name in names.split() if name not in gone)
-        if gone:
-            notes.append(f"{what}: {' '.join(gone)} is left out, since it names nothing here.")
+            removed = [name for name in names.split() if not _exists(what, name, config, paths)]
+            stay = " ".join(name for name in names.split() if name not in removed)
+        if removed:
+            notes.append(f"{what}: {' '.join(removed)} is removed, since the new run does not have it.")
             hparams = hparams.with_values({what: stay})
     if hparams.training.problem_choice == SCHEDULED and not hparams.training.problem_schedule:
         notes.append("problem_choice: uniform, not scheduled, since no point of problem_schedule is left.")
@@ -148,21 +157,22 @@ def with_changes(config: RunRecord, changes: str, paths: Sequence[str]) -> tuple
 
 
 def changed_training(hparams: HparamSet, changes: str) -> HparamSet:
-    """`hparams` of a trained run with `changes`, "name=value,...".
+    """Return `hparams` of a trained run with `changes`, "name=value,...".
 
-    Raises UserError for a change of other hparams than training's, another optimizer, or what `override` refuses.
+    Raises UserError for a change of hparams other than those of training, for another optimizer, and for a change that
+    `override` refuses.
     """
     changed = hparams.override(changes)
     if (changed.body, changed.data) != (hparams.body, hparams.data):
-        raise UserError(f"--hparams={changes}: of a trained run only training hparams can be changed, such as freeze.")
+        raise UserError(f"--hparams={changes}: only training hparams can be changed in a trained run, such as freeze.")
     before, now = hparams.training.optimizer, changed.training.optimizer
     if before != now:
-        raise UserError(f"The run was trained with optimizer={before}, whose slots go on with it; received {now}.")
+        raise UserError(f"The run was trained with optimizer={before} and keeps its slots; received optimizer={now}.")
     return changed
 
 
-def _is_there(what: str, entry: str, config: RunRecord, paths: Sequence[str]) -> bool:
-    """Whether the run has what `entry` of the training hparam `what` names."""
+def _exists(what: str, entry: str, config: RunRecord, paths: Sequence[str]) -> bool:
+    """Return True if the run has the problem or part that `entry` of the training hparam `what` names."""
     if what == "freeze":
         return bool(paths_of(paths, entry))
     problem, colon, _ = entry.partition(":")
@@ -170,7 +180,7 @@ def _is_there(what: str, entry: str, config: RunRecord, paths: Sequence[str]) ->
 
 
 def changed_hparams(before: HparamSet, after: HparamSet) -> dict[str, Any]:
-    """Each hparam that differs, as "record.name" with the record's class, and its new value."""
+    """Return each hparam that differs, as "record.name" with the record's class, and its new value."""
     return {
         f"{type(getattr(after, record)).__name__}.{name}": value
         for record in ("body", "training", "data")
@@ -180,7 +190,7 @@ def changed_hparams(before: HparamSet, after: HparamSet) -> dict[str, Any]:
 
 
 def with_only(config: RunRecord, names: Sequence[str]) -> RunRecord:
-    """The configuration of a run of the problems `names` alone, with the whole body."""
+    """Return the configuration of a run of only the problems `names`, with the complete body."""
     problems = {name: config.problems[name] for name in names}
     files = {file for name in names for file in files_of(PROBLEMS[name])}
     return replace(
@@ -196,7 +206,7 @@ def with_only(config: RunRecord, names: Sequence[str]) -> RunRecord:
 
 
 def _of_nets(problems: Mapping[str, Signature], left_out: Iterable[str]) -> tuple[str, ...]:
-    """Those of `left_out` that belong to the body or to a modality net that is there, and to no other of them."""
+    """Return those of `left_out` that belong to the body or to a modality net of `problems`, without nested ones."""
     ports = {port.key for one in problems.values() for port in (one.inputs, one.targets) if port is not None}
     names = {part for part in left_out if part.partition("/")[0] in {"body", *ports}}
     return tuple(sorted(part for part in names if not any(part.startswith(f"{other}/") for other in names)))
@@ -205,7 +215,7 @@ def _of_nets(problems: Mapping[str, Signature], left_out: Iterable[str]) -> tupl
 def _still_left_out(
     config: RunRecord, problems: Mapping[str, Signature], new: Mapping[str, GeneratedProblem]
 ) -> tuple[str, ...]:
-    """What the run does without and goes on to do without, as none of the `new` problems reads it either."""
+    """Return the parts that the run leaves out and that none of the `new` problems reads either."""
     if not config.run_config.left_out:
         return ()
     net = Net(problems, config.hparams)

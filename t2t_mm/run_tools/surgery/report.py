@@ -1,4 +1,4 @@
-"""What surgery says: which parts of the net stayed, changed, came and went; experts and their use; sizes of files."""
+"""Tables that surgery prints: parts of the net that were kept, changed, added and dropped; experts; file sizes."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -10,11 +10,11 @@ from t2t_mm.run_tools.surgery.fit import Arrays, Fitted
 from t2t_mm.train import checkpoint
 from t2t_mm.train.optim.optimizer import unit_of
 
-SHAPES = 3  # of a part that are told
+SHAPES = 3  # greatest number of shapes of a part that are shown
 
 
 def parts_table(title: str, there: Arrays, fitted: Fitted) -> Table:
-    """One row a part of the net and what became of it; weights alone, slots and counts in a note."""
+    """Return a table with a row for each part of the net and its change; slots and counts are in a note."""
     before, after = checkpoint.weights_of(there), checkpoint.weights_of(fitted.arrays)
     rows: list[tuple[str, ...]] = []
     for what, names in (
@@ -46,12 +46,15 @@ def parts_table(title: str, there: Arrays, fitted: Fitted) -> Table:
 
 
 def experts_table(choices: Mapping[str, np.ndarray], experts: Mapping[str, np.ndarray], where: str) -> Table:
-    """One row a layer: how its experts were chosen, and how many stay; `where` says on what it was counted."""
+    """Return a table with a row per layer: how often its experts were chosen, and how many are kept.
+
+    `where` says on which data the choices were counted.
+    """
     rows = []
     for layer, choices_E in choices.items():
         share_E = choices_E / max(float(choices_E.sum()), 1.0)
         stay = experts.get(f"net/body/{layer}", np.arange(len(choices_E)))
-        gone = 1.0 - float(share_E[stay].sum())
+        lost = 1.0 - float(share_E[stay].sum())
         rows.append(
             (
                 layer,
@@ -60,19 +63,19 @@ def experts_table(choices: Mapping[str, np.ndarray], experts: Mapping[str, np.nd
                 f"{share_E.max():.1%}",
                 f"{np.median(share_E):.1%}",
                 f"{len(stay):,}",
-                f"{abs(gone):.2%}",
+                f"{abs(lost):.2%}",
             )
         )
     return Table(
         title=f"Experts: {where}",
-        columns=("layer", "experts", "chosen at all", "greatest share", "median share", "stay", "choices lost"),
+        columns=("layer", "experts", "ever chosen", "greatest share", "median share", "kept", "choices lost"),
         rows=rows,
-        notes=["choices lost: the share of choices that fell on experts that go; the next best are then chosen."],
+        notes=["choices lost: the share of the choices that fell on removed experts; the next best are then chosen."],
     )
 
 
 def sizes_table(before: Path, after: Path, files: Iterable[str]) -> Table:
-    """The sizes of the two runs' checkpoints, named in full, and of the `files` of the old run."""
+    """Return a table of the sizes of the two runs' checkpoints, given by path, and of the `files` of the old run."""
     rows = [(after.name, _size(before), _size(after))]
     for file in sorted(files):
         rows.append((file, _size(before.parent / file), _size(after.parent / file)))
@@ -84,13 +87,13 @@ def _lists(fitted: Fitted) -> list[list[str]]:
 
 
 def _shapes(weights: list[str], before: Arrays, after: Arrays) -> str:
-    """The shapes of some weights, the largest first; with `before`, what they were."""
+    """Return the shapes of some weights, the largest first; with `before`, their earlier shapes too."""
     largest = sorted(weights, key=lambda name: -after[name].size)
-    told = {
+    shapes = {
         f"{before[name].shape} to {after[name].shape}" if before else f"{after[name].shape}": name for name in largest
     }
-    rest = len(told) - SHAPES
-    return ", ".join(list(told)[:SHAPES]) + (f" and {rest} others" if rest > 0 else "")
+    rest = len(shapes) - SHAPES
+    return ", ".join(list(shapes)[:SHAPES]) + (f" and {rest} others" if rest > 0 else "")
 
 
 def _parameters(weights: Arrays) -> int:

@@ -1,4 +1,4 @@
-"""Which weights of a net a problem reads, so that a model of it alone can do without the others."""
+"""Find the weights of a net that a problem reads, so that a model of this problem alone can leave out the others."""
 
 from collections.abc import Collection, Iterable
 from typing import Any
@@ -15,20 +15,22 @@ from t2t_mm.problem import DEV
 
 
 def read_by(net: Net, ready: GeneratedProblem) -> set[str]:
-    """The paths of the weights that the problem reads: in training, when it is judged and when it answers.
+    """Return the paths of the weights that the problem reads in training, evaluation and decoding.
 
-    They are read on one dev example, operation by operation. The table of commands always counts among them.
+    They are recorded on one dev example, operation by operation. The table of commands is always included.
     """
     name = ready.name
     batch = Batches(ready, DEV, net.hparams.data, seed=0, training=False, only=[0]).batch(0)
     command, read = np.int32(net.command(name)), {COMMANDS}
 
-    class Reading(keras.StatelessScope):
+    class ReadRecorder(keras.StatelessScope):
+        """Scope that records the paths of the variables that are read in it."""
+
         def get_current_value(self, variable: Any) -> Any:
             read.add(variable.path)
             return super().get_current_value(variable)
 
-    with Reading():
+    with ReadRecorder():
         net.loss(name, batch.arrays, command, Forward(Noise(ops.convert_to_tensor(np.uint32(0)))), 0.0)
         net.judge(name, batch.arrays, command)
         rows = len(next(iter(batch.arrays["targets"].values())))
@@ -43,7 +45,7 @@ def read_by(net: Net, ready: GeneratedProblem) -> set[str]:
 
 
 def parts_of(left: Iterable[str], paths: Iterable[str]) -> tuple[str, ...]:
-    """The fewest names, without the root, that stand for the weights `left`, and for no others of `paths`."""
+    """Return the fewest names, without the root, that stand for the weights `left` and for no others of `paths`."""
     left = set(left)
     others = set(paths) - left
     names = set()
@@ -55,5 +57,5 @@ def parts_of(left: Iterable[str], paths: Iterable[str]) -> tuple[str, ...]:
 
 
 def covered(paths: Iterable[str], parts: Collection[str]) -> set[str]:
-    """Those of `paths` that stand at or below one of `parts`, which lack the root."""
+    """Return those of `paths` at or below one of `parts`, which are written without the root."""
     return {path for path in paths if any(f"{path}/".startswith(f"net/{part}/") for part in parts)}

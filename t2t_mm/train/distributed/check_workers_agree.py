@@ -1,4 +1,4 @@
-"""Check that the workers of a cluster begin alike: the same run at the same step, with the same weights and data."""
+"""Check that the workers of a cluster begin from the same state: the same run, step, weights and data."""
 
 import zlib
 from collections.abc import Mapping
@@ -12,13 +12,13 @@ from t2t_mm.train.distributed.cluster import Cluster
 def check_workers_agree(
     cluster: Cluster, *, data: Any, settings: Any, step: int, tensors: Mapping[str, np.ndarray]
 ) -> None:
-    """Raise UserError, on every worker, if one differs from the chief.
+    """Raise UserError on every worker if one differs from the chief.
 
     Args:
-        cluster: all workers; each calls this with what it has.
+        cluster: all workers; each calls this function with its own state.
         data: the problems and their splits; compared by `repr`.
         settings: hparams, seed and number of steps; compared by `repr`.
-        step: the last step that was taken.
+        step: the last step taken.
         tensors: weights and optimizer slots by path; compared by checksum.
     """
     if cluster.count == 1:

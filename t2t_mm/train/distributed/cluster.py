@@ -1,7 +1,8 @@
-"""The processes that train one run together, on one host or several: each computes its part of every batch.
+"""Data-parallel training: several worker processes, on one host or several, train one run together.
 
-The first of them is the chief: it alone writes checkpoints, logs and evaluations. What they decide on their way (to
-stop, to go back) they decide together, between steps, by sums over all of them.
+Each worker computes its rows of every batch, and gradients are summed over all workers by all-reduce. The first worker
+is the chief: only it writes checkpoints, logs and evaluations. Decisions such as to stop or to roll back are made
+between steps by sums over all workers, so that all workers make the same decision.
 """
 
 import abc
@@ -22,62 +23,62 @@ class WorkerLost(UserError):
 
 
 class Cluster(abc.ABC):
-    """All workers as one of them sees them. All must ask for the same sums in the same order."""
+    """All workers of a run, as seen by one of them. All workers must call the same methods in the same order."""
 
     def __init__(self, index: int, count: int) -> None:
         self.index, self.count = index, count
 
     @property
     def chief(self) -> bool:
-        """Whether this is the worker that writes."""
+        """True for the worker that writes."""
         return self.index == 0
 
     @property
     def part(self) -> RowShard:
-        """What this worker makes of each batch."""
+        """The rows of each batch that this worker computes."""
         return RowShard(self.index, self.count)
 
     @property
     def devices(self) -> list[str]:
-        """The devices of this process, as Keras names them."""
+        """The devices of this process, by Keras' names."""
         return list(keras.distribution.list_devices())
 
     @property
     def replicas(self) -> Replicas:
-        """What layers see, while a step is traced."""
+        """The replicas for layers to use while a step is traced."""
         return Replicas(self.index, self.count, lambda x: self.totals([x])[0])
 
     @abc.abstractmethod
     def totals(self, tensors: Sequence[Any]) -> list[Any]:
-        """The sum of each tensor over all workers, with its gradient; within what `together` runs."""
+        """Return the sum of each tensor over all workers, with its gradient (all-reduce); for a step of `together`."""
 
     @abc.abstractmethod
     def together(self, step: Callable[..., Any]) -> Callable[..., Any]:
-        """`step`, which asks for totals, as all workers are to run it."""
+        """Return `step`, which may call `totals`, as a function for all workers to run."""
 
     @abc.abstractmethod
     def told(self, program: Callable[..., Any]) -> Callable[..., Any]:
-        """A compiled program that raises WorkerLost when another worker is gone."""
+        """Return a compiled program as a function that raises WorkerLost if another worker has ended."""
 
     @abc.abstractmethod
     def sums(self, numbers: Sequence[float]) -> list[float]:
-        """The sum of each number over all workers. Waits for them, and raises WorkerLost when one is gone."""
+        """Return the sum of each number over all workers. Waits for them; raises WorkerLost if one has ended."""
 
-    def any(self, *said: bool) -> list[bool]:
-        """Of each statement, whether it is true of any worker."""
-        return [total > 0 for total in self.sums([float(one) for one in said])]
+    def any(self, *values: bool) -> list[bool]:
+        """Return the logical or over all workers, for each argument."""
+        return [total > 0 for total in self.sums([float(value) for value in values])]
 
     def from_chief(self, number: float) -> float:
-        """The chief's number."""
+        """Return the chief's number on every worker (broadcast)."""
         return self.sums([number if self.chief else 0.0])[0]
 
     def meet(self) -> None:
-        """Wait until every worker has come this far."""
+        """Wait until every worker has called this method (barrier)."""
         self.sums([0.0])
 
     @contextmanager
     def chief_first(self) -> Iterator[None]:
-        """The chief does what stands within, and when it is done the others do."""
+        """Return a context that the chief runs first; the others run it when the chief is done."""
         if not self.chief:
             self.meet()
         yield
@@ -85,18 +86,18 @@ class Cluster(abc.ABC):
             self.meet()
 
     def check_same(self, what: str, number: float) -> None:
-        """Raise UserError, on every worker, unless `number` is the same on all of them."""
+        """Raise UserError on every worker unless `number` is the same on all of them."""
         numbers = self.sums([number if worker == self.index else 0.0 for worker in range(self.count)])
         others = [worker for worker, one in enumerate(numbers) if one != numbers[0]]
         if others:
             raise UserError(
-                f"The {what} of worker {', '.join(map(str, others))} differs from the chief's. All workers take the "
-                "same command, and --output_dir and --data_dir with the same files: folders that the hosts share."
+                f"The {what} of worker {', '.join(map(str, others))} differs from the chief's. Start all workers with "
+                "the same command. --output_dir and --data_dir must be folders that all hosts share."
             )
 
 
 class Alone(Cluster):
-    """One process."""
+    """A cluster of one process."""
 
     def __init__(self) -> None:
         super().__init__(0, 1)

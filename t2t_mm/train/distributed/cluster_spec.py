@@ -1,4 +1,4 @@
-"""Who trains together, as the environment variable TF_CONFIG says it: what TensorFlow's users know, on every backend.
+"""Parse the environment variable TF_CONFIG, which lists the workers of a run; it is used on every backend.
 
 TF_CONFIG='{"cluster": {"worker": ["host1:2222", "host2:2222"]}, "task": {"type": "worker", "index": 0}}'
 """
@@ -16,31 +16,31 @@ EXAMPLE = '{"cluster": {"worker": ["host1:2222", "host2:2222"]}, "task": {"type"
 
 @dataclass(frozen=True)
 class ClusterSpec:
-    """The workers of a run, chief first, and which of them this process is."""
+    """The addresses of the workers of a run, the chief's first, and the index of this process."""
 
     addresses: tuple[str, ...]  # "host:port"
     index: int
 
-    def named(self, workers: Sequence[int]) -> str:
-        """Workers in words."""
+    def describe(self, workers: Sequence[int]) -> str:
+        """Return the workers with their addresses, for a sentence."""
         return " and ".join(f"worker {worker} ({self.addresses[worker]})" for worker in workers)
 
-    def lost(self, suspects: Sequence[int]) -> str:
-        """What to say when some worker, perhaps one of `suspects`, is gone."""
+    def worker_lost(self, suspects: Sequence[int]) -> str:
+        """Return the error message for a worker that has ended, probably one of `suspects`."""
         others = [worker for worker in range(len(self.addresses)) if worker != self.index]
-        gone = [worker for worker in suspects if worker in others] or others
-        which = self.named(gone) if len(gone) == 1 else f"one of {self.named(gone)}"
+        lost = [worker for worker in suspects if worker in others] or others
+        which = self.describe(lost) if len(lost) == 1 else f"one of {self.describe(lost)}"
         return (
-            f"Worker {self.index} of {len(self.addresses)} stops: {which} has ended or cannot be reached; what it "
-            "printed may say why. Start all workers again by the same commands, and the run goes on from its last "
+            f"Worker {self.index} of {len(self.addresses)} stops: {which} has ended or cannot be reached; its "
+            "output may say why. Start all workers again with the same commands: the run continues from its last "
             "checkpoint."
         )
 
 
-def members(text: str | None) -> ClusterSpec | None:
-    """What `text`, the value of TF_CONFIG, says; None where it names one process or is missing.
+def parse_cluster_spec(text: str | None) -> ClusterSpec | None:
+    """Return the cluster that `text`, the value of TF_CONFIG, describes; None if it is missing or names one process.
 
-    A task of type "chief" is the first worker. Raises UserError for what says something else.
+    A task of type "chief" is the first worker. Raises UserError for a text of another form.
     """
     if not text:
         return None
@@ -49,14 +49,14 @@ def members(text: str | None) -> ClusterSpec | None:
         cluster, task = config.get("cluster", {}), config.get("task", {})
         addresses = [str(address) for job in ("chief", "worker") for address in cluster.get(job, [])]
     except (ValueError, AttributeError, TypeError):
-        raise _wrong("is not such a JSON object") from None
+        raise _wrong("is not a JSON object of the expected form") from None
     if others := sorted(set(cluster) - {"chief", "worker"}):
-        raise _wrong(f"names tasks of type {', '.join(others)}; there are workers alone, and they keep the weights")
+        raise _wrong(f"names tasks of type {', '.join(others)}; only workers are supported, which all keep the weights")
     if len(addresses) < 2:
         return None
     kind, index = task.get("type", "worker"), task.get("index", 0)
     if kind not in ("chief", "worker") or not _is_one_of(index, cluster.get(kind, [])):
-        raise _wrong(f"says that this process is {kind} {index}, which its cluster does not list")
+        raise _wrong(f"says that this process is {kind} {index}, but its cluster does not list that one")
     return ClusterSpec(tuple(addresses), index + (len(cluster.get("chief", [])) if kind == "worker" else 0))
 
 
@@ -65,4 +65,4 @@ def _is_one_of(index: Any, addresses: Sequence[str]) -> bool:
 
 
 def _wrong(why: str) -> UserError:
-    return UserError(f"The environment variable {VARIABLE} {why}. It is like {EXAMPLE}.")
+    return UserError(f"The environment variable {VARIABLE} {why}. Write it like this: {EXAMPLE}.")

@@ -1,6 +1,7 @@
-"""Workers by TensorFlow's MultiWorkerMirroredStrategy, of which each process holds one replica.
+"""Workers of TensorFlow's MultiWorkerMirroredStrategy, with one replica per process.
 
-Weights are each process's own: all start alike and are moved alike, by gradients that are sums over all.
+Each process has its own copy of the weights. All copies start equal and get the same updates, because gradients are
+sums over all workers.
 """
 
 import logging
@@ -15,7 +16,7 @@ import tensorflow as tf
 from t2t_mm.train.distributed.cluster import Cluster, WorkerLost
 from t2t_mm.train.distributed.cluster_spec import ClusterSpec
 
-GONE = (  # what a collective operation says when a worker does not answer
+GONE = (  # errors of a collective operation when a worker does not answer
     tf.errors.UnavailableError,
     tf.errors.AbortedError,
     tf.errors.CancelledError,
@@ -27,15 +28,15 @@ GONE = (  # what a collective operation says when a worker does not answer
 class TensorFlowCluster(Cluster):
     """Collective operations of TensorFlow, over gRPC or NCCL."""
 
-    def __init__(self, members: ClusterSpec) -> None:
-        """Waits until every worker is there. Call it before TensorFlow is used for anything else."""
-        super().__init__(members.index, len(members.addresses))
-        self._members = members
-        tf.get_logger().setLevel(logging.CRITICAL)  # when a worker is gone, `told` says so
+    def __init__(self, spec: ClusterSpec) -> None:
+        """Wait until every worker has joined. Call it before TensorFlow is used for anything else."""
+        super().__init__(spec.index, len(spec.addresses))
+        self._spec = spec
+        tf.get_logger().setLevel(logging.CRITICAL)  # `told` reports a worker that has ended
         resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
-            tf.train.ClusterSpec({"worker": list(members.addresses)}),
+            tf.train.ClusterSpec({"worker": list(spec.addresses)}),
             task_type="worker",
-            task_id=members.index,
+            task_id=spec.index,
             rpc_layer="grpc",
         )
         self._strategy = tf.distribute.MultiWorkerMirroredStrategy(resolver)
@@ -47,20 +48,20 @@ class TensorFlowCluster(Cluster):
         self._total = self.told(total)
 
     def totals(self, tensors: Sequence[Any]) -> list[Any]:
-        here = [tf.identity(tensor) for tensor in tensors]  # which the replica's device holds
+        here = [tf.identity(tensor) for tensor in tensors]  # on the replica's device
         return list(tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, here))
 
     def together(self, step: Callable[..., Any]) -> Callable[..., Any]:
-        return lambda *given: self._strategy.run(step, args=given)
+        return lambda *arguments: self._strategy.run(step, args=arguments)
 
     def told(self, program: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(program)
-        def call(*given: Any) -> Any:
+        def call(*arguments: Any) -> Any:
             try:
-                return program(*given)
+                return program(*arguments)
             except GONE as error:
-                named = sorted({int(task) for task in re.findall(r"task:(\d+)", str(error))} - {self.index})
-                raise WorkerLost(self._members.lost(named)) from error
+                suspects = sorted({int(task) for task in re.findall(r"task:(\d+)", str(error))} - {self.index})
+                raise WorkerLost(self._spec.worker_lost(suspects)) from error
 
         return call
 

@@ -1,7 +1,7 @@
-"""On JAX one process trains on all its devices, each with its rows of every batch.
+"""Data-parallel training on all devices of one JAX process, each with its rows of every batch.
 
-Weights stand on every device. XLA compiles a step of the whole batch and puts in what devices must ask of each other,
-so that a step computes what it does on one device: sums in another order are all that differs.
+Every device has a copy of the weights. XLA compiles the step of the whole batch and adds the communication between
+devices. So a step computes the same as on one device, except for the order of sums.
 """
 
 from typing import Any
@@ -12,22 +12,23 @@ import numpy as np
 from t2t_mm.problem import Arrays
 from t2t_mm.train.distributed.cluster import Cluster
 
-CHOSEN = ("class", "places")  # arrays that say by -1 that a row is empty, unless lengths say it
+EMPTY_IS_MINUS_ONE = ("class", "places")  # arrays that mark an empty row by -1, unless there are lengths
 
 
 def use_all_devices(cluster: Cluster) -> None:
-    """Let weights that are made from now on stand on every device of this process, if this is JAX and it has several.
+    """Replicate weights that are created from now on on every device of this process, on JAX with several devices.
 
-    Those of other workers have copies of their own.
+    Otherwise do nothing. Devices of other workers have their own copies.
     """
     if keras.backend.backend() == "jax" and len(devices := cluster.devices) > 1:
         keras.distribution.set_distribution(keras.distribution.DataParallel(devices=devices, auto_shard_dataset=False))
 
 
 def shared(arrays: dict[str, Arrays]) -> dict[str, Any]:
-    """The arrays of a batch as a step takes them: where there are several devices, a part on each.
+    """Return the arrays of a batch as a step takes them; with several devices, an equal part of the rows on each.
 
-    Empty rows are put behind, so that the parts are alike: length 0, and where there is none, class or places -1.
+    Empty rows are added at the end, so that the parts are equal. They have length 0, or without lengths class or places
+    -1.
     """
     distribution = keras.distribution.distribution()
     if not isinstance(distribution, keras.distribution.DataParallel):
@@ -36,12 +37,12 @@ def shared(arrays: dict[str, Arrays]) -> dict[str, Any]:
     def placed(array: np.ndarray) -> Any:
         return keras.distribution.distribute_tensor(array, distribution.get_data_layout(array.shape))
 
-    rows = padded(arrays, distribution.num_model_replicas)
+    rows = pad_rows(arrays, distribution.num_model_replicas)
     return {feature: {name: placed(array) for name, array in of.items()} for feature, of in rows.items()}
 
 
-def padded(arrays: dict[str, Arrays], devices: int) -> dict[str, Arrays]:
-    """The arrays of a batch, with as many empty rows behind it as make its rows a multiple of `devices`."""
+def pad_rows(arrays: dict[str, Arrays], devices: int) -> dict[str, Arrays]:
+    """Return the arrays of a batch with empty rows at the end, so that their number is a multiple of `devices`."""
 
     def longer(array: np.ndarray, empty: int) -> np.ndarray:
         added = -len(array) % devices
@@ -49,7 +50,8 @@ def padded(arrays: dict[str, Arrays], devices: int) -> dict[str, Arrays]:
 
     return {
         feature: {
-            name: longer(array, -1 if name in CHOSEN and "lengths" not in of else 0) for name, array in of.items()
+            name: longer(array, -1 if name in EMPTY_IS_MINUS_ONE and "lengths" not in of else 0)
+            for name, array in of.items()
         }
         for feature, of in arrays.items()
     }

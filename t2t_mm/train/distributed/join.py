@@ -1,4 +1,4 @@
-"""Join the cluster of a run: the backend's own, once every worker is there."""
+"""Join the cluster of a run."""
 
 import signal
 from collections.abc import Callable
@@ -10,21 +10,25 @@ from t2t_mm.train.distributed.cluster import ALONE, Cluster
 from t2t_mm.train.distributed.cluster_spec import VARIABLE, ClusterSpec
 
 
-def join(members: ClusterSpec | None, report: Callable[[str], None]) -> Cluster:
-    """The cluster of `members`, once all are there; one process where it is None. UserError for another backend."""
-    if members is None:
+def join(spec: ClusterSpec | None, report: Callable[[str], None]) -> Cluster:
+    """Wait until all workers of `spec` have joined; return their cluster of the backend in use.
+
+    `spec` None is a cluster of one process. Raises UserError for a backend other than TensorFlow and JAX.
+    """
+    if spec is None:
         return ALONE
-    cluster = _cluster(len(members.addresses))
-    report(f"Waiting for {members.named([i for i in range(len(members.addresses)) if i != members.index])}.")
-    before = signal.signal(signal.SIGINT, signal.SIG_DFL)  # a wait that Python cannot interrupt
+    cluster = _cluster(len(spec.addresses))
+    report(f"Waiting for {spec.describe([i for i in range(len(spec.addresses)) if i != spec.index])}.")
+    # Python cannot interrupt the wait, so Ctrl-C ends the process
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
-        return cluster(members)
+        return cluster(spec)
     finally:
         signal.signal(signal.SIGINT, before)
 
 
 def _cluster(count: int) -> Callable[[ClusterSpec], Cluster]:
-    """Imports the one library that the backend needs."""
+    """Return the cluster class of the backend; import only its library."""
     match keras.backend.backend():
         case "tensorflow":
             from t2t_mm.train.distributed.cluster_tensorflow import TensorFlowCluster
@@ -36,6 +40,6 @@ def _cluster(count: int) -> Callable[[ClusterSpec], Cluster]:
             return JaxCluster
         case other:
             raise UserError(
-                "Several processes train together on Keras' TensorFlow or JAX backend. Received: "
+                "Training with several workers needs Keras' TensorFlow or JAX backend. Received: "
                 f"KERAS_BACKEND={other} and {count} workers (--num_workers or {VARIABLE})."
             )

@@ -1,7 +1,7 @@
-"""A way by TCP to a server of another process, whose near end stays open when the server is gone.
+"""TCP proxy to the server of another process, which keeps the client's connection open when the server is gone.
 
-Some clients end their own process as soon as their server leaves them. Through a relay they stay, and whoever asks the
-relay learns that the server is gone.
+Some clients, such as JAX's, end their own process as soon as their server closes the connection. Behind the proxy they
+continue, and the proxy's `gone` says that the server is gone.
 """
 
 import socket
@@ -9,21 +9,21 @@ import threading
 import time
 from contextlib import suppress
 
-SECONDS_BETWEEN_CALLS = 0.5
-PATIENCE = 10.0  # seconds for a call to be answered
+SECONDS_BETWEEN_CALLS = 0.5  # between attempts to connect to the server
+PATIENCE = 10.0  # seconds for the server to accept a connection
 LOOK = 1.0  # seconds between looks at the clock
-CHUNK = 1 << 16
+CHUNK = 1 << 16  # bytes
 
 
 class TcpProxy:
-    """Passes on what connects to its `port`, on this host alone, to the server at (host, port)."""
+    """Proxy that forwards connections to its `port`, from this host only, to the server at (host, port)."""
 
     def __init__(self, host: str, port: int) -> None:
-        """Waits, without end, until the server answers."""
+        """Wait without limit until the server answers, then listen."""
         self._server = host, port
-        self.silence: float | None = None  # seconds after which a server that sends nothing counts as gone
-        self.gone = threading.Event()  # set once the server has ended, or cannot be reached any more
-        self._kept: list[socket.socket] = []  # near ends whose far end is gone
+        self.silence: float | None = None  # seconds without data after which the server counts as gone
+        self.gone = threading.Event()  # set once the server has ended or cannot be reached
+        self._kept: list[socket.socket] = []  # clients' sockets whose server is gone
         while not self._answers():
             time.sleep(SECONDS_BETWEEN_CALLS)
         self._near = socket.create_server(("127.0.0.1", 0))
@@ -46,30 +46,30 @@ class TcpProxy:
                 continue
             far.settimeout(LOOK)
             hung_up = threading.Event()
-            for way in self._there, self._back:
+            for way in self._to_server, self._to_client:
                 threading.Thread(target=way, args=(near, far, hung_up), daemon=True).start()
 
-    def _there(self, near: socket.socket, far: socket.socket, hung_up: threading.Event) -> None:
-        """Until the client hangs up, or the server takes nothing more."""
+    def _to_server(self, near: socket.socket, far: socket.socket, hung_up: threading.Event) -> None:
+        """Forward data from the client until it closes the connection, or until the server accepts no more."""
         with suppress(OSError):
-            while said := near.recv(CHUNK):
-                far.sendall(said)
+            while data := near.recv(CHUNK):
+                far.sendall(data)
             hung_up.set()
             far.shutdown(socket.SHUT_RDWR)
 
-    def _back(self, near: socket.socket, far: socket.socket, hung_up: threading.Event) -> None:
-        """Until the server is gone, or the client has hung up."""
-        heard = time.monotonic()
+    def _to_client(self, near: socket.socket, far: socket.socket, hung_up: threading.Event) -> None:
+        """Forward data from the server until it is gone, or until the client has closed the connection."""
+        received = time.monotonic()
         with suppress(OSError):
-            while self.silence is None or time.monotonic() - heard < self.silence:
+            while self.silence is None or time.monotonic() - received < self.silence:
                 try:
-                    said = far.recv(CHUNK)
+                    data = far.recv(CHUNK)
                 except TimeoutError:
                     continue
-                if not said:
+                if not data:
                     break
-                heard = time.monotonic()
-                near.sendall(said)
+                received = time.monotonic()
+                near.sendall(data)
         if hung_up.is_set():
             near.close()
         else:

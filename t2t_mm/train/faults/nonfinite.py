@@ -1,4 +1,4 @@
-"""What went wrong in a step whose loss or gradient is not finite: which tensor was the first, on which examples."""
+"""Find the first non-finite tensor of a step with a non-finite loss or gradient, and write a report of the fault."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -18,21 +18,21 @@ from t2t_mm.train.step.steps import Steps
 
 
 def blamed(steps: Steps, taken: StepRecord, multiplier: float) -> str:
-    """A sentence that names the first tensor that is not finite, of a step computed again, operation by operation.
+    """Compute a step again, operation by operation; return a sentence that names the first non-finite tensor.
 
-    Looked for in this order: the batch, the weights, what each layer gives in the order in which they are called, the
-    loss, the gradients from the loss backwards.
+    The search goes in this order: the batch, the weights, the outputs of layers in the order in which they are called,
+    the loss, the gradients from the loss backwards.
     """
     try:
-        bad = _first_bad(steps, taken, multiplier)
-    except Exception as error:  # whatever it is, it must not hide the fault that is to be told
+        bad = _first_non_finite(steps, taken, multiplier)
+    except Exception as error:  # any error: it must not hide the fault that is being reported
         return f"Computed again, operation by operation, the step fails: {type(error).__name__}: {error}."
     if bad is None:
         return "Computed again, operation by operation, everything is finite."
     return f"The first tensor that is not finite is {bad}."
 
 
-def _first_bad(steps: Steps, taken: StepRecord, multiplier: float) -> str | None:
+def _first_non_finite(steps: Steps, taken: StepRecord, multiplier: float) -> str | None:
     for batch in taken.batches:
         for feature, arrays in batch.arrays.items():
             for name, array in arrays.items():
@@ -42,14 +42,14 @@ def _first_bad(steps: Steps, taken: StepRecord, multiplier: float) -> str | None
         if not np.isfinite(value).all():
             return f"the weight {path}"
     for number, batch in enumerate(taken.batches, taken.first):
-        with _watched() as bad:
+        with _watched_layers() as bad:
             nats = steps.loss(batch, taken.step, number, multiplier)
         if bad:
             return f"the output of {bad[0]}"
-        if not _finite(nats):
+        if not _is_finite(nats):
             return "the loss"
         gradients = steps.gradients(batch, taken.step, number, multiplier)
-        wrong = [path for path in reversed(list(gradients)) if not _finite(gradients[path])]
+        wrong = [path for path in reversed(list(gradients)) if not _is_finite(gradients[path])]
         if wrong:
             more = f" and {len(wrong) - 1} more" if wrong[1:] else ""
             return f"the gradient of {wrong[0]}{more}"
@@ -57,9 +57,16 @@ def _first_bad(steps: Steps, taken: StepRecord, multiplier: float) -> str | None
 
 
 def write_fault(output_dir: Path, fault: NotFinite, blame: str, policy: str, run: Mapping[str, Any]) -> Path:
-    """Write all that is known of the fault to `<output_dir>/faults/step-<step>.json`. UserError if that fails.
+    """Write everything about the fault to `<output_dir>/faults/step-<step>.json`, which replay.py reads.
 
-    `run` says beside the batches what the step depends on: "seed", "train_steps" and "hparams". replay.py reads it.
+    Args:
+        output_dir: the run directory.
+        fault: the step and its numbers.
+        blame: the sentence of `blamed`.
+        policy: the value of the hparam not_finite.
+        run: what the step depends on beside its batches: "seed", "train_steps" and "hparams".
+
+    Returns the path. Raises UserError if the file cannot be written.
     """
     taken = fault.record
     content = {
@@ -68,7 +75,7 @@ def write_fault(output_dir: Path, fault: NotFinite, blame: str, policy: str, run
         "nats": repr(fault.nats),  # JSON has no NaN
         "gradient_norm": repr(fault.norm),
         "worker": taken.worker,
-        "workers": max(1, len(taken.all_batches)),  # that took a problem each
+        "workers": max(1, len(taken.all_batches)),  # if workers take a problem each: how many
         "blame": blame,
         "policy": policy,
         "batches": [
@@ -90,19 +97,19 @@ def write_fault(output_dir: Path, fault: NotFinite, blame: str, policy: str, run
 
 
 @contextmanager
-def _watched() -> Iterator[list[str]]:
-    """The paths of layers whose outputs are not finite, in the order in which they give them.
+def _watched_layers() -> Iterator[list[str]]:
+    """Return a context that collects the path of the first layer that returns a non-finite output.
 
-    A layer within another one gives its output first, so the first path is that of the innermost layer.
+    A layer inside another one returns first, so the path is that of the innermost layer.
     """
     bad: list[str] = []
     call = Layer.__call__
 
     def watching(self: Layer, *args: Any, **kwargs: Any) -> Any:
-        given = call(self, *args, **kwargs)
-        if not bad and not all(map(_finite, _tensors(given))):
+        output = call(self, *args, **kwargs)
+        if not bad and not all(map(_is_finite, _tensors(output))):
             bad.append(self.path)
-        return given
+        return output
 
     Layer.__call__ = watching  # type: ignore[method-assign]
     try:
@@ -111,15 +118,15 @@ def _watched() -> Iterator[list[str]]:
         Layer.__call__ = call  # type: ignore[method-assign]
 
 
-def _tensors(given: Any) -> list[Any]:
-    if isinstance(given, Seq):
-        return [given.values_BLD]
-    if isinstance(given, list | tuple):
-        return [tensor for one in given for tensor in _tensors(one)]
-    return [given] if hasattr(given, "dtype") else []
+def _tensors(output: Any) -> list[Any]:
+    if isinstance(output, Seq):
+        return [output.values_BLD]
+    if isinstance(output, list | tuple):
+        return [tensor for item in output for tensor in _tensors(item)]
+    return [output] if hasattr(output, "dtype") else []
 
 
-def _finite(tensor: Any) -> bool:
+def _is_finite(tensor: Any) -> bool:
     if "float" not in keras.backend.standardize_dtype(tensor.dtype):
         return True
     return bool(np.isfinite(ops.convert_to_numpy(ops.cast(tensor, "float32"))).all())

@@ -1,30 +1,33 @@
-"""What a run does about a step whose loss or gradient is not finite: the hparam `not_finite`.
+"""Policies for a step with a non-finite loss or gradient: the values of the hparam `not_finite`.
 
-    stop      save the run as it stood before the step, and end
-    skip      count the step as taken: nothing moved, and the examples of its batch are passed over
-    rollback  go back to the last checkpoint, and on from there with other data: that behind the bad batch
+    stop      save the run as it was before the step, and end
+    skip      count the step as taken: no weight is updated, and the examples of its batch are skipped
+    rollback  return to the last checkpoint and continue from there with other data: the data after the bad batch
 
-A run that cannot get out of it that way ends like `stop`.
+If skips or rollbacks do not help, the run ends as with `stop`.
 """
 
 from collections import Counter
 
 from t2t_mm.hparam_set import NOT_FINITE
 
-SKIPS, ROLLBACKS = 10, 3  # in a row, and to one checkpoint: after that many a run stops
+SKIPS, ROLLBACKS = 10, 3  # greatest number of skips in a row, and of rollbacks to one checkpoint, before a run stops
 STOP, SKIP, ROLLBACK = NOT_FINITE
 
 
 class Policy:
-    """Decides, and gives up in the end."""
+    """Decisions about non-finite steps by one policy, with its limits."""
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self._skipped, self._in_a_row = -1, 0  # the last step, and how many up to it
+        self._skipped, self._in_a_row = -1, 0  # the last step skipped, and the number of skips in a row
         self._rollbacks: Counter[int] = Counter()
 
     def decide(self, step: int, saved: int | None) -> tuple[str, str]:
-        """(what to do about step `step`, why it is not what was asked for); `saved` is the last checkpoint's step."""
+        """Return (what to do about step `step`, why that is not the policy's own action or "").
+
+        `saved` is the step of the last checkpoint; None if there is none.
+        """
         if self.name == SKIP:
             self._in_a_row = self._in_a_row + 1 if step == self._skipped + 1 else 1
             self._skipped = step

@@ -1,4 +1,4 @@
-"""A run's progress on the terminal: a table that is redrawn in place, or plain lines where there is no terminal."""
+"""Progress of a run on the terminal: a table that is redrawn in place, or plain lines if there is no terminal."""
 
 import math
 import time
@@ -16,22 +16,23 @@ REDRAW_SECONDS = 0.5
 
 @dataclass
 class ProgressState:
-    """Where a run stands. Rates are of the steps since the last line."""
+    """Current state of a run. Throughput (steps and tokens per second) is that of the steps since the last line."""
 
     train_steps: int
     step: int = 0
     losses: dict[str, float] = field(default_factory=dict)  # by problem: smoothed, nats per target token
-    steps: dict[str, int] = field(default_factory=dict)  # by problem: taken since the start of this process
-    tokens: dict[str, int] = field(default_factory=dict)  # by problem: target tokens read, likewise
+    steps: dict[str, int] = field(default_factory=dict)  # by problem: steps since the start of this process
+    tokens: dict[str, int] = field(default_factory=dict)  # by problem: target tokens since the start of this process
     steps_per_second: float = math.nan
     tokens_per_second: float = math.nan
     waiting: float = math.nan  # share of the time spent waiting for data
-    overflow: float = math.nan  # share of what tokens asked of experts that found no room
-    compiling: float = 0.0  # seconds of this process's steps and evaluations that went by in calls that were traced
+    overflow: float = math.nan  # share of the tokens' choices of experts that exceeded an expert's capacity
+    compiling: float = 0.0  # seconds of calls in which a graph was traced, since the start of this process
     learning_rate: float = math.nan
 
     @property
     def headline(self) -> str:
+        """The progress as one line: step, throughput, share of time spent waiting for data, time left."""
         parts = [f"step {self.step:,}/{self.train_steps:,}"]
         if self.steps_per_second > 0:
             left = max(0, self.train_steps - self.step) / self.steps_per_second
@@ -50,7 +51,10 @@ class ProgressState:
 
 
 class Display:
-    """Shows `ProgressState`. Use `say` for anything else while it is open, so that lines and table do not mix."""
+    """Display of a `ProgressState`.
+
+    While it is open, print everything else with `print_text`, so that lines and table do not mix.
+    """
 
     def __init__(self, console: Console, problems: Sequence[str], progress: ProgressState) -> None:
         self._console, self._problems, self._progress = console, list(problems), progress
@@ -62,24 +66,24 @@ class Display:
 
     @property
     def due(self) -> bool:
-        """Whether a table in place is old enough to be drawn anew."""
+        """True if the table is old enough to be drawn again."""
         return self._live is not None and time.monotonic() - self._drawn >= REDRAW_SECONDS
 
     def redraw(self) -> None:
-        """Draw the table as things stand; nothing where there is no terminal."""
+        """Draw the table with the current state; do nothing without a terminal."""
         if self._live is not None:
             self._live.update(self._table(), refresh=True)
             self._drawn = time.monotonic()
 
-    def line(self) -> None:
-        """One line on where the run stands; nothing where a table says it."""
+    def print_line(self) -> None:
+        """Print the progress as one line; do nothing on a terminal, where the table shows it."""
         if self._live is None:
-            known = self._progress.losses
-            losses = "  ".join(f"{name} {known[name]:.3f}" for name in self._problems if name in known)
-            self.say(f"{self._progress.headline}  {losses}")
+            losses = self._progress.losses
+            shown = "  ".join(f"{name} {losses[name]:.3f}" for name in self._problems if name in losses)
+            self.print_text(f"{self._progress.headline}  {shown}")
 
-    def say(self, text: str) -> None:
-        """Print `text` as it is, above the table if there is one."""
+    def print_text(self, text: str) -> None:
+        """Print `text` unchanged, above the table if there is one."""
         if self._live is None:
             self._console.file.write(text + "\n")
             self._console.file.flush()
@@ -87,7 +91,7 @@ class Display:
             self._console.print(text, markup=False, highlight=False)
 
     def close(self) -> None:
-        """Draw a last time and leave the terminal as it was."""
+        """Draw the table a last time and leave the terminal as it was."""
         if self._live is not None:
             self.redraw()
             self._live.stop()
@@ -108,8 +112,8 @@ class Display:
         return Group(table, state)
 
 
-def show_metrics(results: Mapping[str, Mapping[str, float]]) -> list[str]:
-    """One line a problem: its metrics by name."""
+def metrics_lines(results: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """Return one line per problem with its metrics by name."""
     return [
         f"  {problem}: " + "  ".join(f"{name} {value:.4f}" for name, value in metrics.items())
         for problem, metrics in results.items()

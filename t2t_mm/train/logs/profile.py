@@ -1,6 +1,7 @@
-"""Where the time of a run's steps goes: a profile of some of them, once all is compiled, and tables of it.
+"""Profile of some training steps, recorded once everything is compiled, and tables of the time per layer and operation.
 
-The profile lies where TensorBoard looks, in `plugins/profile` of the run; tables are of the processor's operations.
+The profile is written to `plugins/profile` in the run directory, where TensorBoard looks for it. The tables show the
+operations of the CPU.
 """
 
 from collections import defaultdict
@@ -13,22 +14,22 @@ import keras
 from t2t_mm.evaluation.table import Table
 from t2t_mm.train.logs.profiler import Operation, Profiler, newest
 
-QUIET = 10  # steps in a row that compile nothing, after which it begins
-STEPS = 10  # it lasts, or to the next evaluation
-DEPTH = 3  # names of a part: body/encoder/block_1
-ROWS = 15  # of a table
-BACKWARD = ("gradient_tape", "gradients")  # scopes of a step's gradients, and of an inner function's
-INNER = "PartitionedCall"  # in the name of a call whose operations were put in its place
+QUIET = 10  # recording begins after so many steps in a row that compile nothing
+STEPS = 10  # steps that are recorded, unless an evaluation comes before
+DEPTH = 3  # names in the path of a part of the model: body/encoder/block_1
+ROWS = 15  # most rows of a table
+BACKWARD = ("gradient_tape", "gradients")  # scopes of the gradients: of a step, and of an inner function
+INNER = "PartitionedCall"  # in the name of a function call that was replaced by the operations inside it
 UPDATE, ELSEWHERE = "updating weights", "elsewhere"
 Say = Callable[[str], None]
 WAITS, RECORDS, IS_OVER = "waits", "records", "is over"
 
 
 class Profile:
-    """Records once in the life of a process, if it is wanted."""
+    """Recorder of one profile per process, if `wanted`."""
 
     def __init__(self, folder: Path, parts: Collection[str], *, wanted: bool) -> None:
-        """`parts` are the layers' names, as the paths of weights have them below net/."""
+        """Prepare a profile in `folder`. `parts` are the layers' paths as those of weights have them, without net/."""
         self._folder, self._parts = folder, parts
         self._state = WAITS if wanted else IS_OVER
         self._profiler = profiler() if wanted else None
@@ -36,14 +37,21 @@ class Profile:
         self._steps: list[int] = []
 
     def step(self, number: int) -> AbstractContextManager[object]:
-        """Within, the run takes step `number`."""
+        """Return a context in which the run takes step `number`."""
         if self._profiler is None or self._state != RECORDS:
             return nullcontext()
         self._steps.append(number)
         return self._profiler.step(number)
 
     def after_step(self, compiling: float, settle: Callable[[], None], say: Say) -> None:
-        """Begin or end, if it is time. `compiling` are the seconds of compiling so far; `settle` waits for steps."""
+        """Begin or end the recording if it is time.
+
+        Args:
+            compiling: the seconds spent on compiling so far.
+            settle: waits until the steps that are under way are done.
+            say: prints a line.
+
+        """
         if self._profiler is None or self._state == IS_OVER:
             return
         if self._state == RECORDS:
@@ -59,7 +67,7 @@ class Profile:
             self._state = RECORDS
 
     def end(self, say: Say) -> None:
-        """End what is being recorded, write it, and say what it shows."""
+        """End the recording, if there is one: write the profile and print its tables."""
         if self._profiler is None or self._state != RECORDS:
             return
         self._state = IS_OVER
@@ -68,17 +76,20 @@ class Profile:
         operations = self._profiler.read(path) if self._steps else []
         for table in tables(operations, self._parts, self._steps):
             say(table.markdown() + "\n")
-        say(f"The profile is {path}; xprof --logdir={self._folder} (pip install xprof) shows all of it.")
+        say(f"The profile is {path}; xprof --logdir={self._folder} (pip install xprof) shows it in full.")
 
     def close(self, say: Say) -> None:
-        """The run ends."""
+        """End the recording because the run ends."""
         self.end(say)
         if self._state == WAITS:
-            say(f"The run ended before {QUIET} steps in a row compiled nothing; there is no profile.")
+            say(f"No profile was recorded: the run ended before {QUIET} steps in a row compiled nothing.")
 
 
 def tables(operations: Sequence[Operation], parts: Collection[str], steps: Sequence[int]) -> list[Table]:
-    """By part of the model, where operations tell, and by kind of operation; none without operations."""
+    """Return a table by part of the model, if operations carry scopes, and one by kind of operation.
+
+    The list is empty if there are no operations.
+    """
     total = sum(operation.seconds for operation in operations)
     if not total:
         return []
@@ -86,9 +97,9 @@ def tables(operations: Sequence[Operation], parts: Collection[str], steps: Seque
     made = []
     if any(operation.scope for operation in operations):
         placed = [(*part_of(operation.scope, parts), operation.seconds) for operation in operations]
-        forward = _added((part, seconds) for part, backward, seconds in placed if not backward)
-        backward = _added((part, seconds) for part, backward, seconds in placed if backward)
-        by_part = _added((part, seconds) for part, _, seconds in placed)
+        forward = _sums((part, seconds) for part, backward, seconds in placed if not backward)
+        backward = _sums((part, seconds) for part, backward, seconds in placed if backward)
+        by_part = _sums((part, seconds) for part, _, seconds in placed)
         made.append(
             Table(
                 title=f"Where the time goes, by part: {span}",
@@ -104,7 +115,7 @@ def tables(operations: Sequence[Operation], parts: Collection[str], steps: Seque
                 ],
             )
         )
-    by_kind = _added((operation.kind, operation.seconds) for operation in operations)
+    by_kind = _sums((operation.kind, operation.seconds) for operation in operations)
     made.append(
         Table(
             title=f"Where the time goes, by operation: {span}",
@@ -119,10 +130,10 @@ def tables(operations: Sequence[Operation], parts: Collection[str], steps: Seque
 
 
 def part_of(scope: str, parts: Collection[str]) -> tuple[str, bool]:
-    """(the part of the model that an operation's scope is in, whether it is a gradient's).
+    """Return (the part of the model that an operation's scope belongs to, True if it belongs to the backward pass).
 
-    A name that is entered a second time in a graph ends in _1, _2 and so on; what moves weights is a branch of its own.
-    An operation of an inner function has its scopes in that behind the function's call.
+    A name that is entered a second time in a graph ends in _1, _2 and so on. The update of the weights is a branch of
+    its own (cond). The scopes of an operation of an inner function stand after the name of the function's call.
     """
     names = scope.split("/")
     names = names[max((place for place, name in enumerate(names, start=1) if INNER in name), default=0) :]
@@ -141,7 +152,7 @@ def part_of(scope: str, parts: Collection[str]) -> tuple[str, bool]:
     return part or ELSEWHERE, backward
 
 
-def _added(spent: Iterable[tuple[str, float]]) -> dict[str, float]:
+def _sums(spent: Iterable[tuple[str, float]]) -> dict[str, float]:
     totals: dict[str, float] = defaultdict(float)
     for name, seconds in spent:
         totals[name] += seconds
@@ -157,7 +168,7 @@ def _milliseconds(seconds: float, steps: Sequence[int]) -> str:
 
 
 def profiler() -> Profiler:
-    """Of Keras' backend; imports the one library that it needs."""
+    """Return the profiler of Keras' backend; import only the library that it needs."""
     if keras.backend.backend() == "jax":
         from t2t_mm.train.logs.profiler_jax import JaxProfiler
 

@@ -1,4 +1,4 @@
-"""The contract of what records where the time goes: one for each backend, told apart at the end."""
+"""Base class of profilers, one per backend; `profile.profiler` picks one."""
 
 import abc
 import re
@@ -11,38 +11,38 @@ FILES = "plugins/profile/*/*.xplane.pb"  # below the folder of a profile, where 
 
 @dataclass(frozen=True)
 class Operation:
-    """Time that a processor spent in one kind of operation of one part of the model."""
+    """CPU time spent in one kind of operation of one part of the model."""
 
-    scope: str  # such as gradient_tape/net/body/encoder/block_1; "" where the backend does not tell
+    scope: str  # such as gradient_tape/net/body/encoder/block_1; "" if the backend does not record scopes
     kind: str
     seconds: float
 
 
 class Profiler(abc.ABC):
-    """Records one profile at a time."""
+    """Recorder of one profile at a time."""
 
     @abc.abstractmethod
     def start(self, folder: Path) -> None:
-        """Record from now on."""
+        """Start recording."""
 
     @abc.abstractmethod
     def stop(self) -> None:
-        """Write what was recorded below the folder."""
+        """Stop recording and write the profile below the folder."""
 
     @abc.abstractmethod
     def step(self, number: int) -> AbstractContextManager[object]:
-        """Within, what is recorded is training step `number`."""
+        """Return a context whose operations are recorded as training step `number`."""
 
     @abc.abstractmethod
     def read(self, path: Path) -> list[Operation]:
-        """The operations of the processor in a profile; none of one in which an accelerator took part."""
+        """Return the CPU operations of a profile; an empty list if an accelerator took part."""
 
 
 def kind_of(name: str) -> str:
-    """The kind of an operation that is one of many: `fusion.12` is a `fusion`."""
+    """Return the kind of an operation, its name without the number: `fusion` for `fusion.12`."""
     return re.sub(r"[._]\d+$", "", name)
 
 
 def newest(folder: Path) -> Path:
-    """The profile that was written last."""
+    """Return the path of the profile that was written last."""
     return max(folder.glob(FILES), key=lambda path: path.stat().st_mtime)

@@ -1,4 +1,7 @@
-"""Profiles by JAX's own profiler. XLA fuses operations of several layers, so that they carry no layer's name."""
+"""Profiles by JAX's own profiler.
+
+XLA fuses operations of several layers, so operations carry no layer name.
+"""
 
 from collections import defaultdict
 from contextlib import AbstractContextManager
@@ -12,7 +15,7 @@ NANOSECOND = 1e-9
 
 
 class JaxProfiler(Profiler):
-    """Operations are those of XLA."""
+    """Profiler of XLA's operations."""
 
     def start(self, folder: Path) -> None:
         jax.profiler.start_trace(str(folder))

@@ -1,4 +1,4 @@
-"""Profiles by TensorFlow's own profiler, whose operations carry the names of the layers that they are of."""
+"""Profiles by TensorFlow's own profiler, whose operations carry the names of their layers."""
 
 import re
 from collections import defaultdict
@@ -10,12 +10,12 @@ from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
 from t2t_mm.train.logs.profiler import Operation, Profiler
 
-OPERATION = re.compile(r"[\w./>-]+:\w+")  # its name, with the scopes around it, and its kind
+OPERATION = re.compile(r"[\w./>-]+:\w+")  # the operation's name with its scopes, and its kind
 PICOSECOND = 1e-12
 
 
 class TensorFlowProfiler(Profiler):
-    """Operations are those of TensorFlow's graphs."""
+    """Profiler of the operations in TensorFlow's graphs."""
 
     def start(self, folder: Path) -> None:
         tf.profiler.experimental.start(str(folder))

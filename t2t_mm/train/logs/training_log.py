@@ -1,10 +1,13 @@
-"""The log of a run: progress on the terminal, a JSON line and TensorBoard scalars every so many steps.
+"""Log of a run: progress on the terminal, and JSON lines and TensorBoard scalars at regular steps.
 
-Tags: `training/<figure>`, `training/{loss,gradient_norm,overflow,share}/<problem>` and `metrics-<problem>/<metric>`;
-losses in nats per target token, norms before clipping, overflow of what tokens asked of experts, shares of the steps.
-Those of examples and experts are named in exhibit.py. `log.jsonl` in the run directory holds the same, pictures left
-out. Lines of kind "start" mark where a process began: what an earlier one logged behind that step belongs to steps that
-were taken again.
+TensorBoard tags: `training/<figure>`, `training/{loss,gradient_norm,overflow,share}/<problem>` and
+`metrics-<problem>/<metric>`. Losses are in nats per target token; gradient norms are those before clipping; overflow is
+the share of the tokens' choices of experts that exceeded an expert's capacity; share is a problem's share of the steps.
+Throughput is logged as `training/steps_per_second` and `training/tokens_per_second` (target tokens per second).
+The tags of examples and experts are listed in train/summaries/problem_summary.py.
+
+`log.jsonl` in the run directory holds the same without images. A line of kind "start" marks where a process began. If
+an earlier process logged steps after that one, those steps were taken again.
 """
 
 import json
@@ -19,27 +22,27 @@ from typing import Any, NamedTuple, SupportsFloat
 from rich.console import Console
 
 from t2t_mm.errors import UserError
-from t2t_mm.train.logs.display import Display, ProgressState, show_metrics
-from t2t_mm.train.summaries.events import EventFile, Exhibit
+from t2t_mm.train.logs.display import Display, ProgressState, metrics_lines
+from t2t_mm.train.summaries.events import EventFile, Summaries
 
-MEANS = ("loss", "gradient_norm", "overflow")  # figures of a problem's steps, logged as their means
-SMOOTHING = 0.95  # share of the old value in the loss that the terminal shows, at each step of its problem
+MEANS = ("loss", "gradient_norm", "overflow")  # figures that are logged as means over a problem's steps
+SMOOTHING = 0.95  # weight of the old value in the smoothed loss on the terminal, at each step of its problem
 
 
 class StepMetrics(NamedTuple):
-    """What a step says of a problem. Numbers may be tensors that are still being computed."""
+    """Metrics of one problem in one training step. Numbers may be tensors that are still being computed."""
 
     problem: str
     loss: SupportsFloat  # nats per target token
     tokens: int  # target tokens in the batches
-    gradient_norm: SupportsFloat = math.nan  # global, before clipping
-    overflow: Sequence[SupportsFloat] = ()  # of each layer of experts, in the last batch: choices that found no room
+    gradient_norm: SupportsFloat = math.nan  # global norm before gradient clipping
+    overflow: Sequence[SupportsFloat] = ()  # by expert layer: share of the last batch's choices beyond the capacity
 
 
 class TrainingLog:
-    """Takes note of every step, and says so when it is due.
+    """Log of every step, written and printed when a line is due.
 
-    What a step says is asked for its values only when a line is due, so that logging does not make every step wait.
+    The values of metrics are read only when a line is due, so that logging does not make every step wait.
     """
 
     def __init__(
@@ -52,17 +55,18 @@ class TrainingLog:
         every: int = 100,
         console: Console | None = None,
     ) -> None:
-        """Log a run of `problems` that goes on from step `start`, a line every `every` steps.
+        """Log a run of `problems` that continues from step `start`, with a line every `every` steps.
 
-        Progress goes to `console`, standard error by default. Raises UserError when `output_dir` cannot be written to.
+        Progress is printed to `console`, by default standard error. Raises UserError if `output_dir` is not writable.
         """
         self._output_dir, self._every = output_dir, max(1, every)
-        self._pending: list[StepMetrics] = []  # not read
-        self._window: dict[str, dict[str, list[float]]] = {}  # of the steps since the last line: MEANS by problem
+        self._pending: list[StepMetrics] = []  # metrics whose values are not read yet
+        self._window: dict[str, dict[str, list[float]]] = {}  # since the last line: values of MEANS, by problem
         self._learning_rate = math.nan
-        self._timed, self._tokens, self._seconds, self._waited = 0, 0, 0.0, 0.0  # of the steps that rates are of
+        # sums over the steps that throughput is computed from
+        self._timed, self._tokens, self._seconds, self._waited = 0, 0, 0.0, 0.0
         self._first, self._failed = start + 1, False
-        self._corrupt: dict[str, None] = {}  # what was said of records that can't be read
+        self._corrupt: dict[str, None] = {}  # sentences about corrupt records that were printed
         self._progress = ProgressState(train_steps=train_steps, step=start)
         try:
             output_dir.mkdir(parents=True, exist_ok=True)
@@ -77,24 +81,27 @@ class TrainingLog:
     def step(
         self,
         step: int,
-        told: Sequence[StepMetrics],
+        metrics: Sequence[StepMetrics],
         seconds: float,
         waited: float,
         learning_rate: float,
         compiling: float = 0.0,
     ) -> None:
-        """Take note of step `step` (from 1).
+        """Log step `step` (from 1).
 
         Args:
-            told: of the problem that the step took, or of each worker's where workers take a problem each.
-            seconds: what the step took, from the call for its batches on.
-            waited: how many of them went by waiting for the batches.
-            compiling: how many of them went by in a call that was traced; rates are of steps without.
+            step: the number of the step.
+            metrics: those of the step's problem; if workers take a problem each, those of each worker's problem.
+            seconds: the duration of the step, from the request for its batches on.
+            waited: how many of these seconds were spent waiting for the batches.
+            learning_rate: the learning rate of the step.
+            compiling: how many of these seconds a call took in which a graph was traced. Throughput is computed from
+                steps without such a call.
 
         """
-        self._pending += told
+        self._pending += metrics
         if not compiling:
-            self._timed, self._tokens = self._timed + 1, self._tokens + sum(each.tokens for each in told)
+            self._timed, self._tokens = self._timed + 1, self._tokens + sum(each.tokens for each in metrics)
             self._seconds, self._waited = self._seconds + seconds, self._waited + waited
         self._learning_rate, self._progress.step = learning_rate, step
         self._progress.compiling += compiling
@@ -105,16 +112,16 @@ class TrainingLog:
             self._display.redraw()
 
     def evaluation(self, step: int, results: Mapping[str, Mapping[str, float]], compiling: float = 0.0) -> None:
-        """Log the metrics of each problem after `step`; `compiling` seconds of it went by in calls that were traced."""
+        """Log the metrics of each problem after `step`; `compiling` are the seconds of calls that traced a graph."""
         self._report()
         self._progress.compiling += compiling
-        self.say("\n".join([f"evaluation at step {step:,}", *show_metrics(results)]))
+        self.say("\n".join([f"evaluation at step {step:,}", *metrics_lines(results)]))
         self._write_line({"kind": "evaluation", "step": step, "metrics": results})
         scalars = {f"metrics-{name}/{metric}": value for name, m in results.items() for metric, value in m.items()}
-        self._write_events(step, Exhibit(scalars))
+        self._write_events(step, Summaries(scalars))
 
-    def exhibit(self, step: int, problem: str, shown: Exhibit) -> None:
-        """Log what there is to see of a problem after `step`."""
+    def exhibit(self, step: int, problem: str, shown: Summaries) -> None:
+        """Log the texts, scalars and images of a problem after `step`."""
         texts = {tag: [list(row) for row in rows] for tag, rows in shown.texts.items()}
         self._write_line(
             {"kind": "exhibit", "step": step, "problem": problem, "texts": texts, "scalars": shown.scalars}
@@ -122,7 +129,7 @@ class TrainingLog:
         self._write_events(step, shown)
 
     def corrupt(self, step: int, problem: str, sentences: Iterable[str]) -> None:
-        """Count records of a problem that are left out because they can't be read, and name each of them once."""
+        """Count records of a problem that are left out because they are corrupt, and name each of them once."""
         for sentence in sentences:
             if sentence not in self._corrupt:
                 self._corrupt[sentence] = None
@@ -131,8 +138,8 @@ class TrainingLog:
                 self._write_line({"kind": "corrupt", "step": step, **content})
 
     def say(self, text: str) -> None:
-        """Print a remark without disturbing the progress on the terminal."""
-        self._display.say(text)
+        """Print `text` without disturbing the progress on the terminal."""
+        self._display.print_text(text)
 
     def close(self) -> None:
         """Log the steps since the last line and close the files."""
@@ -152,7 +159,7 @@ class TrainingLog:
         self.close()
 
     def _read_pending(self) -> None:
-        """Ask what was told of the steps since the last reading for its values."""
+        """Read the values of the metrics since the last reading."""
         progress = self._progress
         for problem, loss, tokens, norm, overflow in self._pending:
             value, norm, shares = float(loss), float(norm), [float(share) for share in overflow]
@@ -167,7 +174,7 @@ class TrainingLog:
         self._pending.clear()
 
     def _report(self) -> None:
-        """Say and write where the run stands, unless nothing happened since the last time."""
+        """Print and write the progress, unless nothing happened since the last time."""
         self._read_pending()
         if not self._window:
             return
@@ -194,8 +201,8 @@ class TrainingLog:
         steps = sum(counts.values())
         for kind, by_problem in (means | {"share": {name: count / steps for name, count in counts.items()}}).items():
             tagged |= {f"training/{kind}/{name}": value for name, value in by_problem.items()}
-        self._write_events(progress.step, Exhibit(tagged))
-        self._display.line()
+        self._write_events(progress.step, Summaries(tagged))
+        self._display.print_line()
         self._display.redraw()
         self._window.clear()
         self._timed, self._tokens, self._seconds, self._waited = 0, 0, 0.0, 0.0
@@ -207,20 +214,20 @@ class TrainingLog:
 
         self._write(write)
 
-    def _write_events(self, step: int, shown: Exhibit) -> None:
+    def _write_events(self, step: int, shown: Summaries) -> None:
         self._write(lambda: self._events.add(step, shown))
 
     def _write(self, write: Callable[[], None]) -> None:
-        """Write, or say once that it cannot be done: a run does not end because its disk is full."""
+        """Write, or print once that it failed: a full disk does not end a run."""
         try:
             write()
         except OSError as error:
             if not self._failed:
-                self.say(f"{self._unwritable(error)} Training goes on; what happens meanwhile may be missing from it.")
+                self.say(f"{self._unwritable(error)} Training continues; the log may lack what happens until then.")
             self._failed = True
 
     def _end_broken_line(self) -> None:
-        """A process that was killed may have left half a line; what follows starts on a new one."""
+        """End the last line if a process that was killed left half of it, so that the next one starts on a new line."""
         if self._lines.tell():
             self._lines.seek(-1, 2)
             if self._lines.read(1) != b"\n":
@@ -242,7 +249,7 @@ def _mean(values: Sequence[float]) -> float:
 
 
 class NoLog(TrainingLog):
-    """Of a worker that is not the chief: takes note of nothing."""
+    """Log of a worker that is not the chief: nothing is written."""
 
     def __init__(self) -> None:
         pass

@@ -1,8 +1,10 @@
-"""What may take more memory than there is: a batch of a shape that this process has not used before.
+"""Notes of the first use of each batch shape, so that the next process can say that this one ran out of memory.
 
-On a CPU the kernel ends a process without a word. So a note stands in the run directory, the file `first_use.json`,
-while a step is taken or a batch judged on a new shape, and goes when that is done: the next start reads what died. An
-accelerator raises an exception, which is told in the same words.
+A batch of a shape that this process has not used before may take more memory than there is. On a CPU the kernel then
+kills the process without a message. So the file `first_use.json` is written to the run directory before a training step
+or an evaluation on a new shape and removed afterwards. If the process was killed in between, the next one reads the
+file and says on which batch the process ran out of memory. An accelerator raises an out-of-memory exception instead,
+which is reported in the same words.
 """
 
 import json
@@ -28,12 +30,12 @@ PROC = Path("/proc")
 
 
 class OutOfMemory(UserError):
-    """Memory gave out within a step, which may have moved a part of the weights."""
+    """Out of memory within a step, which may have updated a part of the weights."""
 
 
 @dataclass(frozen=True)
-class Use:
-    """What a process was about to do, for the first time with such a batch."""
+class FirstUse:
+    """A first use of a batch shape: a training step or an evaluation, and the process that did it."""
 
     what: str  # "a step on" or "the evaluation of"
     problem: str
@@ -42,10 +44,10 @@ class Use:
     batch_size: int
     process: int
     host: str
-    since: str
-    boot: str | None  # of the machine, which tells one start of it from the next
-    ended_by_kernel: int | None  # processes, for want of memory, so far
-    at_once: int = 1  # such batches
+    since: str  # date and time
+    boot: str | None  # id of the machine's current boot
+    ended_by_kernel: int | None  # processes that the kernel had killed because of lack of memory until then
+    at_once: int = 1  # micro-batches that are computed in parallel
 
     def __str__(self) -> str:
         shapes = ", ".join(f"{name} {shape}" for name, shape in self.shapes.items())
@@ -53,29 +55,35 @@ class Use:
 
     @property
     def remedy(self) -> str:
-        together = f"batches_at_once, which is {self.at_once}, or " if self.at_once > 1 else ""
+        """A sentence that says which hparams to lower."""
+        parallel = f"batches_at_once, which is {self.at_once}, or " if self.at_once > 1 else ""
         return (
-            f"Lower {together}batch_size, which is {self.batch_size:,} (a plugin's problem also has "
+            f"Lower {parallel}batch_size, which is {self.batch_size:,} (a plugin's problem also has "
             "batch_size_multiplier), or leave out long examples by max_length or audio_seconds; --check finds a "
             "batch_size that fits."
         )
 
 
 class NewShapes:
-    """Watches over the shapes that a process uses."""
+    """Record of the batch shapes that a process has used."""
 
     def __init__(self, output_dir: Path | None, hparams: DataHparams) -> None:
-        """Notes are left in `output_dir`; None leaves none."""
+        """Start without known shapes. Notes are written to `output_dir`; with None there are no notes."""
         self._note = None if output_dir is None else output_dir / NAME
         self._hparams = hparams
         self._known: set[tuple[Any, ...]] = set()
 
     @contextmanager
     def of(self, what: str, step: int, batches: Sequence[Batch], at_once: int = 1) -> Iterator[bool]:
-        """Do something with batches of a problem, `at_once` of them together; gives whether one of them, or what stands
-        together, is new in its shape.
+        """Return a context in which batches are used; it gives True if one of their shapes is new.
 
-        Raises OutOfMemory for what a backend raises when memory gives out.
+        Args:
+            what: "a step on" or "the evaluation of".
+            step: the number of the step.
+            batches: the batches of one problem.
+            at_once: how many of them are computed in parallel; the shapes of such a group count as one shape.
+
+        Raises OutOfMemory for the exceptions that a backend raises when it runs out of memory.
         """
         groups = [batches[first : first + at_once] for first in range(0, len(batches), at_once)]
         shapes = [(what, *((batch.problem, *batch.shapes.items()) for batch in group)) for group in groups]
@@ -89,7 +97,7 @@ class NewShapes:
                 raise
             use = self._use(what, step, batches, at_once)
             raise OutOfMemory(
-                f"Memory gave out at step {step:,}, in {use} ({type(error).__name__}). {use.remedy}"
+                f"Out of memory at step {step:,}, in {use} ({type(error).__name__}). {use.remedy}"
             ) from error
         finally:
             if new:
@@ -97,42 +105,46 @@ class NewShapes:
         self._known.update(shapes)
 
     def left(self) -> str:
-        """What an earlier process died of, in sentences, if it died in a first use; the note is then removed."""
+        """Return sentences about an earlier process that died in a first use, or ""; remove its note."""
         if self._note is None or not self._note.is_file():
             return ""
         try:
-            use = Use(**json.loads(self._note.read_text(encoding="utf-8")))
+            use = FirstUse(**json.loads(self._note.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
             return ""
         finally:
             self._remove()
-        why = "Most often that is for want of memory."
+        why = "It probably ran out of memory."
         if use.host == socket.gethostname():
             if use.boot != _boot():
-                return ""  # the machine went down
-            ended = _ended_by_kernel()
+                return ""  # the machine was restarted, which ended the process
+            ended = _killed_by_kernel()
             if ended is not None and use.ended_by_kernel is not None:
                 more = ended - use.ended_by_kernel
-                counted = f"{more:,} since then" if more > 0 else "none since then, so it may have been killed by hand"
-                why = f"{why[:-1]}; of processes that it ended for that, the kernel counts {counted}."
+                why = (
+                    f"It probably ran out of memory: processes killed by the kernel for that since then: {more:,}."
+                    if more > 0
+                    else "It may have run out of memory, but the kernel has killed no process for that since then, so "
+                    "it may have been killed by hand."
+                )
         return (
-            f"The process before this one ({use.process} on {use.host}) ended without a word at step {use.step:,}, "
-            f"begun {use.since}, in {use}, its first of that shape. {why} {use.remedy}"
+            f"The process before this one ({use.process} on {use.host}) ended without a message at step {use.step:,}, "
+            f"begun {use.since}, in {use}: its first use of that shape. {why} {use.remedy}"
         )
 
-    def _use(self, what: str, step: int, batches: Sequence[Batch], at_once: int = 1) -> Use:
-        """That of the largest of the batches."""
+    def _use(self, what: str, step: int, batches: Sequence[Batch], at_once: int = 1) -> FirstUse:
+        """Return the first use of the largest of the batches."""
         largest = max(batches, key=_size)
-        here = (os.getpid(), socket.gethostname(), time.strftime("%Y-%m-%d %H:%M:%S"), _boot(), _ended_by_kernel())
-        return Use(what, largest.problem, step, largest.shapes, self._hparams.batch_size, *here, at_once)
+        here = (os.getpid(), socket.gethostname(), time.strftime("%Y-%m-%d %H:%M:%S"), _boot(), _killed_by_kernel())
+        return FirstUse(what, largest.problem, step, largest.shapes, self._hparams.batch_size, *here, at_once)
 
-    def _write(self, use: Use) -> None:
+    def _write(self, use: FirstUse) -> None:
         if self._note is None:
             return
         try:
             with whole_file(self._note) as partial:
                 partial.write_text(json.dumps(asdict(use)) + "\n", encoding="utf-8")
-        except UserError:  # a full disk ends no run
+        except UserError:  # a full disk does not end a run
             return
 
     def _remove(self) -> None:
@@ -144,13 +156,16 @@ class NewShapes:
 
 
 class GuardedEvaluator:
-    """Judges batches as `steps` does, which the uses of shapes are told."""
+    """Evaluator of batches that records their shapes and reports when memory runs out."""
 
     def __init__(self, steps: EvaluatesBatches, uses: NewShapes, step: int) -> None:
         self._steps, self._uses, self._step = steps, uses, step
 
     def evaluate_batch(self, batch: Batch, metrics: Sequence[str]) -> dict[str, np.ndarray]:
-        """As in the contract. Raises UserError when memory gives out; weights then stand as they were."""
+        """Evaluate a batch as `EvaluatesBatches` says.
+
+        Raises UserError when memory runs out; the weights are then unchanged.
+        """
         try:
             with self._uses.of("the evaluation of", self._step, [batch]):
                 return self._steps.evaluate_batch(batch, metrics)
@@ -159,23 +174,26 @@ class GuardedEvaluator:
 
 
 def is_for_want_of_memory(error: BaseException) -> bool:
-    """Whether that is what is said: each backend has a word of its own."""
-    said = f"{type(error).__name__} {error}".upper().replace("_", "")
-    return isinstance(error, MemoryError) or "RESOURCEEXHAUSTED" in said
+    """Return True if `error` says that memory ran out, in the words of Python, TensorFlow or JAX."""
+    text = f"{type(error).__name__} {error}".upper().replace("_", "")
+    return isinstance(error, MemoryError) or "RESOURCEEXHAUSTED" in text
 
 
 def _size(batch: Batch) -> int:
+    """Return how many numbers the batch has."""
     return sum(array.size for arrays in batch.arrays.values() for array in arrays.values())
 
 
 def _boot() -> str | None:
+    """Return the id of the machine's current boot; None if the system has none."""
     try:
         return (PROC / "sys/kernel/random/boot_id").read_text().strip()
     except OSError:
         return None
 
 
-def _ended_by_kernel() -> int | None:
+def _killed_by_kernel() -> int | None:
+    """Return how many processes the kernel has killed because of lack of memory; None if the system does not say."""
     try:
         lines = (PROC / "vmstat").read_text().splitlines()
     except OSError:

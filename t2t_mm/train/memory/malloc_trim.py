@@ -1,4 +1,4 @@
-"""What tracing and compiling leave of memory behind them."""
+"""Return memory to the system that tracing and compiling have freed (malloc_trim)."""
 
 import ctypes
 from collections.abc import Callable
@@ -6,11 +6,11 @@ from functools import cache
 
 
 def return_free_pages() -> None:
-    """Hand pages that the C library keeps for later back to the system, where it can (glibc's malloc_trim).
+    """Return free memory pages that the C library keeps to the system, if the library can (glibc's malloc_trim).
 
-    Tracing a step takes hundreds of megabytes that nothing needs any more. The library would keep them, between small
-    pieces that are in use, while the step's large arrays are laid beside them. Of the arrays of steps, which differ in
-    size from batch to batch, it keeps more and more.
+    Tracing a step takes hundreds of megabytes that are free afterwards. The library would keep them, because small
+    pieces in between are in use, and would place the step's large arrays beside them. It would also keep more and more
+    of the steps' arrays, which differ in size from batch to batch.
     """
     _malloc_trim()(0)
 

@@ -1,4 +1,4 @@
-"""Whether a body has room for the examples that will come to it, asked before the first step."""
+"""Check before the first step that all examples fit into the positions that a body has."""
 
 from collections.abc import Sequence
 
@@ -12,9 +12,10 @@ from t2t_mm.problem import DEV, TRAIN, Codec
 def check_positions(
     ready: GeneratedProblem, positions: int | None, hparams: DataHparams, splits: Sequence[str] = (TRAIN, DEV)
 ) -> None:
-    """Raise UserError if an example to train on, or any of another split, takes more than `positions` body positions.
+    """Raise UserError if an example takes more than `positions` positions: one to train on, or any of another split.
 
-    Examples too long to train on are left out of training, and so of the question; None is room for all.
+    Examples that are too long to train on are left out of training, so they are not checked. `positions` None means no
+    limit.
     """
     if positions is None:
         return
@@ -31,5 +32,5 @@ def check_positions(
 
 
 def _shorter(codec: Codec, hparams: DataHparams) -> str:
-    """What else helps where long values are read in windows."""
+    """Return another remedy for a codec that reads long values in windows; "" for others."""
     return ", or lower max_length" if codec.read_length(2**31, hparams) < 2**31 else ""

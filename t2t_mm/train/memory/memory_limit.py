@@ -1,4 +1,4 @@
-"""Work in a process of its own, which is ended when it takes more memory than it may."""
+"""Run a function in a process of its own, which is killed when it takes more memory than a limit."""
 
 import multiprocessing
 import os
@@ -17,20 +17,22 @@ CGROUP = Path("/sys/fs/cgroup")
 
 @dataclass(frozen=True)
 class Ended:
-    """How a watched process ended."""
+    """The end of a process that was watched."""
 
-    over: bool  # it took too much memory: it was ended for that, here or by the kernel
-    code: int  # of its exit; below 0, the signal that ended it
+    over: bool  # it was killed because it took too much memory, here or by the kernel
+    code: int  # the exit code; below 0, the signal that ended it
 
 
 def watched(
     work: Callable[..., None], arguments: tuple[Any, ...], limit: int | None, hear: Callable[[Any], None]
 ) -> Ended:
-    """Call `work(send, *arguments)` in a new process; `hear` gets what it sends, one after the other.
+    """Call `work(send, *arguments)` in a new process; kill it when it takes more memory than `limit`.
 
     Args:
-        work: a function of a module, which the process imports.
-        limit: bytes of memory that the process may hold; None watches nothing.
+        work: a function of a module that the process can import.
+        arguments: its other arguments.
+        limit: bytes of memory that the process may hold; None sets no limit.
+        hear: called with each object that `work` sends, in order.
     """
     spawn = multiprocessing.get_context("spawn")  # TensorFlow and its threads do not survive a fork
     receiver, sender = spawn.Pipe(duplex=False)
@@ -46,7 +48,7 @@ def watched(
                 except EOFError:
                     process.join()
                     break
-            if limit is not None and not over and held(process.pid) > limit:
+            if limit is not None and not over and process_memory(process.pid) > limit:
                 over = True
                 process.kill()
         process.join()
@@ -58,8 +60,11 @@ def watched(
     return Ended(over or code == -signal.SIGKILL, code)
 
 
-def held(pid: int | None = None, what: str = "VmRSS") -> int:
-    """Bytes that a process (None: this one) holds now, or with "VmHWM" held at most; 0 if it is gone."""
+def process_memory(pid: int | None = None, what: str = "VmRSS") -> int:
+    """Return the bytes of memory that a process holds now, or with "VmHWM" its peak; 0 if it has ended.
+
+    `pid` None is this process. `what` is a field of /proc/<pid>/status (proc(5)).
+    """
     try:
         lines = (PROC / str(pid or "self") / "status").read_text().splitlines()
     except OSError:
@@ -68,12 +73,12 @@ def held(pid: int | None = None, what: str = "VmRSS") -> int:
 
 
 def peak() -> int:
-    """Bytes that this process held at most since `forget_peak`, where the system knows it, or since it began."""
-    return held(what="VmHWM") or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    """Return this process's peak memory in bytes since `forget_peak`; since its start if the system can't reset it."""
+    return process_memory(what="VmHWM") or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def forget_peak() -> None:
-    """Let `peak` count from now on."""
+    """Reset the peak that `peak` returns."""
     try:
         (PROC / "self" / "clear_refs").write_text("5")  # proc(5): resets VmHWM
     except OSError:
@@ -81,7 +86,10 @@ def forget_peak() -> None:
 
 
 def available() -> int | None:
-    """Bytes that a new process may hold: what the machine has left, or the container; None where neither tells."""
+    """Return the bytes of memory that a new process may take: those available on the machine or in the container.
+
+    None if neither is known.
+    """
     try:
         lines = (PROC / "meminfo").read_text().splitlines()
     except OSError:
@@ -91,22 +99,23 @@ def available() -> int | None:
 
 
 def _container() -> list[int]:
-    """What is left of the memory of the control group that the process stands in, if that has a limit."""
+    """Return the memory that is left in this process's control group; an empty list if it has no limit."""
     versions = (("", "memory.max", "memory.current"), ("memory", "memory.limit_in_bytes", "memory.usage_in_bytes"))
     for folder, most, now in versions:
         here = CGROUP / folder
         try:
             limit, used = (here / most).read_text().strip(), int((here / now).read_text())
-            kept = [line.split() for line in (here / "memory.stat").read_text().splitlines()]
+            statistics = [line.split() for line in (here / "memory.stat").read_text().splitlines()]
         except OSError:
             continue
-        given_back = sum(int(value) for name, value in kept if name == "inactive_file")  # pages of files, if need be
-        return [] if limit == "max" else [int(limit) - used + given_back]
+        # pages of files that the kernel can drop when memory is needed
+        reclaimable = sum(int(value) for name, value in statistics if name == "inactive_file")
+        return [] if limit == "max" else [int(limit) - used + reclaimable]
     return []
 
 
 def _begin(work: Callable[..., None], sender: Any, arguments: tuple[Any, ...]) -> None:
-    """What the process does first: libraries greet in silence, and if memory runs out, this process goes first."""
+    """Run `work` in the new process, without messages of libraries; if memory runs out, the kernel kills it first."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     try:
         (PROC / "self" / "oom_score_adj").write_text("1000")

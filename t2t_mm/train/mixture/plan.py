@@ -1,4 +1,4 @@
-"""The interleaving plan: rate, steps, examples, tokens and epochs of each problem, known before the first step."""
+"""The plan of a run's mixture before the first step: rate, steps, examples, tokens and epochs of each problem."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from t2t_mm.train.mixture.mixer import Mixer, ProblemFacts
 
 @dataclass(frozen=True)
 class PlanRow:
-    """What one problem gets out of a run."""
+    """The part of one problem in a run."""
 
     problem: str
     rate: float
@@ -22,9 +22,10 @@ class PlanRow:
 def plan_rows(
     mixer: Mixer, problems: Mapping[str, ProblemFacts], train_steps: int, done: int = 0, batches_a_step: int = 1
 ) -> list[PlanRow]:
-    """What each problem gets in the steps after `done` up to `train_steps`, by the losses so far.
+    """Return a row for each problem about the steps after `done` up to `train_steps`, by the losses so far.
 
-    Steps are exact unless rates are adaptive, where losses will move them; the rest are averages of an epoch.
+    The steps are exact unless the rates are adaptive and change with the losses. Examples and tokens are computed from
+    the averages over an epoch.
     """
     counts, rates = mixer.count(done + 1, train_steps), mixer.mean_rates(done + 1, train_steps)
     rows = []
@@ -44,15 +45,15 @@ def plan_rows(
 
 
 def plan_table(rows: Sequence[PlanRow], scheme: str) -> Table:
-    """What each problem gets out of the run, to be read before step 0."""
+    """Return the plan as a table to print before the first step."""
     total = sum(row.steps for row in rows)
-    notes = ["Tokens are target tokens; examples and tokens count every repeat."]
+    notes = ["Rate: the problem's share of the steps. Tokens are target tokens. Examples and tokens include repeats."]
     if scheme == "adaptive":
-        notes.append("Rates are those of the start: problem_choice=adaptive moves them with the losses.")
+        notes.append("Rates are those at the start: problem_choice=adaptive changes them with the losses.")
     if scheme == "scheduled":
-        notes.append("Rates are the means over these steps, through which problem_schedule moves them.")
+        notes.append("Rates are the means over these steps: problem_schedule changes them from step to step.")
     if scheme == "distributed":
-        notes.append("Steps are those of all workers, which take a problem each.")
+        notes.append("Steps are those of all workers added up: each worker takes a problem of its own.")
     return Table(
         title=f"Plan: {total:,} steps, problem_choice={scheme}",
         columns=("problem", "rate", "steps", "examples", "tokens", "epochs"),

@@ -1,4 +1,4 @@
-"""Rates of problems as people write them: "name:rate name:rate", a rate of 0 or more for each."""
+"""Parse mixing rates of problems, written as "name:rate name:rate"; each rate is 0 or more."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -7,9 +7,16 @@ from t2t_mm.errors import UnknownName, UserError
 
 
 def parse_rates(entries: Sequence[str], problems: Iterable[str], what: str, form: str) -> dict[str, float]:
-    """The rates in `entries`, each "name:rate", not scaled; `what` holds them, in the words of errors, as `form` says.
+    """Return the rates in `entries`, each "name:rate", not scaled.
 
-    Raises UserError for an entry that is none, a name that is not among `problems` or comes twice, or rates of 0 alone.
+    Args:
+        entries: such as ["name:rate", "name:rate"].
+        problems: the names that may occur.
+        what: where the entries are written, for error sentences, such as "problem_rates".
+        form: a sentence for errors that says how to write them.
+
+    Raises UserError for an entry of another form, for a name that is not one of `problems` or occurs twice, and if all
+    rates are 0.
     """
     known = list(problems)
     rates: dict[str, float] = {}
@@ -18,14 +25,14 @@ def parse_rates(entries: Sequence[str], problems: Iterable[str], what: str, form
         try:
             rate = float(number)
         except ValueError:
-            raise UserError(f"{what} holds {entry!r}, which gives no rate. {form}") from None
+            raise UserError(f"{what} contains {entry!r}, which has no rate. {form}") from None
         if name not in known:
             raise UnknownName("problem of this run", name, known, form)
         if name in rates:
-            raise UserError(f"{what} gives {name} two rates. {form}")
+            raise UserError(f"{what} gives {name} two rates; write one. {form}")
         if not 0 <= rate < math.inf:
-            raise UserError(f"{what} gives {name} the rate {number}. {form}")
+            raise UserError(f"{what} gives {name} the rate {number}; a rate is a finite number of 0 or more. {form}")
         rates[name] = rate
     if rates and not any(rates.values()):
-        raise UserError(f"{what} gives every problem the rate 0. {form}")
+        raise UserError(f"{what} gives every problem the rate 0; one must be above 0. {form}")
     return rates

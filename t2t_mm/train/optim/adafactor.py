@@ -1,11 +1,11 @@
-"""Adafactor (arXiv 1804.04235, algorithms 4 and 5) without momentum, as T2T and Keras have it.
+"""Adafactor optimizer (arXiv 1804.04235, algorithms 4 and 5) without momentum, as in T2T and Keras.
 
-The second moments of a weight of two axes or more are kept as the means of its rows and columns (the last two axes),
-so that a weight of n x m remembers n + m numbers where Adam remembers 2 n m:
+The second moments of a weight with two axes or more are factored: the optimizer keeps the means of their rows and of
+their columns (the last two axes). So a weight of n x m has n + m slot numbers, where Adam has 2 n m:
 
     beta2 = 1 - t^-adafactor_memory_exponent
     r = beta2 r + (1 - beta2) mean_columns(g^2 + 1e-30)      c = beta2 c + (1 - beta2) mean_rows(g^2 + 1e-30)
-    u = g / sqrt(r c / mean(r))        of a weight of one axis: u = g / sqrt(v)
+    u = g / sqrt(r c / mean(r))        for a weight with one axis: u = g / sqrt(v)
     theta -= rate * max(1e-3, rms(theta)) * u / max(1, rms(u) / adafactor_clipping_threshold)
 """
 
@@ -17,7 +17,7 @@ from t2t_mm.hparam_set import TrainingHparams
 from t2t_mm.train.optim.update_rule import Shape, Slots, UpdateRule
 
 LEAST_SQUARE = 1e-30  # epsilon_1: added to squared gradients
-LEAST_SIZE = 1e-3  # epsilon_2: a weight counts as at least so large
+LEAST_SIZE = 1e-3  # epsilon_2: least root mean square of a weight
 
 
 def slots(shape: Shape) -> dict[str, Shape]:

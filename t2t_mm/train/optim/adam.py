@@ -1,7 +1,9 @@
-"""Adam (arXiv 1412.6980) as Keras and TensorFlow arrange it, and AdamW (arXiv 1711.05101).
+"""Adam optimizer (arXiv 1412.6980) as in Keras and TensorFlow, and AdamW: decoupled weight decay (arXiv 1711.05101).
 
-m = beta1 m + (1 - beta1) g      v = beta2 v + (1 - beta2) g^2
-theta -= rate * sqrt(1 - beta2^t) / (1 - beta1^t) * m / (sqrt(v) + epsilon)
+m and v are the first and second moments; sqrt(1 - beta2^t) / (1 - beta1^t) is their bias correction:
+
+    m = beta1 m + (1 - beta1) g      v = beta2 v + (1 - beta2) g^2
+    theta -= rate * sqrt(1 - beta2^t) / (1 - beta1^t) * m / (sqrt(v) + epsilon)
 """
 
 from dataclasses import replace
@@ -28,7 +30,7 @@ def updated(
 
 
 def fused(weight: Any, slots: Slots, gradient: Any, rate: Any, count: Any, hparams: TrainingHparams) -> None:
-    """The same as one kernel of TensorFlow's, in place."""
+    """Update a weight and its moments in place by one TensorFlow kernel, with the same result as `updated`."""
     import tensorflow as tf
 
     tf.raw_ops.ResourceApplyAdam(

@@ -1,8 +1,8 @@
-"""Gradient descent with momentum, as TensorFlow's MomentumOptimizer and T2T have it.
+"""Stochastic gradient descent with momentum, as in TensorFlow's MomentumOptimizer and T2T.
 
-    m = momentum m + g      theta -= rate * m, or with Nesterov's look ahead rate * (g + momentum m)
+    m = momentum m + g      theta -= rate * m, or with Nesterov momentum rate * (g + momentum m)
 
-Keras' SGD keeps rate * m instead, which is the same as long as the rate does not change.
+Keras' SGD keeps rate * m instead, which is the same while the learning rate does not change.
 """
 
 from typing import Any

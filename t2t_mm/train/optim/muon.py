@@ -1,14 +1,15 @@
-"""Muon (K. Jordan et al. 2024, kellerjordan.github.io/posts/muon), in steps as long as arXiv 2502.16982, 2.2, has them.
+"""Muon (K. Jordan et al. 2024, kellerjordan.github.io/posts/muon), with steps scaled as in arXiv 2502.16982, 2.2.
 
-A hidden matrix moves along the nearest semi-orthogonal matrix to its momentum, so that rare directions of the gradient
-count as much as common ones:
+A hidden matrix moves along the semi-orthogonal matrix that is nearest to its momentum, so that rare directions of the
+gradient count as much as common ones:
 
-    m = momentum m + g      u = g + momentum m      (Nesterov's look ahead)
+    m = momentum m + g      u = g + momentum m      (Nesterov momentum)
     theta -= rate * 0.2 sqrt(max(rows, columns)) * orthogonal(u)
 
-The factor gives steps the length of Adam's, so that a rate that serves one serves the other. A step is as long however
-small the momentum is, so a matrix without any gradient, such as an expert that got no token, stays where it is. What is
-no hidden matrix (tables of symbols and classes, gates, taps of depthwise convolutions, scales, biases) moves by AdamW.
+The factor gives steps the length of Adam's, so that both can use the same learning rate. The length of a step does not
+depend on the size of the momentum. So a matrix without any gradient, such as an expert that got no token, is not
+updated. Weights that are not hidden matrices (embedding tables of symbols and classes, gates, taps of depthwise
+convolutions, scales, biases) are updated by AdamW.
 """
 
 from typing import Any
@@ -19,15 +20,15 @@ from t2t_mm.hparam_set import TrainingHparams
 from t2t_mm.train.optim.adam import ADAM_W
 from t2t_mm.train.optim.update_rule import Shape, Slots, UpdateRule
 
-LENGTH = 0.2  # root of the mean square of a step, in rates: about Adam's
+LENGTH = 0.2  # root mean square of a step in units of the learning rate: about Adam's
 ROUNDS = 5
-COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # of x, x^3 and x^5: steep at zero, and near 1 from there on after five rounds
-# The last names of weights of two axes and more that are no hidden matrices; rows are those of symbols and classes.
+COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # of x, x^3 and x^5: steep at zero; results are near 1 after five rounds
+# The last names of weights with two axes or more that are not hidden matrices; "rows" are those of symbols and classes.
 ELSEWHERE = ("rows", "gate", "gate_noise", "depthwise", "content_bias", "distance_bias", "logits")
 
 
 def hidden(path: str, shape: Shape) -> bool:
-    """Whether it is a hidden matrix, or a stack of some: experts, taps of a convolution."""
+    """Return True for a hidden matrix, or a stack of hidden matrices: experts, taps of a convolution."""
     return len(shape) > 1 and path.rpartition("/")[2] not in ELSEWHERE
 
 
@@ -38,7 +39,7 @@ def slots(shape: Shape) -> dict[str, Shape]:
 def updated(
     weight: Any, slots: Slots, gradient: Any, rate: Any, count: Any, hparams: TrainingHparams
 ) -> tuple[Any, dict[str, Any]]:
-    gradient = ops.reshape(gradient, weight.shape)  # TensorFlow does not know the shapes of all
+    gradient = ops.reshape(gradient, weight.shape)  # TensorFlow does not know all shapes while tracing
     m = hparams.muon_momentum * slots["m"] + gradient
     ahead = gradient + hparams.muon_momentum * m
     length = LENGTH * max(weight.shape[-2:]) ** 0.5
@@ -47,9 +48,9 @@ def updated(
 
 
 def orthogonal(x: Any) -> Any:
-    """Each matrix float32[..., R, C] with its singular values near 1 (0.7 to 1.2): Newton and Schulz's iteration.
+    """Return each matrix of float32[..., R, C] with singular values near 1 (0.7 to 1.2), by Newton-Schulz iteration.
 
-    Those below some 0.002 of the root of their squares' sum stay smaller, and zeros stay zeros.
+    Singular values below about 0.002 of the root of the sum of their squares stay smaller, and zeros stay zeros.
     """
     tall = x.shape[-2] > x.shape[-1]
     x = ops.swapaxes(x, -1, -2) if tall else x
@@ -61,4 +62,4 @@ def orthogonal(x: Any) -> Any:
     return ops.swapaxes(x, -1, -2) if tall else x
 
 
-MUON = UpdateRule(slots, updated, decoupled=True, takes=hidden, others=ADAM_W)
+MUON = UpdateRule(slots, updated, decoupled=True, applies_to=hidden, fallback=ADAM_W)

@@ -1,7 +1,8 @@
-"""Moves the weights that a step used, by the rule of the run, with a step count for every net.
+"""Optimizer: updates the weights that a step used by the update rule of the run, with a step count for every net.
 
-A net that first trains at step 1,000 of a joint run must not be treated as if its moments had settled, so what depends
-on the number of the step (bias corrections, decays of averages) counts the steps that the net took part in.
+A net that first trains at step 1,000 of a joint run must not be treated as if its moments had converged. So everything
+that depends on the number of the step (bias correction, decay of exponential moving averages) counts the steps that the
+net took part in.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,46 +17,62 @@ from keras import ops
 from t2t_mm.errors import UserError
 from t2t_mm.hparam_set import TrainingHparams
 from t2t_mm.models.net import COMMANDS, join_commands, split_commands
-from t2t_mm.train.optim.update_rule import AVERAGE
-from t2t_mm.train.optim.update_rules import RULES
+from t2t_mm.train.optim.adafactor import ADAFACTOR
+from t2t_mm.train.optim.adam import ADAM, ADAM_W
+from t2t_mm.train.optim.momentum import MOMENTUM
+from t2t_mm.train.optim.muon import MUON
+from t2t_mm.train.optim.rmsprop import RMSPROP
+from t2t_mm.train.optim.update_rule import AVERAGE, UpdateRule
+
+RULES: dict[str, UpdateRule] = {  # every update rule, by the name that the hparam `optimizer` takes
+    "adam": ADAM,
+    "adam_w": ADAM_W,
+    "adafactor": ADAFACTOR,
+    "momentum": MOMENTUM,
+    "rmsprop": RMSPROP,
+    "muon": MUON,
+}
 
 
 def unit_of(path: str) -> str:
-    """The net that a weight belongs to, as the first two names below the root of its path: "body/encoder"."""
+    """Return the net that a weight belongs to, the first two names below the root of its path: "body/encoder"."""
     return "/".join(path.split("/")[1:3])
 
 
 class Optimizer:
-    """Slots and step counts of all weights that train, and the update of those in use.
+    """Slots and step counts of all trained weights, and the update of those that a step used.
 
-    Counts are kept by `unit_of` the weight and, for the table of commands, by row. With `ema_decay` each weight has an
-    average too, which its updates move:
+    Step counts are kept by `unit_of` the weight and, for the table of commands, by row. With `ema_decay` each weight
+    also has an exponential moving average:
 
         average += (1 - d) * (weight - average)      d = min(ema_decay, (1 + t) / (10 + t)), t as counted for the net
     """
 
     def __init__(self, weights: Sequence[Any], commands: Sequence[str], hparams: TrainingHparams) -> None:
-        """Raises UserError when `hparams.freeze` holds a name that no weight goes by, or leaves nothing to train."""
+        """Make the slots of `weights`; those of frozen weights are left out.
+
+        Raises UserError if `hparams.freeze` contains a name that no weight has, or leaves nothing to train.
+        """
         self.hparams, self.commands = hparams, list(commands)
         frozen = frozen_paths([weight.path for weight in weights], hparams.freeze)
         self.weights = {weight.path: weight for weight in weights if weight.path not in frozen}
         rule = RULES[hparams.optimizer]
-        self.rules = {path: rule.of(path, tuple(weight.shape)) for path, weight in self.weights.items()}
+        self.rules = {path: rule.for_weight(path, tuple(weight.shape)) for path, weight in self.weights.items()}
         self.slots = {path: self._new_slots(weight) for path, weight in self.weights.items()}
         units = sorted({unit_of(path) for path in self.weights if path != COMMANDS})
         self.units = units + [f"commands/{command}" for command in commands]
         self.counts_U = keras.Variable(np.zeros(len(self.units), "float32"), trainable=False, name="steps")
 
     def moving(self, paths: Sequence[str]) -> list[Any]:
-        """Every variable that a step on the weights at `paths` may move, weights first and in that order."""
+        """Return every variable that a step on the weights at `paths` may change, weights first and in that order."""
         slots = [slot for path in paths for slot in self.slots.get(path, {}).values()]
         return [*(self.weights[path] for path in paths), *slots, self.counts_U]
 
     def decayed(self, gradients: dict[str, Any], command: Any) -> dict[str, Any]:
-        """`gradients` with those of T2T's weight decay: weight_decay * sum(weight^2) / 2, added to the loss.
+        """Return `gradients` plus those of weight decay as in T2T: weight_decay * sum(weight^2) / 2, added to the loss.
 
-        It counts over the weights in use that have two axes or more: no biases, no scales of norms, and of the table
-        of commands the row in use. A rule that is `decoupled` decays in `apply` instead.
+        The sum is over the weights in use that have two axes or more: no biases, no scales of norms, and of the table
+        of commands only the row in use. A rule with decoupled weight decay applies it in `apply` instead.
         """
         added = dict(gradients)
         for path in filter(self._decays, gradients):
@@ -66,21 +83,21 @@ class Optimizer:
         return added
 
     def apply(self, gradients: Mapping[str, Any], rate: Any, command: Any) -> None:
-        """Move the weights named in `gradients`; called while a step is traced.
+        """Update the weights named in `gradients`; called while a step is traced.
 
         Args:
-            gradients: float tensors by weight path; weights left out do not move, nor do their slots.
+            gradients: float tensors by weight path; weights that are left out, and their slots, do not change.
             rate: float32[], the learning rate.
             command: int32[], the row of the table of commands that this step used.
 
-        On JAX it is called inside a `keras.StatelessScope`, which then holds what moved.
+        On JAX call it inside a `keras.StatelessScope`, which then holds the new values.
         """
         first_command = len(self.units) - len(self.commands)
         used = {unit_of(path) for path in gradients if path != COMMANDS}
-        here_U = np.array([unit in used for unit in self.units], "float32")
+        used_U = np.array([unit in used for unit in self.units], "float32")
         if COMMANDS in gradients:
-            here_U = here_U + ops.one_hot(first_command + command, len(self.units), dtype="float32")
-        counts_U = self.counts_U.assign(self.counts_U.value + here_U)
+            used_U = used_U + ops.one_hot(first_command + command, len(self.units), dtype="float32")
+        counts_U = self.counts_U.assign(self.counts_U.value + used_U)
         for path, gradient in gradients.items():
             if path == COMMANDS:
                 self._move_row(gradient, rate, counts_U[first_command + command], command)
@@ -88,7 +105,7 @@ class Optimizer:
                 self._move(path, gradient, rate, counts_U[self.units.index(unit_of(path))])
 
     def decayed_where(self, gradients: dict[str, Any], used_P: Any, rows_C: Any) -> dict[str, Any]:
-        """As `decayed`, where the step itself finds out what is in use: see `apply_where`."""
+        """Return gradients as `decayed` does, for a step that computes which weights are in use: see `apply_where`."""
         added = dict(gradients)
         for place, path in enumerate(self.weights):
             if self._decays(path):
@@ -98,11 +115,12 @@ class Optimizer:
         return added
 
     def apply_where(self, gradients: Mapping[str, Any], rate: Any, used_P: Any, rows_C: Any) -> None:
-        """As `apply`, where the step itself finds out what is in use. On TensorFlow.
+        """Update weights as `apply` does, for a step that computes which weights are in use. TensorFlow only.
 
         Args:
-            gradients: of all weights.
-            used_P: float32[P], above 0 for the weights in use, in the order of `weights`; the others do not move.
+            gradients: those of all weights.
+            rate: float32[], the learning rate.
+            used_P: float32[P], above 0 for the weights in use, in the order of `weights`; the others do not change.
             rows_C: float32[C], above 0 for the rows in use of the table of commands.
 
         """
@@ -123,9 +141,9 @@ class Optimizer:
                 _where(marked, partial(self._move_row, gradient, rate, counts_U[first_command + row], command))
 
     def swap_averages(self) -> None:
-        """Put the averages where the weights are, and the weights where the averages are; nothing without averages.
+        """Swap the weights and their exponential moving averages; do nothing without averages.
 
-        Done twice, everything is as it was to the last bit.
+        Two swaps restore everything to the last bit.
         """
         for path, slots in self.slots.items():
             if AVERAGE in slots:
@@ -135,30 +153,30 @@ class Optimizer:
                 average.assign(kept)
 
     def tensors(self) -> dict[str, np.ndarray]:
-        """Slots by `<weight path>/<slot>` and counts by `steps/<unit>`, for a checkpoint."""
+        """Return slots by `<weight path>/<slot>` and step counts by `steps/<unit>`, for a checkpoint."""
         slots = {f"{path}/{name}": slot.numpy() for path, slots in self.slots.items() for name, slot in slots.items()}
         counts_U = self.counts_U.numpy()
         counts = {f"steps/{unit}": counts_U[i : i + 1] for i, unit in enumerate(self.units)}
         return split_commands(slots, self.commands) | counts
 
     def restore(self, tensors: Mapping[str, np.ndarray]) -> None:
-        """Take back what `tensors` gave.
+        """Restore slots and step counts from `tensors`, as the method `tensors` returned them.
 
-        What they lack begins anew: averages as the weights stand, other slots and counts as zeros. So it is with parts
-        that were frozen and with averages that were not kept.
+        Those that `tensors` lacks begin anew: averages as the current weights, other slots and counts as zeros. This is
+        so for parts that were frozen and for averages that were not kept.
         """
-        whole = join_commands(tensors, self.commands)
+        joined = join_commands(tensors, self.commands)
         for path, slots in self.slots.items():
             for name, slot in slots.items():
                 fresh = self.weights[path].numpy() if name == AVERAGE else np.zeros(slot.shape, "float32")
-                slot.assign(whole.get(f"{path}/{name}", fresh))
+                slot.assign(joined.get(f"{path}/{name}", fresh))
         none = np.zeros(1, "float32")
         self.counts_U.assign(np.concatenate([tensors.get(f"steps/{unit}", none) for unit in self.units]))
 
     def settled(self, tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """`tensors` with every weight that does not train at its average, if one was kept.
+        """Return `tensors` with the average in place of every weight that does not train, if an average was kept.
 
-        A frozen weight has no average of its own: what was evaluated and decoded with stays.
+        A frozen weight has no average of its own: the value that was used for evaluation and decoding stays.
         """
         frozen = {}
         for name, value in tensors.items():
@@ -177,11 +195,11 @@ class Optimizer:
         return {name: keras.Variable(value, trainable=False, name=name) for name, value in values.items()}
 
     def _decays(self, path: str) -> bool:
-        """Whether weight decay adds to its gradient."""
+        """Return True if weight decay is added to the gradient of this weight."""
         return self._is_decayed(path) and not self.rules[path].decoupled
 
     def _shrinks(self, path: str) -> bool:
-        """Whether weight decay shrinks it before its update."""
+        """Return True if decoupled weight decay reduces this weight before its update."""
         return self._is_decayed(path) and self.rules[path].decoupled
 
     def _is_decayed(self, path: str) -> bool:
@@ -191,10 +209,10 @@ class Optimizer:
         weight, slots, rule = self.weights[path], self.slots[path], self.rules[path]
         if rule.fused and keras.backend.backend() == "tensorflow":
             if self._shrinks(path):
-                weight.assign(weight.value * self._shrunk(rate))
+                weight.assign(weight.value * self._decay_factor(rate))
             rule.fused(weight, slots, gradient, rate, count, self.hparams)
             if AVERAGE in slots:
-                _approach(slots[AVERAGE], weight, 1.0 - self._kept(count))
+                _move_towards(slots[AVERAGE], weight, 1.0 - self._ema_decay(count))
             return
         moved, changed = self._moved(path, weight.value, {n: s.value for n, s in slots.items()}, gradient, rate, count)
         weight.assign(moved)
@@ -202,7 +220,7 @@ class Optimizer:
             slots[name].assign(value)
 
     def _move_row(self, gradient: Any, rate: Any, count: Any, command: Any) -> None:
-        """The row of one command in the table of commands, which is a weight of its own."""
+        """Update the row of one command in the table of commands, which is treated as a weight of its own."""
         weight, slots = self.weights[COMMANDS], self.slots[COMMANDS]
         weight_D, gradient_D = (ops.take(x, command, axis=0) for x in (weight, gradient))
         slots_D = {name: ops.take(slot, command, axis=0) for name, slot in slots.items()}
@@ -215,47 +233,47 @@ class Optimizer:
         self, path: str, weight: Any, slots: Mapping[str, Any], gradient: Any, rate: Any, count: Any
     ) -> tuple[Any, dict[str, Any]]:
         if self._shrinks(path):
-            weight = weight * self._shrunk(rate)
+            weight = weight * self._decay_factor(rate)
         moved, changed = self.rules[path].updated(weight, slots, gradient, rate, count, self.hparams)
         if AVERAGE in slots:
             changed = changed | {AVERAGE: self._average(slots[AVERAGE], moved, count)}
         return moved, changed
 
-    def _shrunk(self, rate: Any) -> Any:
+    def _decay_factor(self, rate: Any) -> Any:
         return 1.0 - rate * self.hparams.weight_decay
 
     def _average(self, average: Any, weight: Any, count: Any) -> Any:
-        return average + (1.0 - self._kept(count)) * (weight - average)
+        return average + (1.0 - self._ema_decay(count)) * (weight - average)
 
-    def _kept(self, count: Any) -> Any:
+    def _ema_decay(self, count: Any) -> Any:
         return ops.minimum(self.hparams.ema_decay, (1.0 + count) / (10.0 + count))
 
 
 def frozen_paths(paths: Sequence[str], freeze: str) -> set[str]:
-    """Those of `paths` that `freeze` names: parts of the net such as "body/encoder", parted by blanks.
+    """Return those of `paths` that `freeze` names: parts of the net such as "body/encoder", separated by blanks.
 
-    A name stands for every weight at or below it, without the root "net/"; `*` stands for any letters. Raises UserError
-    for a name without a weight, or when nothing is left to train.
+    A name, written without the root "net/", stands for every weight at or below it; `*` stands for any letters. Raises
+    UserError for a name without a weight, or if nothing is left to train.
     """
     frozen: set[str] = set()
     for name in freeze.split():
-        found = paths_of(paths, name)
-        if not found:
+        named = paths_of(paths, name)
+        if not named:
             parts = ", ".join(sorted({unit_of(path) for path in paths}))
-            raise UserError(f"freeze={name} names no part of the net. Its parts: {parts}; names below them count too.")
-        frozen |= found
+            raise UserError(f"freeze={name} names no part of the net. Its parts: {parts}; paths below them work too.")
+        frozen |= named
     if paths and len(frozen) == len(paths):
-        raise UserError(f"freeze={freeze} leaves nothing to train.")
+        raise UserError(f"freeze={freeze} leaves nothing to train; name fewer parts.")
     return frozen
 
 
 def paths_of(paths: Iterable[str], name: str) -> set[str]:
-    """Those of `paths` that stand at or below `name`, which lacks the root "net/"; `*` stands for any letters."""
+    """Return those of `paths` at or below `name`, written without the root "net/"; `*` stands for any letters."""
     return {path for path in paths if any(fnmatchcase(path, f"net/{name}{end}") for end in ("", "/*"))}
 
 
 def _where(mark: Any, move: Callable[[], None]) -> None:
-    """Do `move` if `mark`, float32[], is above 0."""
+    """Call `move` if `mark`, float32[], is above 0."""
 
     def moved() -> Any:
         move()
@@ -264,8 +282,8 @@ def _where(mark: Any, move: Callable[[], None]) -> None:
     ops.cond(mark > 0, moved, lambda: mark)
 
 
-def _approach(variable: Any, goal: Any, share: Any) -> None:
-    """Move `variable` by `share` of the way to `goal`, by one kernel of TensorFlow's, in place."""
+def _move_towards(variable: Any, goal: Any, share: Any) -> None:
+    """Move `variable` in place by `share` of the way to `goal`, by one TensorFlow kernel."""
     import tensorflow as tf
 
     tf.raw_ops.ResourceApplyGradientDescent(
@@ -274,7 +292,7 @@ def _approach(variable: Any, goal: Any, share: Any) -> None:
 
 
 def _write_row(variable: Any, row: Any, value_D: Any) -> None:
-    """Set one row of `variable`, float32[R, D], in place where the backend can."""
+    """Set one row of `variable`, float32[R, D], in place if the backend supports it."""
     if keras.backend.backend() == "tensorflow":
         variable.value.scatter_nd_update(row[None, None], value_D[None])
     else:

@@ -1,9 +1,10 @@
-"""RMSProp (Tieleman and Hinton 2012, Coursera lecture 6.5) with momentum, as Keras and TensorFlow have it.
+"""RMSProp optimizer (Tieleman and Hinton 2012, Coursera lecture 6.5) with momentum, as in Keras and TensorFlow.
 
     v = decay v + (1 - decay) g^2      m = momentum m + rate * g / sqrt(v + epsilon)      theta -= m
 
-It keeps steps, where the rule `momentum` keeps gradients, and while gradients agree they grow to 1 / (1 - momentum)
-rates. Nothing corrects that v begins as zero, so the first one is up to 1 / sqrt(1 - decay) rates long.
+The momentum here is a moving sum of steps, while the rule `momentum` keeps one of gradients. While gradients agree,
+steps grow to 1 / (1 - momentum) learning rates. There is no bias correction for v, which begins as zero, so the first
+step is up to 1 / sqrt(1 - decay) learning rates long.
 """
 
 from typing import Any

@@ -1,7 +1,7 @@
-"""Where the net looked while it wrote, as pictures.
+"""Images of attention maps: the attention from each piece of the output to each position of the source.
 
-A row of a map is a piece of the output, a column a position of the source; the darker, the more of the row's attention
-went there. T output pieces, S source positions, F frequencies.
+A row of a map is a piece of the output, a column is a position of the source. The darker a cell, the greater its share
+of the row's attention. T output pieces, S source positions, F frequencies.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,21 +13,30 @@ from PIL import Image, ImageDraw
 from t2t_mm.train.summaries.canvas import FAINT, INK, blank, shades, titled, write
 from t2t_mm.train.summaries.lettering import lettered, line_height
 
-CELL = 16  # pixels a side, of a map whose columns have names
-MOST_ROWS, MOST_COLUMNS = 64, 80  # of a map that are drawn
-LONGEST = 18  # characters of a name; what is longer is cut
-FAIR = 0.3  # a weight that counts: below it nothing gets the darkest shade, so that looking everywhere is pale
-GAP = 6  # between names and map
-MAP_WIDTH = 640  # pixels, of a map over a sound
-TICKS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)  # seconds between two ticks, of which the first that leaves room
+CELL = 16  # pixels: the side of a cell in a map whose columns have names
+MOST_ROWS, MOST_COLUMNS = 64, 80  # rows and columns of a map that are drawn
+LONGEST = 18  # characters of a name; a longer one is cut
+FAIR = 0.3  # the darkest shade stands for this weight or more, so that attention to everything is pale
+GAP = 6  # pixels between names and map
+MAP_WIDTH = 640  # pixels: the width of a map over an audio clip
+TICKS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)  # seconds between two ticks: the first that leaves space is used
 TILE, MOST_TILES, TILES_A_ROW = 80, 24, 8
-DIM = 0.3  # brightness of what gets no attention
-COLOURS = 64  # of all tiles together, so that photographs take little room
-PANEL, PANELS_A_ROW = 200, 3  # pixels a side, at most
+DIM = 0.3  # brightness of squares without attention
+COLOURS = 64  # of all tiles together, so that the files of photographs stay small
+PANEL, PANELS_A_ROW = 200, 3  # pixels: the greatest side of a panel
 
 
 def text_map(weights_TS: np.ndarray, rows: Sequence[str], columns: Sequence[str], title: str) -> Image.Image:
-    """A map over a text: both edges carry the pieces. The map stands in the lower right corner, in cells of CELL."""
+    """Return an attention map over a text with the pieces of text along both edges.
+
+    The map stands in the lower right corner, in cells of CELL pixels.
+
+    Args:
+        weights_TS: the attention of each output piece to each source position.
+        rows: the output's pieces.
+        columns: the source's pieces.
+        title: the first line above the map.
+    """
     cut_TS = weights_TS[:MOST_ROWS, :MOST_COLUMNS]
     names = [lettered(_short(name)).rotate(90, expand=True) for name in columns[: cut_TS.shape[1]]]
     above = blank(cut_TS.shape[1] * CELL, max(name.height for name in names) + GAP)
@@ -36,10 +45,18 @@ def text_map(weights_TS: np.ndarray, rows: Sequence[str], columns: Sequence[str]
     return titled(_framed(rows, _cells(cut_TS, _most(weights_TS), CELL, CELL), above), _lines(title, weights_TS))
 
 
-def sound_map(
+def audio_map(
     weights_TS: np.ndarray, rows: Sequence[str], mel_TF: np.ndarray, seconds: float, title: str
 ) -> Image.Image:
-    """A map over a sound, below its log-mel frames float[frames, F]; low frequencies are at the bottom."""
+    """Return an attention map over an audio clip, below its spectrogram.
+
+    Args:
+        weights_TS: the attention of each output piece to each source position.
+        rows: the output's pieces.
+        mel_TF: the log-mel frames, float[frames, F]; low frequencies are drawn at the bottom.
+        seconds: the length of the audio clip.
+        title: the first line above the map.
+    """
     folded_TS = _folded(weights_TS, MAP_WIDTH)
     cell = min(CELL, MAP_WIDTH // folded_TS.shape[1])
     cells = _cells(folded_TS[:MOST_ROWS], _most(folded_TS), cell, CELL)
@@ -56,13 +73,14 @@ def sound_map(
     return titled(_framed(rows, cells, above), _lines(title, folded_TS))
 
 
-def tiles(weights_TS: np.ndarray, rows: Sequence[str], picture_HWC: np.ndarray, title: str) -> Image.Image:
-    """The picture once for each piece of the output, bright where the net looked when it wrote that piece.
+def tiles(weights_TS: np.ndarray, rows: Sequence[str], image_HWC: np.ndarray, title: str) -> Image.Image:
+    """Return an attention map over an image: the image once for each piece of the output.
 
-    The source's positions are the squares of the picture, row after row.
+    A square of the image is the brighter, the more attention it got when the piece was generated. The source's
+    positions are the squares of the image, row after row.
     """
     side, most = isqrt(weights_TS.shape[1]), _most(weights_TS)
-    small_HWC = np.asarray(Image.fromarray(picture_HWC).resize((TILE, TILE), Image.Resampling.BILINEAR), np.float32)
+    small_HWC = np.asarray(Image.fromarray(image_HWC).resize((TILE, TILE), Image.Resampling.BILINEAR), np.float32)
     square = np.arange(TILE) * side // TILE
     count = min(len(weights_TS), MOST_TILES)
     across, high = min(count, TILES_A_ROW), TILE + line_height() + GAP
@@ -75,12 +93,15 @@ def tiles(weights_TS: np.ndarray, rows: Sequence[str], picture_HWC: np.ndarray, 
         name = lettered(rows[t])
         canvas.paste(INK, (x, y), name.crop((0, 0, min(name.width, TILE), name.height)))
     [title, scale] = _lines(title, weights_TS, MOST_TILES)
-    picture = titled(canvas, [title, scale.replace("darkest", "brightest")])
-    return picture.quantize(COLOURS, dither=Image.Dither.NONE)
+    image = titled(canvas, [title, scale.replace("darkest", "brightest")])
+    return image.quantize(COLOURS, dither=Image.Dither.NONE)
 
 
 def panels(maps: Mapping[str, np.ndarray], title: str) -> Image.Image:
-    """The map of each layer, small and without names: rows are the output's pieces, columns the source."""
+    """Return the attention map of each layer, small and without names of rows and columns.
+
+    Rows are the output's pieces, columns are the source's positions.
+    """
     drawn = {}
     for layer, weights_TS in maps.items():
         folded_TS = _folded(weights_TS, PANEL)[:PANEL]
@@ -99,7 +120,7 @@ def panels(maps: Mapping[str, np.ndarray], title: str) -> Image.Image:
 
 
 def spectrogram(mel_TF: np.ndarray, width: int) -> Image.Image:
-    """Log-mel frames float[frames, F] as a picture of `width` pixels, F high: dark is loud."""
+    """Return log-mel frames, float[frames, F], as a spectrogram `width` pixels wide and F pixels high: dark is loud."""
     low, high = (float(end) for end in np.percentile(mel_TF, (5, 99.5)))
     loud_FT = (mel_TF.T[::-1] - low) / max(high - low, 1e-6)
     return Image.fromarray(shades(loud_FT)).resize((width, mel_TF.shape[1]), Image.Resampling.BILINEAR)
@@ -111,7 +132,7 @@ def _cells(weights_TS: np.ndarray, most: float, width: int, height: int) -> Imag
 
 
 def _framed(rows: Sequence[str], cells: Image.Image, above: Image.Image) -> Image.Image:
-    """The map with names to its left and something above it, and a thin line along these two edges."""
+    """Return the map with names to its left, `above` on top of it, and a thin line along these two edges."""
     names = [lettered(_short(name)) for name in rows[: cells.height // CELL]]
     left = max(name.width for name in names) + GAP
     canvas = blank(left + cells.width, above.height + cells.height)
@@ -125,7 +146,7 @@ def _framed(rows: Sequence[str], cells: Image.Image, above: Image.Image) -> Imag
 
 
 def _folded(weights_TS: np.ndarray, most: int) -> np.ndarray:
-    """At most `most` columns: where there are more, neighbours are added up."""
+    """Return at most `most` columns: if there are more, neighbouring columns are added up."""
     columns = weights_TS.shape[1]
     if columns <= most:
         return weights_TS
@@ -133,7 +154,7 @@ def _folded(weights_TS: np.ndarray, most: int) -> np.ndarray:
 
 
 def _most(weights: np.ndarray) -> float:
-    """What the darkest shade stands for."""
+    """Return the weight that the darkest shade stands for."""
     return max(float(np.nan_to_num(weights).max()), FAIR)
 
 

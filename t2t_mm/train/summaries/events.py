@@ -1,7 +1,7 @@
-"""Scalars, texts and pictures for TensorBoard, written with the tensorboard package's own records, without TensorFlow.
+"""TensorBoard event files: scalars, texts and images, written without TensorFlow.
 
-Its EventFileWriter would import TensorFlow for the file system, and it writes from a thread, where a full disk goes
-unnoticed; this one writes at once and lets OSError through.
+They are written with the record format of the tensorboard package. Its EventFileWriter would import TensorFlow for the
+file system, and it writes from a thread, where a full disk goes unnoticed. This one writes at once and raises OSError.
 """
 
 import io
@@ -24,30 +24,30 @@ RGB = 3  # TensorBoard's number for three colours
 
 
 @dataclass(frozen=True)
-class Exhibit:
-    """What belongs together in a log, by tag."""
+class Summaries:
+    """Scalars, texts and images to log together, by tag."""
 
     scalars: dict[str, float] = field(default_factory=dict)
-    texts: dict[str, list[tuple[str, str]]] = field(default_factory=dict)  # tables: rows of (what, text)
+    texts: dict[str, list[tuple[str, str]]] = field(default_factory=dict)  # tables: rows of (label, text)
     pictures: dict[str, Image.Image] = field(default_factory=dict)
 
 
 class EventFile:
-    """One events file in `folder`, of a run that goes on from step `start`."""
+    """One event file in `folder`, of a run that continues from step `start`."""
 
     def __init__(self, folder: Path, start: int) -> None:
         now = time.time()
         self._file = open(folder / f"events.out.tfevents.{int(now):010d}.{os.getpid()}", "ab")  # noqa: SIM115
         self._records = RecordWriter(self._file)
         self._write(Event(wall_time=now, file_version="brain.Event:2"))
-        # TensorBoard then forgets what a run that was cut off logged behind the checkpoint that this one goes on from.
+        # TensorBoard then drops what an interrupted run logged after the checkpoint that this one continues from.
         self._write(Event(wall_time=now, step=start + 1, session_log=SessionLog(status=SessionLog.START)))
 
-    def add(self, step: int, shown: Exhibit) -> None:
+    def add(self, step: int, shown: Summaries) -> None:
         """Log `shown` at `step`."""
         values = [Summary.Value(tag=tag, simple_value=value) for tag, value in shown.scalars.items()]
         values += [_text(tag, rows) for tag, rows in shown.texts.items()]
-        values += [_picture(tag, picture) for tag, picture in shown.pictures.items()]
+        values += [_image(tag, image) for tag, image in shown.pictures.items()]
         self._write(Event(wall_time=time.time(), step=step, summary=Summary(value=values)))
         self._file.flush()
 
@@ -59,7 +59,7 @@ class EventFile:
 
 
 def plain(text: str) -> str:
-    """Markdown, as which TensorBoard reads texts, that shows `text` as it is, on one line."""
+    """Return `text` as Markdown that shows it unchanged on one line: TensorBoard reads texts as Markdown."""
     return " ".join(text.split()).translate(MARKDOWN)
 
 
@@ -70,10 +70,10 @@ def _text(tag: str, rows: list[tuple[str, str]]) -> Summary.Value:
     return Summary.Value(tag=tag, metadata=create_summary_metadata(display_name="", description=""), tensor=table)
 
 
-def _picture(tag: str, picture: Image.Image) -> Summary.Value:
+def _image(tag: str, image: Image.Image) -> Summary.Value:
     file = io.BytesIO()
-    picture.save(file, "PNG", optimize=True)
-    image = Summary.Image(
-        height=picture.height, width=picture.width, colorspace=RGB, encoded_image_string=file.getvalue()
+    image.save(file, "PNG", optimize=True)
+    encoded = Summary.Image(
+        height=image.height, width=image.width, colorspace=RGB, encoded_image_string=file.getvalue()
     )
-    return Summary.Value(tag=tag, image=image)
+    return Summary.Value(tag=tag, image=encoded)

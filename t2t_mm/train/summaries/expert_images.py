@@ -1,4 +1,4 @@
-"""How the work is shared among experts, as bars."""
+"""Bar charts of how the load is distributed over the experts of a mixture of experts."""
 
 from collections.abc import Mapping
 
@@ -8,16 +8,20 @@ from PIL import Image, ImageDraw
 from t2t_mm.train.summaries.canvas import DEEP, INK, MARGIN, RED, blank, titled
 from t2t_mm.train.summaries.lettering import lettered, line_height
 
-WIDTH = 512  # pixels, of all bars together, where experts are few enough for bars of some width
-WIDEST = 24  # pixels of a bar
-HEIGHT = 80  # of the highest bar there may be
+WIDTH = 512  # pixels of all bars together, unless there are more experts than pixels
+WIDEST = 24  # pixels: the greatest width of a bar
+HEIGHT = 80  # pixels: the height of the scale
 
 
 def bars(load: Mapping[str, np.ndarray], title: str) -> Image.Image:
-    """For each layer the share of its work that each expert gets, float[E] that sum to 1, with a red line at 1 / E.
+    """Return an image with a bar chart for each layer: each expert's share of the load, and a red line at 1 / E.
 
-    The layers stand below each other, the last in the lower left corner, on scales of their own: the top is twice the
-    equal share, or the busiest expert's.
+    The charts stand below each other, the last one in the lower left corner. Each has its own scale: its top is twice
+    the equal share 1 / E, or the busiest expert's share if that is more.
+
+    Args:
+        load: by layer, the shares of the experts, float[E], which sum to 1.
+        title: the line above the charts.
     """
     parts = [(lettered(_caption(layer, share_E)), _drawn(share_E)) for layer, share_E in load.items()]
     width = max(max(name.width, drawn.width) for name, drawn in parts)
@@ -31,7 +35,10 @@ def bars(load: Mapping[str, np.ndarray], title: str) -> Image.Image:
 
 
 def variation(share_E: np.ndarray) -> float:
-    """The coefficient of variation: standard deviation / mean. 0 when all get alike, sqrt(E - 1) when one gets all."""
+    """Return the coefficient of variation, standard deviation / mean.
+
+    It is 0 if all experts get the same share, and sqrt(E - 1) if one gets all.
+    """
     return float(share_E.std() / max(share_E.mean(), 1e-12))
 
 
@@ -40,15 +47,15 @@ def _drawn(share_E: np.ndarray) -> Image.Image:
     wide = max(1, min(WIDEST, WIDTH // experts))
     gap = int(wide > 3)
     top = max(2 / experts, float(np.nan_to_num(share_E).max()))
-    picture = blank(wide * experts, HEIGHT)
-    draw = ImageDraw.Draw(picture)
+    image = blank(wide * experts, HEIGHT)
+    draw = ImageDraw.Draw(image)
     for e, share in enumerate(np.nan_to_num(share_E)):
         high = round(float(share) / top * HEIGHT)
         if high:
             draw.rectangle([(e * wide, HEIGHT - high), ((e + 1) * wide - 1 - gap, HEIGHT - 1)], fill=DEEP)
     level = HEIGHT - round(HEIGHT / experts / top)
-    draw.line([(0, level), (picture.width, level)], fill=RED)
-    return picture
+    draw.line([(0, level), (image.width, level)], fill=RED)
+    return image
 
 
 def _caption(layer: str, share_E: np.ndarray) -> str:

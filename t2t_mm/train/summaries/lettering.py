@@ -1,8 +1,8 @@
-"""Lines of text as they are drawn into pictures.
+"""Lines of text for images.
 
-Pillow brings a font of its own, so that a picture is the same on every machine, but it has little more than ASCII.
-Marks above letters are therefore drawn by hand. What is left, such as other scripts, is drawn with a font of this
-machine if one of a few common names is there, and as full stops if none is.
+Pillow has a font of its own, so that an image is the same on every machine. That font has little more than ASCII, so
+accents are drawn by hand. Other characters, such as those of other scripts, are drawn with a font of this machine if
+one of a few common fonts is installed, and as full stops if none is.
 """
 
 import unicodedata
@@ -12,12 +12,12 @@ from typing import cast
 
 from PIL import Image, ImageDraw, ImageFont
 
-SIZE = 12  # of letters, in pixels
-HEADROOM = 3  # pixels above capitals, for their marks
+SIZE = 12  # pixels: the size of letters
+HEADROOM = 3  # pixels above capital letters, for their accents
 
 SPELT = {"ß": "ss", "æ": "ae", "Æ": "AE", "œ": "oe", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "đ": "d", "ı": "i"}
 SPELT |= {"„": '"', "‚": ",", "–": "-", "—": "-", "−": "-", "«": '"', "€": "EUR", "\u2581": "_", "\u00a0": " "}
-ABOVE = {  # strokes of marks, from (x, y) to (x, y): pixels to the right of a letter's middle and above its top
+ABOVE = {  # strokes of accents, from (x, y) to (x, y): pixels to the right of a letter's middle and above its top
     "\u0300": [((-2, 3), (0, 1))],  # grave
     "\u0301": [((2, 3), (0, 1))],  # acute
     "\u0302": [((-2, 1), (0, 3)), ((0, 3), (2, 1))],  # circumflex
@@ -30,7 +30,7 @@ ABOVE = {  # strokes of marks, from (x, y) to (x, y): pixels to the right of a l
     "\u030b": [((-1, 1), (0, 3)), ((1, 1), (2, 3))],  # double acute
     "\u030c": [((-2, 3), (0, 1)), ((0, 1), (2, 3))],  # caron
 }
-BELOW = {  # likewise, below the line that letters stand on
+BELOW = {  # the same for accents below the baseline
     "\u0327": [((0, -1), (0, -2)), ((0, -2), (-1, -2))],  # cedilla
     "\u0328": [((1, 0), (1, -1)), ((1, -1), (2, -2))],  # ogonek
 }
@@ -39,7 +39,7 @@ UNKNOWN = "."
 
 
 def lettered(text: str) -> Image.Image:
-    """`text` as a mask, 255 where there is ink: one line, as wide as it needs and as high as every other."""
+    """Return `text` as a mask, 255 where there is ink: one line, as wide as needed and as high as every other line."""
     letters = list(_letters(text))
     font = _own()
     if not all(_has(font, letter) for letter, _ in letters) and (other := _elsewhere()) is not None:
@@ -59,12 +59,12 @@ def lettered(text: str) -> Image.Image:
 
 
 def line_height() -> int:
-    """Pixels that a line takes."""
+    """Return the height of a line in pixels."""
     return HEADROOM + sum(_own().getmetrics())
 
 
 def _letters(text: str) -> Iterator[tuple[str, str]]:
-    """The letters of `text`, each with the marks that belong to it."""
+    """Yield the letters of `text`, each with its accents."""
     spelt = "".join(SPELT.get(letter, letter) for letter in text)
     letter, marks = "", ""
     for character in unicodedata.normalize("NFD", spelt):
@@ -85,7 +85,7 @@ def _own() -> ImageFont.FreeTypeFont:
 
 @cache
 def _elsewhere() -> ImageFont.FreeTypeFont | None:
-    """A font of this machine for what Pillow's own lacks."""
+    """Return a font of this machine for characters that Pillow's font lacks; None if none is installed."""
     for name in ELSEWHERE:
         try:
             return ImageFont.truetype(name, SIZE - 1)
@@ -96,7 +96,7 @@ def _elsewhere() -> ImageFont.FreeTypeFont | None:
 
 @cache
 def _has(font: ImageFont.FreeTypeFont, letter: str) -> bool:
-    """Whether `font` knows `letter`: the picture of what it does not know is always the same."""
+    """Return True if `font` has `letter`: all characters that a font lacks look the same."""
     return letter.isspace() or _drawn(font, letter) != _drawn(font, "\U0010ffff")
 
 

@@ -1,4 +1,7 @@
-"""In which order a problem goes through shared layers, as a picture (arXiv 1711.00108). J layers, K depths."""
+"""Image of the order in which a problem goes through shared layers (soft ordering, arXiv 1711.00108).
+
+J layers, K depths.
+"""
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -6,12 +9,17 @@ from PIL import Image, ImageDraw
 from t2t_mm.train.summaries.canvas import FAINT, INK, PAPER, blank, shades, titled, write
 from t2t_mm.train.summaries.lettering import lettered, line_height
 
-CELL = 56  # pixels a side
-LEFT = 72  # pixels for the names of layers
+CELL = 56  # pixels: the side of a cell
+LEFT = 72  # pixels: the width of the layers' names
 
 
 def ordering(share_JK: np.ndarray, title: str) -> Image.Image:
-    """A cell for each layer (row) at each depth (column), with its share: the darker, the more; a column sums to 1."""
+    """Return an image with a cell for each layer (row) at each depth (column): the darker, the greater its share.
+
+    Args:
+        share_JK: the share of each layer at each depth, float[J, K]; a column sums to 1.
+        title: the line above the cells.
+    """
     layers, depths = share_JK.shape
     top = line_height() + 4
     canvas = blank(LEFT + depths * CELL, top + layers * CELL)

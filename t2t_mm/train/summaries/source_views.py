@@ -1,4 +1,4 @@
-"""How an input is shown to people, and how attention is shown over it: one view for each kind of input.
+"""Views of inputs: how each kind of input, and the attention to it, is shown as an image.
 
 T output pieces, S source positions.
 """
@@ -18,14 +18,14 @@ from t2t_mm.data.features.tree import TreeCodec
 from t2t_mm.data.vocabulary import EOS
 from t2t_mm.hparam_set import DataHparams
 from t2t_mm.problem import Codec
-from t2t_mm.train.summaries.attention_images import MAP_WIDTH, sound_map, spectrogram, text_map, tiles
+from t2t_mm.train.summaries.attention_images import MAP_WIDTH, audio_map, spectrogram, text_map, tiles
 from t2t_mm.train.summaries.canvas import titled
 
-SIDE = 224  # pixels of a picture that was read, at most
+SIDE = 224  # pixels: the greatest side of an input image as it is shown
 
 
 class View(abc.ABC):
-    """One input."""
+    """One input as it is shown to people."""
 
     def __init__(self, codec: Codec, stored: bytes, hparams: DataHparams) -> None:
         self.loaded = codec.load(stored, hparams, None)
@@ -33,18 +33,18 @@ class View(abc.ABC):
         self.codec, self.stored = codec, stored
 
     @abc.abstractmethod
-    def picture(self) -> Image.Image | None:
-        """The input itself, where it can be looked at."""
+    def image(self) -> Image.Image | None:
+        """Return the input as an image; None if it has no image."""
 
     @abc.abstractmethod
     def map(self, weights_TS: np.ndarray, rows: Sequence[str], title: str) -> Image.Image:
-        """Attention from the output's pieces, which `rows` names, to the positions of the input."""
+        """Return a map of the attention from the output's pieces, named by `rows`, to the positions of the input."""
 
 
 class Numbered(View):
-    """An input of an unknown kind: its positions have numbers."""
+    """An input of an unknown kind, whose positions are numbered."""
 
-    def picture(self) -> Image.Image | None:
+    def image(self) -> Image.Image | None:
         return None
 
     def map(self, weights_TS: np.ndarray, rows: Sequence[str], title: str) -> Image.Image:
@@ -54,42 +54,41 @@ class Numbered(View):
 class Line(View):
     """A line of text."""
 
-    def picture(self) -> Image.Image | None:
+    def image(self) -> Image.Image | None:
         return None
 
     def map(self, weights_TS: np.ndarray, rows: Sequence[str], title: str) -> Image.Image:
         columns = pieces(self.codec, self.loaded.tolist())
-        if len(columns) != weights_TS.shape[1]:  # a net whose positions are no pieces of text
+        if len(columns) != weights_TS.shape[1]:  # this net's positions are not the pieces of the text
             return numbered_map(weights_TS, rows, title)
         return text_map(weights_TS, rows, columns, title)
 
 
 class ImageView(View):
-    """A picture, as the net reads it."""
+    """An image, as the net reads it."""
 
-    def picture(self) -> Image.Image | None:
-        picture = Image.fromarray(self.loaded)
-        if max(picture.size) > SIDE:
-            picture.thumbnail((SIDE, SIDE))
-        larger = SIDE // max(picture.size)
-        return picture.resize((picture.width * larger, picture.height * larger), Image.Resampling.NEAREST)
+    def image(self) -> Image.Image | None:
+        image = Image.fromarray(self.loaded)
+        if max(image.size) > SIDE:
+            image.thumbnail((SIDE, SIDE))
+        factor = SIDE // max(image.size)
+        return image.resize((image.width * factor, image.height * factor), Image.Resampling.NEAREST)
 
     def map(self, weights_TS: np.ndarray, rows: Sequence[str], title: str) -> Image.Image:
-        if (
-            isqrt(weights_TS.shape[1]) ** 2 != weights_TS.shape[1]
-        ):  # a net whose positions are no squares of the picture
+        positions = weights_TS.shape[1]
+        if isqrt(positions) ** 2 != positions:  # this net's positions are not the squares of the image
             return numbered_map(weights_TS, rows, title)
         return tiles(weights_TS, rows, self.loaded, title)
 
 
 class AudioView(View):
-    """A sound, shown as its spectra whichever form the net reads."""
+    """An audio clip, shown as a spectrogram whether the net reads spectra or the waveform."""
 
-    def picture(self) -> Image.Image | None:
+    def image(self) -> Image.Image | None:
         return titled(spectrogram(log_mel(self._samples), MAP_WIDTH), [self.words])
 
     def map(self, weights_TS: np.ndarray, rows: Sequence[str], title: str) -> Image.Image:
-        return sound_map(weights_TS, rows, log_mel(self._samples), len(self._samples) / RATE, title)
+        return audio_map(weights_TS, rows, log_mel(self._samples), len(self._samples) / RATE, title)
 
     @property
     def _samples(self) -> np.ndarray:
@@ -105,19 +104,19 @@ VIEWS: dict[str, type[View]] = {
 
 
 def view(codec: Codec, stored: bytes, hparams: DataHparams) -> View:
-    """The view of a stored input."""
+    """Return the view of a stored input."""
     return VIEWS.get(codec.port.modality, Numbered)(codec, stored, hparams)
 
 
 def numbered_map(weights_TS: np.ndarray, rows: Sequence[str], title: str) -> Image.Image:
-    """A map whose columns are numbered from 1."""
+    """Return an attention map whose columns are numbered from 1."""
     return text_map(weights_TS, rows, [str(s + 1) for s in range(weights_TS.shape[1])], title)
 
 
 def pieces(codec: Codec, ids: Sequence[int]) -> list[str]:
-    """What each id adds to the text, a blank written as "_", and "end" for the end.
+    """Return the piece of text of each id, with blanks written as "_", and "end" for the end symbol.
 
-    The blank with which every text begins is seen where it is an id by itself.
+    The blank with which every text begins appears only if it is an id by itself.
     """
     show = codec.text.show if isinstance(codec, TreeCodec) else codec.show
     texts = [show(np.array(ids[:count], np.int32)) for count in range(len(ids) + 1)]

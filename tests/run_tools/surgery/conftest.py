@@ -1,4 +1,4 @@
-"""A joint run of three tiny problems with experts, as a trainer leaves it, of random weights, slots and counts."""
+"""A joint run of three tiny problems with experts, as a trainer writes it, with random weights, slots and counts."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ TINY = (
 
 @pytest.fixture(scope="module")
 def make_joint(letters, tmp_path_factory, scrambled):
-    """The run of named problems of `letters`, which are registered for as long as these tests take."""
+    """Return a function that makes the run of named problems of `letters`, which are registered during these tests."""
     before = {kind: (dict(registry._address), dict(registry._items)) for kind, registry in REGISTRIES.items()}
     for name, ready in letters.items():
         PROBLEMS.register(ready.problem, name=name)
@@ -61,14 +61,14 @@ def make_joint(letters, tmp_path_factory, scrambled):
 
 @pytest.fixture(scope="module")
 def joint(make_joint):
-    """The run of all three, with an expert layer in encoder and decoder, six experts in each, two for a token."""
+    """Return the run of all three, with expert layers in encoder and decoder of six experts each, two per token."""
     folder = make_joint("capitals first last", HPARAM_SETS["multimodel_demo"]().override(TINY))
     return Trained(folder, run_directory.load(folder), *read_checkpoint(folder))
 
 
 @pytest.fixture(scope="session")
 def answers(letters):
-    """What the run in a folder makes of a problem's first dev batch: logits with the right past given, and the loss."""
+    """Return a function that gives the teacher-forced logits and the loss of a run on a problem's first dev batch."""
 
     def answer(folder, name, ready=None):
         net = open_run(folder).decoder.net

@@ -1,4 +1,4 @@
-"""Arrays of one net as those of another."""
+"""Arrays of one net fitted to another."""
 
 import numpy as np
 import pytest
@@ -9,14 +9,14 @@ from t2t_mm.run_tools.surgery.fit import fit
 EXPERTS = "net/body/encoder/experts"
 
 
-def test_what_both_have_is_kept_and_the_rest_is_new_or_dropped():
-    kept, gone, begun = np.array([1.0, 2.0]), np.array([3.0]), np.array([[4.0]])
-    fitted = fit({"a": kept, "b": gone}, {"a": np.zeros(2), "c": begun}, {})
-    assert fitted.arrays.keys() == {"a", "c"} and fitted.arrays["a"] is kept and fitted.arrays["c"] is begun
+def test_arrays_of_both_nets_are_kept_and_the_others_are_new_or_dropped():
+    kept, dropped, initial = np.array([1.0, 2.0]), np.array([3.0]), np.array([[4.0]])
+    fitted = fit({"a": kept, "b": dropped}, {"a": np.zeros(2), "c": initial}, {})
+    assert fitted.arrays.keys() == {"a", "c"} and fitted.arrays["a"] is kept and fitted.arrays["c"] is initial
     assert (fitted.kept, fitted.cut, fitted.new, fitted.dropped) == (["a"], [], ["c"], ["b"])
 
 
-def test_experts_go_from_the_axis_that_is_theirs_with_their_slots():
+def test_experts_are_removed_from_their_axis_with_their_slots():
     gate_DE, hidden_EDH = np.array([[1, 2, 3], [4, 5, 6]]), np.arange(3 * 2 * 2).reshape(3, 2, 2)
     there = {f"{EXPERTS}/gate": gate_DE, f"{EXPERTS}/gate/c": gate_DE[0], f"{EXPERTS}/gate/r": gate_DE[:, 0]}
     here = {f"{EXPERTS}/gate": np.zeros((2, 2)), f"{EXPERTS}/gate/c": np.zeros(2), f"{EXPERTS}/gate/r": np.zeros(2)}
@@ -25,7 +25,7 @@ def test_experts_go_from_the_axis_that_is_theirs_with_their_slots():
     )
     np.testing.assert_array_equal(fitted.arrays[f"{EXPERTS}/gate"], [[1, 3], [4, 6]])
     np.testing.assert_array_equal(fitted.arrays[f"{EXPERTS}/gate/c"], [1, 3])
-    np.testing.assert_array_equal(fitted.arrays[f"{EXPERTS}/gate/r"], [1, 4])  # a mean over experts stays as it is
+    np.testing.assert_array_equal(fitted.arrays[f"{EXPERTS}/gate/r"], [1, 4])  # a mean over experts is not changed
     np.testing.assert_array_equal(fitted.arrays[f"{EXPERTS}/hidden"], [[[0, 1], [2, 3]], [[8, 9], [10, 11]]])
     assert fitted.kept == [f"{EXPERTS}/gate/r"] and len(fitted.cut) == 3
 

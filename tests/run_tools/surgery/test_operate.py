@@ -1,4 +1,4 @@
-"""New runs made of a trained one: what they keep answers as before, to the last bit."""
+"""New runs made from a trained one: the problems that they keep have the same results as before, to the last bit."""
 
 import json
 import shutil
@@ -27,8 +27,8 @@ from t2t_mm.train.trainer import Trainer
 SLOTS = ("m", "v", "average")
 
 
-def written(run, config, folder, **given):
-    write(run, operate(run, config, **given), folder)
+def written(run, config, folder, **options):
+    write(run, operate(run, config, **options), folder)
     return Trained(folder, run_directory.load(folder), *read_checkpoint(folder))
 
 
@@ -40,12 +40,14 @@ def assert_answers_as_before(answers, before, after, names):
         assert losses_again == losses
 
 
-def test_after_dropping_the_rest_answers_as_before_and_goes_on_where_it_was(joint, letters, answers, tmp_path):
+def test_after_dropping_a_problem_the_others_have_equal_results_and_training_continues(
+    joint, letters, answers, tmp_path
+):
     new = written(joint, drop(joint, ["capitals"]), tmp_path / "new")
     assert_answers_as_before(answers, joint, new, ["first", "last"])
-    gone = {name for name in joint.arrays if name not in new.arrays}
+    dropped = {name for name in joint.arrays if name not in new.arrays}
     row = "net/commands/to-capitals"
-    assert gone == {row, *(f"{row}/{slot}" for slot in SLOTS), "steps/commands/to-capitals"}
+    assert dropped == {row, *(f"{row}/{slot}" for slot in SLOTS), "steps/commands/to-capitals"}
     for name, value in new.arrays.items():
         np.testing.assert_array_equal(value, joint.arrays[name])
     assert new.state["positions"] == {"first": 11, "last": 12} and new.step == 40
@@ -57,17 +59,19 @@ def test_after_dropping_the_rest_answers_as_before_and_goes_on_where_it_was(join
         np.testing.assert_array_equal(value, new.arrays[name])
 
 
-def test_a_class_head_that_nobody_uses_goes_with_its_list_and_its_command(joint, answers, tmp_path):
+def test_a_class_head_that_no_problem_uses_is_dropped_with_its_list_and_its_command(joint, answers, tmp_path):
     new = written(joint, drop(joint, ["first", "last"]), tmp_path / "new")
     assert_answers_as_before(answers, joint, new, ["capitals"])
-    gone = {"/".join(name.removeprefix("steps/").split("/")[:3]) for name in joint.arrays if name not in new.arrays}
-    assert {name.removeprefix("net/").split("/")[0] for name in gone} == {"label_letters", "commands"}
+    dropped = {"/".join(name.removeprefix("steps/").split("/")[:3]) for name in joint.arrays if name not in new.arrays}
+    assert {name.removeprefix("net/").split("/")[0] for name in dropped} == {"label_letters", "commands"}
     assert "steps/commands/to-label" not in new.arrays and "net/commands/to-label" not in new.arrays
     assert not (new.folder / "classes.letters.txt").exists() and (new.folder / "vocab.letters.model").exists()
 
 
 @pytest.mark.parametrize("name", ["capitals", "first"])
-def test_a_problem_extracted_with_all_its_experts_answers_as_the_joint_model(joint, letters, answers, tmp_path, name):
+def test_a_problem_extracted_with_all_its_experts_has_the_results_of_the_joint_model(
+    joint, letters, answers, tmp_path, name
+):
     net = open_run(joint.folder).decoder.net
     new = written(joint, extract(joint, net, letters[name], {}), tmp_path / "new")
     assert_answers_as_before(answers, joint, new, [name])
@@ -82,8 +86,8 @@ def test_a_problem_extracted_with_all_its_experts_answers_as_the_joint_model(joi
 
 
 @pytest.mark.slow
-def test_experts_that_nobody_chooses_go_without_a_difference(joint, letters, answers, tmp_path):
-    """With s = x[0] the scores are s, s, s, -s, 0, -s: two are chosen, of equals the first, so never 2 and never 4."""
+def test_experts_that_are_never_chosen_are_pruned_without_a_difference(joint, letters, answers, tmp_path):
+    """With s = x[0] the scores are s, s, s, -s, 0, -s. Two are chosen, of equal ones the first: never 2 and never 4."""
     arrays = {name: value.copy() for name, value in joint.arrays.items()}
     before = tmp_path / "before"
     shutil.copytree(joint.folder, before)
@@ -131,7 +135,9 @@ def spelled(letters, tmp_path, forgetful_registries):
 
 
 @pytest.mark.slow
-def test_after_adding_the_old_answer_as_before_and_the_new_begins_anew(joint, letters, spelled, answers, tmp_path):
+def test_after_adding_a_problem_the_old_ones_have_equal_results_and_the_new_one_is_initialised(
+    joint, letters, spelled, answers, tmp_path
+):
     config = add(joint, {"spelled": spelled})
     operated = operate(joint, config, "freeze=body text_letters", new={"spelled": spelled})
     write(joint, operated, tmp_path / "new", spelled.folder.parent)
@@ -180,13 +186,13 @@ def test_an_operative_configuration_says_what_the_new_run_is(joint, tmp_path):
     assert json.loads((new.folder / "config.json").read_text())["training"]["freeze"] == "body"
 
 
-def test_the_configuration_says_what_is_left_out_and_nothing_that_is_not_so_any_more(joint, letters, tmp_path):
+def test_the_configuration_names_the_parts_left_out_and_has_no_outdated_lines(joint, letters, tmp_path):
     def lines(metric, operated):
         old = tmp_path / f"old-{metric.replace('/', '-')}"
         shutil.copytree(joint.folder, old)
-        said = ["run.train_steps = 50", "run.warm_start_from = '/other'", f"run.best_metric = '{metric}'"]
-        said += ["run.eval_early_stopping_steps = 9", "run.left_out = ('body/mixer',)"]
-        (old / "operative_config.gin").write_text("\n".join(said) + "\n")
+        bindings = ["run.train_steps = 50", "run.warm_start_from = '/other'", f"run.best_metric = '{metric}'"]
+        bindings += ["run.eval_early_stopping_steps = 9", "run.left_out = ('body/mixer',)"]
+        (old / "operative_config.gin").write_text("\n".join(bindings) + "\n")
         folder = tmp_path / f"new-{metric.replace('/', '-')}"
         write(replace(joint, folder=old), operated, folder)
         text = (folder / "operative_config.gin").read_text()
@@ -209,7 +215,7 @@ def test_the_configuration_says_what_is_left_out_and_nothing_that_is_not_so_any_
     assert lines("accuracy", without)[-1] == "run.problems = 'capitals-first'"
 
 
-def test_changes_are_refused_before_anything_is_counted(joint):
+def test_changes_are_refused_before_experts_are_counted(joint):
     net = open_run(joint.folder).decoder.net
     for changes, sentence in (
         ("hidden_size=16", "only training hparams can be changed"),
@@ -223,7 +229,7 @@ def test_changes_are_refused_before_anything_is_counted(joint):
     check_changes(joint, "first", "freeze=body/encoder,learning_rate=1", net)
 
 
-def test_the_trained_run_stays_and_a_new_one_takes_no_ones_place(joint, tmp_path):
+def test_the_trained_run_is_not_changed_and_a_new_run_overwrites_nothing(joint, tmp_path):
     before = {path: path.read_bytes() for path in joint.folder.iterdir()}
     for folder in (joint.folder, joint.folder / "config.json"):
         with pytest.raises(UserError, match="is not empty; a new run needs a folder of its own"):
@@ -238,7 +244,7 @@ def test_the_trained_run_stays_and_a_new_one_takes_no_ones_place(joint, tmp_path
     assert not (tmp_path / "new").exists() and not list(tmp_path.glob(".partial*"))
 
 
-def test_what_training_would_refuse_is_refused(joint, tmp_path):
+def test_hparams_that_training_would_refuse_are_refused(joint, tmp_path):
     for changes, sentence in (
         ("optimizer=momentum", "The run was trained with optimizer=adam"),
         ("freeze=body/decoda", "freeze=body/decoda names no part of the net"),

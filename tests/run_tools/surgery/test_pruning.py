@@ -1,4 +1,4 @@
-"""Which experts stay."""
+"""Choice of the experts to keep."""
 
 import numpy as np
 import pytest
@@ -23,20 +23,20 @@ def made(hparams, left_out=()):
 @pytest.mark.parametrize(
     ("choices", "below", "stay"),
     [
-        ([50, 0, 30, 20, 0], 0.0, [0, 2, 3]),  # what was never chosen goes
+        ([50, 0, 30, 20, 0], 0.0, [0, 2, 3]),  # experts that were never chosen are removed
         ([50, 1, 30, 19, 0], 0.0, [0, 1, 2, 3]),
         ([50, 1, 30, 19, 0], 0.01, [0, 1, 2, 3]),  # 1 of 100 is no less than 0.01
         ([50, 1, 30, 19, 0], 0.02, [0, 2, 3]),
-        ([50, 1, 30, 19, 0], 0.9, [0, 2, 3]),  # of which two are chosen and noise chooses among three
-        ([0, 0, 0, 0, 0], 0.0, [0, 1, 2]),  # the first of equals
+        ([50, 1, 30, 19, 0], 0.9, [0, 2, 3]),  # a token uses two, and noise chooses among three
+        ([0, 0, 0, 0, 0], 0.0, [0, 1, 2]),  # of equal ones, the first
         ([0, 0, 0, 0, 7], 0.0, [0, 1, 4]),
     ],
 )
-def test_experts_that_are_seldom_chosen_go_but_one_more_than_a_token_takes_stays(choices, below, stay):
+def test_rarely_chosen_experts_are_removed_but_one_more_than_a_token_uses_is_kept(choices, below, stay):
     np.testing.assert_array_equal(staying(np.array(choices, float), per_token=2, below=below), stay)
 
 
-def test_layers_end_with_numbers_of_their_own():
+def test_each_layer_has_its_own_number_of_experts():
     net = made(HPARAMS)
     choices = {"encoder/experts": np.array([9, 0, 9, 9, 0.0]), "decoder/experts": np.array([9, 9, 9, 9, 0.0])}
     experts = pruned(net, choices, 0.0)
@@ -51,7 +51,7 @@ def test_layers_end_with_numbers_of_their_own():
     assert smaller["net/body/decoder/experts/hidden"].shape == (4, 8, 4)
 
 
-def test_layers_of_which_all_stay_or_nothing_was_counted_stay_as_they_are():
+def test_layers_that_lose_no_expert_or_were_not_counted_are_not_changed():
     net = made(HPARAMS)
     assert pruned(net, {"encoder/experts": np.ones(5)}, 0.0) == {}
     body = with_experts(HPARAMS, net, {"net/body/decoder/experts": np.arange(4)}).body

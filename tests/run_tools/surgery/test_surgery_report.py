@@ -1,4 +1,4 @@
-"""What is printed of a new run."""
+"""Tables about a new run."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from t2t_mm.run_tools.surgery.report import experts_table, parts_table, sizes_ta
 EXPERTS = "net/body/encoder/experts"
 
 
-def test_a_part_has_a_row_for_each_thing_that_became_of_it():
+def test_a_part_has_a_row_for_each_kind_of_change():
     there = {
         f"{EXPERTS}/gate": np.zeros((2, 3)),
         f"{EXPERTS}/gate/m": np.zeros((2, 3)),
@@ -38,21 +38,21 @@ def test_a_part_has_a_row_for_each_thing_that_became_of_it():
     ]
 
 
-def test_of_many_shapes_the_largest_are_told():
+def test_only_the_largest_of_many_shapes_are_shown():
     grouped = {f"net/text_a/embed/{size}": np.zeros(size) for size in range(1, 6)}
     assert parts_table("title", grouped, fit(grouped, grouped, {})).rows == [
         ("text_a/embed", "kept", "5", "15", "(5,), (4,), (3,) and 2 others")
     ]
 
 
-def test_experts_are_told_by_their_shares_of_the_choices():
+def test_experts_are_shown_with_their_shares_of_the_choices():
     table = experts_table({"encoder/experts": np.array([5.0, 0, 3, 2])}, {EXPERTS: np.array([0, 2])}, "here")
     assert table.rows == [("encoder/experts", "4", "3", "50.0%", "25.0%", "2", "20.00%")]
     table = experts_table({"encoder/experts": np.array([5.0, 5])}, {}, "here")
     assert table.rows == [("encoder/experts", "2", "2", "50.0%", "50.0%", "2", "0.00%")]
 
 
-def test_files_are_told_by_their_bytes_before_and_now(tmp_path):
+def test_files_are_shown_with_their_sizes_before_and_now(tmp_path):
     for folder, size in (("old", 1234), ("new", 56)):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "model.ckpt-7.safetensors").write_bytes(b"x" * size)

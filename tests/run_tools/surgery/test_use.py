@@ -1,4 +1,4 @@
-"""What a problem reads of a net."""
+"""The weights that a problem reads."""
 
 import pytest
 
@@ -11,7 +11,7 @@ def net(joint):
     return open_run(joint.folder).decoder.net
 
 
-def test_a_class_is_read_from_the_encoder_alone_and_by_one_of_the_ways_out(net, letters):
+def test_a_class_problem_reads_the_encoder_and_one_output_head(net, letters):
     read = read_by(net, letters["first"])
     paths = {weight.path for weight in net.weights}
     left = parts_of(paths - read, paths)
@@ -19,13 +19,13 @@ def test_a_class_is_read_from_the_encoder_alone_and_by_one_of_the_ways_out(net, 
     assert "net/body/encoder/experts/gate_noise" in read  # in training alone
 
 
-def test_text_is_written_by_the_whole_body(net, letters):
+def test_a_text_problem_reads_the_complete_body(net, letters):
     read = read_by(net, letters["capitals"])
     paths = {weight.path for weight in net.weights}
     assert parts_of(paths - read, paths) == ("label_letters",)
 
 
-def test_parts_are_named_as_high_up_as_they_are_left_out_whole():
+def test_parts_are_named_by_the_highest_name_that_is_left_out_completely():
     paths = ["net/body/a/x", "net/body/a/y", "net/body/b", "net/body/bc", "net/text/embed", "net/text/embedded"]
     assert parts_of(["net/body/a/x", "net/body/a/y"], paths) == ("body/a",)
     assert parts_of(["net/body/a/x", "net/body/b"], paths) == ("body/a/x", "body/b")

@@ -1,4 +1,4 @@
-"""What workers decide together, and what the chief does alone."""
+"""Decisions that all workers make together, and work that only the chief does."""
 
 import json
 import signal
@@ -18,7 +18,7 @@ from t2t_mm.train.trainer import Trainer
 
 
 class Threads(Cluster):
-    """Workers that are threads of this process."""
+    """A cluster whose workers are threads of this process."""
 
     def __init__(self, index, count, table, barrier):
         super().__init__(index, count)
@@ -38,7 +38,7 @@ class Threads(Cluster):
 
 
 def by_workers(work, count=3):
-    """work(cluster) of each worker, all at the same time."""
+    """Return work(cluster) of each worker, all run at the same time."""
     table, barrier, results = {}, threading.Barrier(count, timeout=60), {}
 
     def run(index):
@@ -55,11 +55,11 @@ def by_workers(work, count=3):
     return [results[index] for index in range(count)]
 
 
-def test_what_one_says_holds_for_all():
+def test_any_is_true_on_all_workers_if_it_is_true_on_one():
     assert by_workers(lambda cluster: cluster.any(cluster.index == 2, False)) == [[True, False]] * 3
 
 
-def test_the_chief_is_the_first_worker_and_its_number_counts():
+def test_the_chief_is_the_first_worker_and_its_number_is_broadcast():
     assert by_workers(lambda cluster: (cluster.chief, cluster.from_chief(7.0 + cluster.index))) == [
         (True, 7.0),
         (False, 7.0),
@@ -67,7 +67,7 @@ def test_the_chief_is_the_first_worker_and_its_number_counts():
     ]
 
 
-def test_what_the_chief_does_first_is_done_when_others_begin():
+def test_chief_first_lets_the_others_begin_when_the_chief_is_done():
     done = []
 
     def work(cluster):
@@ -90,8 +90,8 @@ def test_one_process_is_its_own_chief():
     assert ALONE.any(True, False) == [True, False] and ALONE.from_chief(3.0) == 3.0
 
 
-class Asked(Alone):
-    """Another worker is asked to stop while step `at` is taken; this one may be the chief or not."""
+class StopElsewhere(Alone):
+    """A cluster in which another worker gets a signal during step `at`; this one may be the chief or not."""
 
     def __init__(self, at, index):
         super().__init__()
@@ -113,7 +113,7 @@ def test_a_signal_to_one_worker_stops_and_only_the_chief_writes(letters, tmp_pat
         {"first": letters["first"]},
         hparams,
         RunConfig(output_dir=tmp_path, train_steps=5, summaries=False, local_eval_frequency=1, eval_steps=1),
-        cluster=Asked(2, index),
+        cluster=StopElsewhere(2, index),
     )
     step = iter(range(1, 6))
     monkeypatch.setattr(
@@ -130,11 +130,11 @@ def test_a_signal_to_one_worker_stops_and_only_the_chief_writes(letters, tmp_pat
         assert json.loads((tmp_path / "log.jsonl").read_text().splitlines()[0])["kind"] == "start"
 
 
-def test_another_backend_takes_no_cluster(monkeypatch):
+def test_another_backend_than_tensorflow_and_jax_refuses_a_cluster(monkeypatch):
     monkeypatch.setattr("keras.backend.backend", lambda: "torch")
     with pytest.raises(UserError, match="KERAS_BACKEND=torch and 2 workers"):
         join(ClusterSpec(("a:1", "b:1"), 0), print)
 
 
-def test_without_members_there_is_one_process():
+def test_without_a_cluster_spec_there_is_one_process():
     assert join(None, print) is ALONE

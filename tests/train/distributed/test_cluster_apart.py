@@ -1,4 +1,4 @@
-"""Two processes with a problem each, one of texts and one of pictures, do what one does with their batches in turn."""
+"""Two processes with a problem each, one of texts and one of images, train as one process with both in turn."""
 
 import io
 import json
@@ -23,7 +23,7 @@ from t2t_mm.data.input.generated_problem import open_problem
 from t2t_mm.problem import DEV, TRAIN, Example, Problem, Source
 from t2t_mm.registry import HPARAM_SETS
 from t2t_mm.train.distributed.cluster import ALONE
-from t2t_mm.train.distributed.cluster_spec import VARIABLE, members
+from t2t_mm.train.distributed.cluster_spec import VARIABLE, parse_cluster_spec
 from t2t_mm.train.distributed.join import join
 from t2t_mm.train.trainer import Trainer
 
@@ -31,12 +31,12 @@ HPARAMS = HPARAM_SETS["multimodel_demo"]().override(
     "hidden_size=8,encoder_blocks=1,mixer_blocks=0,decoder_blocks=1,experts=4,expert_size=6,attention=False,dropout=0.2,"
     "balance_loss=0.1,batch_size=40,buckets=1,image_size=16,clip_grad_norm=0.3,weight_decay=0.01,ema_decay=0.9,"
     "learning_rate_schedule=constant,learning_rate=0.01,learning_rate_warmup_steps=0,"
-    "problem_choice=distributed,problem_rates=capitals:1 tones:2"  # so that both workers take pictures now and then
+    "problem_choice=distributed,problem_rates=capitals:1 tones:2"  # so that both workers sometimes take images
 )
 
 
 class Drawn(Source):
-    """What `draw` makes of a random generator."""
+    """A source of examples that `draw` makes with a random generator."""
 
     def __init__(self, draw):
         self.draw = draw
@@ -86,13 +86,13 @@ def run_of(data, folder, cluster=ALONE, workers=None):
 
 
 def work(data, folder, fault=""):
-    """What each process does."""
-    cluster = join(members(os.environ[VARIABLE]), lambda line: None)
+    """Train in one of the processes; return its exit code."""
+    cluster = join(parse_cluster_spec(os.environ[VARIABLE]), lambda line: None)
     return mortal(run_of(data, folder, cluster), fault).train().stop.exit_code
 
 
 def losses(folder):
-    """By problem, of the steps behind the first one."""
+    """Return the mean losses by problem of the steps after the first one."""
     lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
     return [line for line in lines if line["kind"] == "training"][-1]["loss"]
 
@@ -104,13 +104,13 @@ def data(tmp_path_factory):
     return folder
 
 
-def both_train(*given):
-    """The exit codes of both processes, and what they printed."""
-    return two_workers(__file__, *given)
+def both_train(*arguments):
+    """Train in two processes; return their exit codes and what they printed."""
+    return two_workers(__file__, *arguments)
 
 
 @pytest.mark.slow
-def test_two_workers_with_a_problem_each_do_what_one_does_in_turn(data, together, tmp_path):
+def test_two_workers_with_a_problem_each_train_as_one_process_with_both_in_turn(data, together, tmp_path):
     run = run_of(data, tmp_path, workers=2)
     chosen = [[run.mixer.choose(step, worker) for worker in range(2)] for step in range(1, STEPS + 1)]
     assert ["capitals", "tones"] in chosen and ["tones", "tones"] in chosen
@@ -123,7 +123,7 @@ def test_two_workers_with_a_problem_each_do_what_one_does_in_turn(data, together
 
 
 @pytest.mark.slow
-def test_a_worker_with_its_own_problem_that_is_killed_goes_on_exactly(data, together, tmp_path):
+def test_a_run_with_a_problem_per_worker_continues_exactly_after_a_worker_was_killed(data, together, tmp_path):
     codes, printed = both_train(data, tmp_path, "kill 1")
     assert codes == [1, -signal.SIGKILL], printed
     assert saved(tmp_path)[1]["step"] == KILLED_AT - 1

@@ -1,4 +1,4 @@
-"""A relay hands on what both ends say, and hides from the near one that the far one is gone."""
+"""A TCP proxy forwards data both ways, and keeps the client's connection open when the server is gone."""
 
 import select
 import socket
@@ -12,49 +12,49 @@ from t2t_mm.train.distributed.tcp_proxy import TcpProxy
 
 @pytest.fixture
 def ends():
-    """(the relay, the client's socket, the server's)."""
+    """Return (the proxy, the client's socket, the server's socket)."""
     with socket.create_server(("127.0.0.1", 0)) as server:
-        relay = TcpProxy("127.0.0.1", server.getsockname()[1])
-        server.accept()[0].close()  # the relay's look whether there is somebody
-        with socket.create_connection(("127.0.0.1", relay.port)) as near, server.accept()[0] as far:
+        proxy = TcpProxy("127.0.0.1", server.getsockname()[1])
+        server.accept()[0].close()  # the proxy's test whether the server answers
+        with socket.create_connection(("127.0.0.1", proxy.port)) as near, server.accept()[0] as far:
             for end in near, far:
                 end.settimeout(60)
-            yield relay, near, far
+            yield proxy, near, far
 
 
-def test_both_ends_hear_each_other(ends):
-    relay, near, far = ends
+def test_data_is_forwarded_both_ways(ends):
+    proxy, near, far = ends
     near.sendall(b"ask")
     assert far.recv(9) == b"ask"
     far.sendall(b"answer")
-    assert near.recv(9) == b"answer" and not relay.gone.is_set()
+    assert near.recv(9) == b"answer" and not proxy.gone.is_set()
 
 
-def test_the_client_is_not_hung_up_on_when_the_server_is_gone(ends):
-    relay, near, far = ends
+def test_the_clients_connection_stays_open_when_the_server_is_gone(ends):
+    proxy, near, far = ends
     far.sendall(b"last")
     far.close()
-    assert relay.gone.wait(60)
+    assert proxy.gone.wait(60)
     assert near.recv(9) == b"last"
-    assert select.select([near], [], [], 0.2)[0] == []  # neither words nor an end
+    assert select.select([near], [], [], 0.2)[0] == []  # neither data nor an end
 
 
-def test_a_client_that_hangs_up_is_no_loss(ends):
-    relay, near, far = ends
+def test_the_server_does_not_count_as_gone_if_the_client_closes_the_connection(ends):
+    proxy, near, far = ends
     near.close()
     assert far.recv(9) == b""
     far.close()
-    assert not relay.gone.wait(0.2)
+    assert not proxy.gone.wait(0.2)
 
 
-def test_a_server_that_falls_silent_is_gone_once_it_is_expected_to_speak(ends):
-    relay, near, far = ends
-    assert not relay.gone.wait(1.5)
-    relay.silence = 0.5
-    assert relay.gone.wait(60)
+def test_a_server_that_sends_nothing_counts_as_gone_after_the_seconds_of_silence(ends):
+    proxy, near, far = ends
+    assert not proxy.gone.wait(1.5)
+    proxy.silence = 0.5
+    assert proxy.gone.wait(60)
 
 
-def test_it_waits_for_a_server_that_is_not_there_yet():
+def test_a_proxy_waits_for_a_server_that_has_not_started():
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))  # and does not listen
         port, made = server.getsockname()[1], []
@@ -67,10 +67,10 @@ def test_it_waits_for_a_server_that_is_not_there_yet():
         assert made
 
 
-def test_what_calls_when_the_server_is_gone_is_kept_waiting(ends):
-    relay, near, far = ends
+def test_a_new_connection_is_kept_waiting_when_the_server_is_gone(ends):
+    proxy, near, far = ends
     with socket.create_server(("127.0.0.1", 0)) as other:
-        relay._server = other.getsockname()
-    with socket.create_connection(("127.0.0.1", relay.port)) as late:
-        assert relay.gone.wait(60)
-        assert select.select([late], [], [], 0.2)[0] == []
+        proxy._server = other.getsockname()
+    with socket.create_connection(("127.0.0.1", proxy.port)) as new:
+        assert proxy.gone.wait(60)
+        assert select.select([new], [], [], 0.2)[0] == []

@@ -1,4 +1,4 @@
-"""The first bad tensor of a step, found by computing it again."""
+"""The first non-finite tensor of a step, found by computing the step again."""
 
 import json
 from dataclasses import replace
@@ -41,44 +41,44 @@ def taken(*batches):
 
 
 def fill(steps, part, value):
-    """Give every weight of that part which has two axes or more the value; returns the path of one."""
-    found = [one for one in steps.net.trainable_variables if part in one.path and len(one.shape) > 1]
-    for one in found:
-        one.assign(np.full(one.shape, value))
-    return found[0].path
+    """Fill every weight of a part that has two axes or more with the value; return the path of one."""
+    weights = [weight for weight in steps.net.trainable_variables if part in weight.path and len(weight.shape) > 1]
+    for weight in weights:
+        weight.assign(np.full(weight.shape, value))
+    return weights[0].path
 
 
-def test_a_number_of_the_batch_comes_first(steps):
+def test_a_non_finite_number_of_the_batch_is_named_first(steps):
     broken = replace(BATCH, arrays=BATCH.arrays | {"inputs": {"frames": np.array([1.0, np.nan], "float32")}})
     assert blamed(steps, taken(BATCH, broken), 1.0) == f"{FIRST} the batch's inputs/frames."
 
 
-def test_then_weights(steps):
+def test_a_non_finite_weight_is_named_second(steps):
     path = fill(steps, "label_size/score", np.inf)
     assert blamed(steps, taken(BATCH), 1.0) == f"{FIRST} the weight {path}."
 
 
-def test_then_what_layers_give_in_the_order_in_which_they_do(steps):
+def test_a_non_finite_output_of_a_layer_is_named_third_in_the_order_of_calls(steps):
     fill(steps, "label_size/line", 3e38)
     assert blamed(steps, taken(BATCH), 1.0).startswith(f"{FIRST} the output of net/label_size/line/")
 
 
-def test_then_the_loss(steps):
+def test_a_non_finite_loss_is_named_fourth(steps):
     fill(steps, "label_size/score", 3e38)
     assert blamed(steps, taken(BATCH), 1.0) == f"{FIRST} the loss."
 
 
-def test_then_gradients(steps):
-    said = blamed(steps, taken(BATCH), np.inf)
-    assert said.startswith(f"{FIRST} the gradient of net/") and "more" in said
+def test_non_finite_gradients_are_named_last(steps):
+    sentence = blamed(steps, taken(BATCH), np.inf)
+    assert sentence.startswith(f"{FIRST} the gradient of net/") and "more" in sentence
 
 
-def test_what_cannot_be_found_again_is_said(steps):
+def test_a_fault_that_does_not_occur_again_is_reported(steps):
     assert blamed(steps, taken(BATCH), 1.0) == "Computed again, operation by operation, everything is finite."
     assert "the step fails: KeyError" in blamed(steps, taken(replace(BATCH, problem="other")), 1.0)
 
 
-def test_all_that_is_known_is_written(tmp_path):
+def test_a_fault_is_written_with_everything_that_is_known(tmp_path):
     path = write_fault(tmp_path, NotFinite(taken(BATCH, replace(BATCH, position=8))), "the loss", "skip", RUN)
     assert path == tmp_path / "faults" / "step-12.json"
     content = json.loads(path.read_text())
@@ -96,13 +96,13 @@ def test_all_that_is_known_is_written(tmp_path):
     assert read.examples == (("train/3", "train/8"),) * 2 and read.hparams == {"dropout": 0.1}
 
 
-def test_what_is_no_fault_is_said(tmp_path):
+def test_a_file_that_is_not_a_fault_is_refused(tmp_path):
     with pytest.raises(
-        UserError, match="step-1.json can't be read: No such file or directory. Faults lie in <output_dir>"
+        UserError, match="step-1.json can't be read: No such file or directory. Faults are in <output_dir>"
     ):
         Fault.read(tmp_path / "step-1.json")
     (tmp_path / "step-1.json").write_text('{"step": 1, "batches": []}')
-    with pytest.raises(UserError, match="step-1.json is no fault that this version wrote"):
+    with pytest.raises(UserError, match="step-1.json is not a fault that this version of t2t_mm wrote"):
         Fault.read(tmp_path / "step-1.json")
 
 

@@ -1,4 +1,4 @@
-"""Profiles: real ones of small graphs, and what is made of them."""
+"""Profiles of small graphs, recorded for real, and the tables made of them."""
 
 import re
 
@@ -65,14 +65,14 @@ def test_a_profile_is_of_ten_steps_once_ten_compiled_nothing(tmp_path):
         with tf.name_scope("body/encoder"):
             return tf.matmul(x_NN, x_NN)
 
-    x_NN, said, settled = tf.ones((200, 200)), [], []
+    x_NN, lines, settled = tf.ones((200, 200)), [], []
     profile = Profile(tmp_path, PARTS, wanted=True)
     for step in range(1, 31):
         with profile.step(step):
             work(x_NN)
-        profile.after_step(min(step, 2) * 1.5, lambda: settled.append(1), said.append)  # the first two compile
-    profile.close(said.append)
-    by_part, by_kind, where = said
+        profile.after_step(min(step, 2) * 1.5, lambda: settled.append(1), lines.append)  # the first two compile
+    profile.close(lines.append)
+    by_part, by_kind, where = lines
     assert "by part: steps 13 to 22," in by_part
     assert re.search(r"\| body/encoder \| +\d+\.\d\d \| +0\.00 \|", by_part)
     assert "| MatMul " in by_kind
@@ -82,32 +82,32 @@ def test_a_profile_is_of_ten_steps_once_ten_compiled_nothing(tmp_path):
 
 
 def test_an_evaluation_ends_a_profile_and_a_run_that_is_too_short_has_none(tmp_path):
-    said = []
+    lines = []
     profile = Profile(tmp_path / "cut", PARTS, wanted=True)
     for step in range(1, 14):
         with profile.step(step):
             tf.ones(3) + 1.0
-        profile.after_step(0.0, lambda: None, said.append)
-    profile.end(said.append)
-    assert said[-1].startswith("The profile is ")
-    short, said = Profile(tmp_path / "short", PARTS, wanted=True), []
+        profile.after_step(0.0, lambda: None, lines.append)
+    profile.end(lines.append)
+    assert lines[-1].startswith("The profile is ")
+    short, lines = Profile(tmp_path / "short", PARTS, wanted=True), []
     with short.step(1):
         pass
-    short.after_step(0.0, lambda: None, said.append)
-    short.close(said.append)
-    assert said == ["The run ended before 10 steps in a row compiled nothing; there is no profile."]
+    short.after_step(0.0, lambda: None, lines.append)
+    short.close(lines.append)
+    assert lines == ["No profile was recorded: the run ended before 10 steps in a row compiled nothing."]
     assert not (tmp_path / "short").exists()
 
 
 def test_a_profile_that_is_not_wanted_does_nothing(tmp_path):
-    said = []
+    lines = []
     profile = Profile(tmp_path, PARTS, wanted=False)
     for step in range(1, 31):
         with profile.step(step):
             pass
-        profile.after_step(0.0, lambda: said.append("settled"), said.append)
-    profile.close(said.append)
-    assert not said and not list(tmp_path.iterdir())
+        profile.after_step(0.0, lambda: lines.append("settled"), lines.append)
+    profile.close(lines.append)
+    assert not lines and not list(tmp_path.iterdir())
 
 
 def test_jaxs_operations_are_read_by_their_kind(tmp_path):

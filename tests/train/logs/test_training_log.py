@@ -11,19 +11,19 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from t2t_mm.errors import UserError
 from t2t_mm.train.logs.training_log import StepMetrics, TrainingLog
-from t2t_mm.train.summaries.events import Exhibit
+from t2t_mm.train.summaries.events import Summaries
 
 
 class Later:
-    """A loss that is still being computed; counts how often it was asked for."""
+    """A loss that is still being computed; counts how often its value is read."""
 
-    asked = 0
+    reads = 0
 
     def __init__(self, value):
         self.value = value
 
     def __float__(self):
-        Later.asked += 1
+        Later.reads += 1
         return self.value
 
 
@@ -62,17 +62,17 @@ def test_a_line_holds_the_means_of_the_steps_since_the_last_one(tmp_path):
     assert second["learning_rate"] == 0.004
 
 
-def test_losses_are_asked_for_their_value_once_and_only_when_a_line_is_due(tmp_path):
-    Later.asked = 0
+def test_the_values_of_losses_are_read_once_and_only_when_a_line_is_due(tmp_path):
+    Later.reads = 0
     with open_log(tmp_path, every=10) as log:
         take(log, 1, "first", Later(1.0))
-        assert Later.asked == 1  # the first step shows that the run lives
+        assert Later.reads == 1  # the first step shows that the run lives
         for step in range(2, 10):
             take(log, step, "first", Later(1.0))
-        assert Later.asked == 1
+        assert Later.reads == 1
         take(log, 10, "first", Later(1.0))
-        assert Later.asked == 10
-    assert Later.asked == 10
+        assert Later.reads == 10
+    assert Later.reads == 10
 
 
 def test_norms_of_gradients_and_shares_of_the_steps_are_logged_by_problem(tmp_path):
@@ -90,7 +90,7 @@ def test_norms_of_gradients_and_shares_of_the_steps_are_logged_by_problem(tmp_pa
     assert read["training/share/second"] == [(4, pytest.approx(1 / 3)), (5, 1.0)]
 
 
-def test_what_experts_had_no_room_for_is_logged_by_problem_and_said(tmp_path):
+def test_choices_beyond_the_capacity_of_experts_are_logged_by_problem_and_printed(tmp_path):
     out = io.StringIO()
     with open_log(tmp_path, out=out, every=4) as log:
         take(log, 1, "first", 8.0, overflow=(0.02, 0.06))  # two layers of experts: 0.04
@@ -101,9 +101,9 @@ def test_what_experts_had_no_room_for_is_logged_by_problem_and_said(tmp_path):
     assert lines(tmp_path, "training")[1]["overflow"] == {"first": pytest.approx(0.015), "second": pytest.approx(0.15)}
     assert [step for step, _ in scalars(tmp_path)["training/overflow/first"]] == [1, 4]
     assert lines(tmp_path, "training")[2]["overflow"] == {}  # a problem whose net has no experts
-    said = out.getvalue().splitlines()
-    assert "experts overflow 4.0%" in said[0] and "experts overflow 6.0%" in said[1]  # (2 * 0.015 + 0.15) / 3
-    assert "overflow" not in said[2]
+    shown = out.getvalue().splitlines()
+    assert "experts overflow 4.0%" in shown[0] and "experts overflow 6.0%" in shown[1]  # (2 * 0.015 + 0.15) / 3
+    assert "overflow" not in shown[2]
 
 
 def test_closing_logs_the_steps_since_the_last_line(tmp_path):
@@ -207,7 +207,7 @@ def test_a_folder_that_cannot_be_written_to_is_a_sentence(tmp_path):
         open_log(tmp_path / "run")
 
 
-def test_a_full_disk_is_said_once_and_the_run_goes_on(tmp_path):
+def test_a_full_disk_is_reported_once_and_the_run_continues(tmp_path):
     script = f"""
 import resource
 from pathlib import Path
@@ -225,13 +225,13 @@ with TrainingLog(Path({str(tmp_path)!r}), ["a"], 9999, every=1) as log:
     assert lines(tmp_path, "training")[-1]["step"] == 100  # and every line is whole
 
 
-def test_a_record_that_is_left_out_is_said_once_and_counted(tmp_path, capsys):
+def test_a_corrupt_record_that_is_left_out_is_reported_once_and_counted(tmp_path, capsys):
     with TrainingLog(tmp_path, ["a"], 10) as log:
         log.corrupt(3, "a", ["Record 1 is bad.", "Record 2 is bad."])
         log.corrupt(7, "a", ["Record 2 is bad."])
         log.corrupt(9, "a", ["Record 5 is bad."])
-    said = " ".join(capsys.readouterr().err.split())
-    assert said.count("is bad.") == 3 and "Record 5 is bad. It is left out; 3 so far." in said
+    printed = " ".join(capsys.readouterr().err.split())
+    assert printed.count("is bad.") == 3 and "Record 5 is bad. It is left out; 3 so far." in printed
     assert [(line["step"], line["record"], line["so_far"]) for line in lines(tmp_path, "corrupt")] == [
         (3, "Record 1 is bad.", 1),
         (3, "Record 2 is bad.", 2),
@@ -257,10 +257,10 @@ print([name for name in ("tensorflow", "keras") if name in sys.modules])
     assert done.stdout == "[]\n"
 
 
-def test_an_exhibit_is_in_the_log_without_its_pictures_and_in_tensorboard_with_them(tmp_path):
+def test_summaries_of_a_problem_are_in_the_log_without_images_and_in_tensorboard_with_them(tmp_path):
     rows = [("input", "ein Haus"), ("output", "a house")]
     with open_log(tmp_path) as log:
-        log.exhibit(7, "first", Exhibit({"load": 0.5}, {"card": rows}, {"map": Image.new("RGB", (3, 2))}))
+        log.exhibit(7, "first", Summaries({"load": 0.5}, {"card": rows}, {"map": Image.new("RGB", (3, 2))}))
     [line] = lines(tmp_path, "exhibit")
     assert (line["step"], line["problem"], line["scalars"]) == (7, "first", {"load": 0.5})
     assert line["texts"] == {"card": [list(row) for row in rows]}
@@ -270,7 +270,7 @@ def test_an_exhibit_is_in_the_log_without_its_pictures_and_in_tensorboard_with_t
     assert scalars(tmp_path)["load"] == [(7, 0.5)]
 
 
-def test_steps_that_compiled_are_counted_apart_from_rates(tmp_path):
+def test_steps_that_compiled_do_not_count_for_throughput(tmp_path):
     out = io.StringIO()
     with open_log(tmp_path, out=out, every=2) as log:
         log.step(1, [StepMetrics("first", 1.0, 50)], 9.0, 0.5, 0.1, compiling=8.5)

@@ -1,4 +1,4 @@
-"""What the next start knows of a process that ended in its first step on a shape, and of one that ended elsewhere."""
+"""The message of the next process about one that ended in its first use of a batch shape, and about others."""
 
 import json
 import os
@@ -36,9 +36,9 @@ def test_a_note_stands_while_a_shape_is_used_for_the_first_time(tmp_path):
     uses = NewShapes(tmp_path, HPARAMS)
     with uses.of("a step on", 7, [batch(4, 8), batch(2, 9)]) as new:
         assert new
-        found = note(tmp_path)
-        assert (found["problem"], found["step"], found["process"]) == ("first", 7, os.getpid())
-        assert found["shapes"] == {"inputs/ids": "4x8", "inputs/lengths": "4", "targets/class": "8"}
+        written = note(tmp_path)
+        assert (written["problem"], written["step"], written["process"]) == ("first", 7, os.getpid())
+        assert written["shapes"] == {"inputs/ids": "4x8", "inputs/lengths": "4", "targets/class": "8"}
     assert list(tmp_path.iterdir()) == []
     for again in ([batch(2, 9)], [batch(4, 8), batch(4, 8)]):
         with uses.of("a step on", 8, again) as new:
@@ -50,7 +50,7 @@ def test_a_note_stands_while_a_shape_is_used_for_the_first_time(tmp_path):
             )
 
 
-def test_batches_that_take_memory_together_are_known_together_alone(tmp_path):
+def test_the_shapes_of_parallel_batches_count_as_one_shape(tmp_path):
     uses = NewShapes(tmp_path, HPARAMS)
     for batches, unknown in (([batch(4, 8)], True), ([batch(2, 9)], True)):
         with uses.of("a step on", 7, batches * 2, at_once=2) as new:
@@ -64,7 +64,7 @@ def test_batches_that_take_memory_together_are_known_together_alone(tmp_path):
             raise MemoryError
 
 
-def test_what_raises_ended_no_process(tmp_path):
+def test_another_exception_leaves_no_note(tmp_path):
     uses = NewShapes(tmp_path, HPARAMS)
     for error in (ValueError("other"), KeyboardInterrupt()):
         with pytest.raises(type(error)), uses.of("a step on", 7, [batch(4, 8)]):
@@ -86,54 +86,56 @@ class XlaRuntimeError(RuntimeError):
         type("ResourceExhaustedError", (Exception,), {})("OOM when allocating tensor with shape[4096,4096]"),
     ],
 )
-def test_an_exception_for_want_of_memory_is_told_with_what_to_lower(tmp_path, error):
+def test_an_out_of_memory_exception_is_reported_with_what_to_lower(tmp_path, error):
     uses = NewShapes(tmp_path, HPARAMS)
-    said = (
-        r"Memory gave out at step 7, in a step on a batch of first of inputs/ids 4x8, .* Lower batch_size, which is 640"
+    sentence = (
+        r"Out of memory at step 7, in a step on a batch of first of inputs/ids 4x8, .* Lower batch_size, which is 640"
     )
-    with pytest.raises(OutOfMemory, match=said), uses.of("a step on", 7, [batch(4, 8)]):
+    with pytest.raises(OutOfMemory, match=sentence), uses.of("a step on", 7, [batch(4, 8)]):
         raise error
 
-    class Judge:
+    class Evaluator:
         def evaluate_batch(self, batch, metrics):
             raise error
 
     with pytest.raises(UserError, match="in the evaluation of a batch of first") as caught:
-        GuardedEvaluator(Judge(), uses, 9).evaluate_batch(batch(4, 8), ["accuracy"])
-    assert not isinstance(caught.value, OutOfMemory)  # weights stand as they were
+        GuardedEvaluator(Evaluator(), uses, 9).evaluate_batch(batch(4, 8), ["accuracy"])
+    assert not isinstance(caught.value, OutOfMemory)  # the weights are unchanged
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.slow
-def test_the_backend_itself_is_understood(tmp_path):
+def test_the_backends_own_exception_is_recognised(tmp_path):
     with pytest.raises(OutOfMemory), NewShapes(tmp_path, HPARAMS).of("a step on", 7, [batch(4, 8)]):
         keras.ops.convert_to_numpy(keras.ops.ones((2**46,), "float32"))  # 256 TiB
 
 
 def left(folder, monkeypatch, **changes):
-    """What the next start says of a process that died in a first use, with a machine that changed so since."""
+    """Return what the next process says of one that died in a first use, after these changes of the machine."""
     uses = NewShapes(folder, HPARAMS)
     uses._write(uses._use("a step on", 12, [batch(4, 8)]))
     with monkeypatch.context() as patch:
         for name, value in changes.items():
             patch.setattr(first_use, name, lambda value=value: value)
-        said = NewShapes(folder, HPARAMS).left()
+        message = NewShapes(folder, HPARAMS).left()
     assert not (folder / "first_use.json").exists() and NewShapes(folder, HPARAMS).left() == ""
-    return said
+    return message
 
 
-def test_the_next_start_weighs_what_the_kernel_counts(tmp_path, monkeypatch):
-    monkeypatch.setattr(first_use, "_ended_by_kernel", lambda: 3)
+def test_the_next_process_reports_how_many_processes_the_kernel_killed(tmp_path, monkeypatch):
+    monkeypatch.setattr(first_use, "_killed_by_kernel", lambda: 3)
     monkeypatch.setattr(first_use, "_boot", lambda: "one")
     died = f"The process before this one ({os.getpid()} on "
     assert left(tmp_path, monkeypatch).startswith(died)
-    assert "the kernel counts none since then, so it may have been killed by hand. Lower" in left(tmp_path, monkeypatch)
-    assert "the kernel counts 2 since then. Lower" in left(tmp_path, monkeypatch, _ended_by_kernel=5)
-    assert "Most often that is for want of memory. Lower" in left(tmp_path, monkeypatch, _ended_by_kernel=None)
-    assert left(tmp_path, monkeypatch, _boot="two") == ""  # the machine went down, and the process with it
+    none = "the kernel has killed no process for that since then, so it may have been killed by hand. Lower"
+    assert none in left(tmp_path, monkeypatch)
+    two = "ran out of memory: processes killed by the kernel for that since then: 2. Lower"
+    assert two in left(tmp_path, monkeypatch, _killed_by_kernel=5)
+    assert "It probably ran out of memory. Lower" in left(tmp_path, monkeypatch, _killed_by_kernel=None)
+    assert left(tmp_path, monkeypatch, _boot="two") == ""  # the machine was restarted, which ended the process
 
 
-def test_a_note_that_cannot_be_written_or_read_ends_no_run(tmp_path):
+def test_a_note_that_cannot_be_written_or_read_does_not_end_a_run(tmp_path):
     (tmp_path / "file").write_text("")
     with NewShapes(tmp_path / "file", HPARAMS).of("a step on", 7, [batch(4, 8)]) as new:
         assert new
@@ -151,7 +153,7 @@ from small_runs import FirstLetter, quiet_config
 from t2t_mm.data.input.generated_problem import open_problem
 from t2t_mm.registry import HPARAM_SETS
 from t2t_mm.train.trainer import Trainer
-from t2t_mm.train.memory.memory_limit import held
+from t2t_mm.train.memory.memory_limit import process_memory
 
 tf.config.run_functions_eagerly(True)
 mode = sys.argv[1]
@@ -170,10 +172,10 @@ def watched(batches, step, *rest):
         if mode == "first":
             print(f"dies at {{step}} of {{shape[0]}}x{{shape[1]}}", flush=True)
             os.kill(os.getpid(), signal.SIGKILL)
-        if mode == "asked":
+        if mode == "stopped":
             os.kill(os.getpid(), signal.SIGTERM)
     if mode == "limit":
-        most = held(what="VmSize") + 2**26
+        most = process_memory(what="VmSize") + 2**26
         resource.setrlimit(resource.RLIMIT_AS, (most, most))
     seen.add(shape)
     return train(batches, step, *rest)
@@ -191,7 +193,7 @@ sys.exit(run.train().stop.exit_code)
 @pytest.mark.slow
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="XLA would compile for an hour")
 class TestProcesses:
-    """Real ones, that really die."""
+    """Real processes that are really killed."""
 
     @pytest.fixture
     def process(self, letters, tmp_path):
@@ -205,7 +207,7 @@ class TestProcesses:
 
         return start
 
-    def test_one_that_dies_in_a_first_use_is_named_by_the_next_start_and_no_other(self, process, tmp_path):
+    def test_only_a_process_that_dies_in_a_first_use_is_reported_by_the_next_one(self, process, tmp_path):
         killed = process("first")
         assert killed.returncode == -signal.SIGKILL, killed.stderr
         _, _, step, _, shape = killed.stdout.split()
@@ -213,20 +215,19 @@ class TestProcesses:
 
         elsewhere = process("elsewhere")
         assert elsewhere.returncode == -signal.SIGKILL, elsewhere.stderr
-        said = " ".join(elsewhere.stderr.split())
-        assert f"ended without a word at step {step}, begun" in said
-        assert (
-            f"in a step on a batch of first of inputs/ids {shape}" in said and "Lower batch_size, which is 64" in said
-        )
+        printed = " ".join(elsewhere.stderr.split())
+        assert f"ended without a message at step {step}, begun" in printed
+        assert f"in a step on a batch of first of inputs/ids {shape}" in printed
+        assert "Lower batch_size, which is 64" in printed
         assert not (tmp_path / "run" / "first_use.json").exists()
 
-        asked = process("asked")
-        assert asked.returncode == 143 and "without a word" not in asked.stderr
+        stopped = process("stopped")
+        assert stopped.returncode == 143 and "without a message" not in stopped.stderr
         assert NewShapes(tmp_path / "run", HPARAMS).left() == ""
 
-    def test_one_that_gets_no_memory_says_so_or_leaves_word(self, process, tmp_path):
+    def test_a_process_that_gets_no_memory_says_so_or_leaves_a_note(self, process, tmp_path):
         done = process("limit")
-        said = done.stderr + NewShapes(tmp_path / "run", HPARAMS).left()
+        printed = done.stderr + NewShapes(tmp_path / "run", HPARAMS).left()
         assert done.returncode != 0
-        assert "at step 1, " in said and "in a step on a batch of first of inputs/ids " in said
-        assert "Lower batch_size, which is 2,000,000" in " ".join(said.split())
+        assert "at step 1, " in printed and "in a step on a batch of first of inputs/ids " in printed
+        assert "Lower batch_size, which is 2,000,000" in " ".join(printed.split())

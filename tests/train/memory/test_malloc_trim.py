@@ -1,4 +1,4 @@
-"""Memory that is free goes back to the system."""
+"""Memory that is free is returned to the system."""
 
 import sys
 from pathlib import Path
@@ -11,12 +11,12 @@ PIECE, PIECES = 4000, 20_000  # bytes: small enough to come from the heap, 80 MB
 
 
 def resident() -> int:
-    """Bytes of this process in memory."""
+    """Return the bytes of this process that are in memory."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc is Linux's")
-def test_what_was_freed_between_pieces_in_use_is_returned():
+def test_memory_that_was_freed_between_pieces_in_use_is_returned():
     pieces = [bytearray(PIECE) for _ in range(PIECES)]
     full = resident()
     last = pieces[-1]  # above all others, so that the heap can't shrink from its end
@@ -26,6 +26,6 @@ def test_what_was_freed_between_pieces_in_use_is_returned():
     assert len(last) == PIECE
 
 
-def test_it_may_be_asked_any_number_of_times():
+def test_free_pages_may_be_returned_any_number_of_times():
     for _ in range(3):
         return_free_pages()

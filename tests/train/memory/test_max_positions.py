@@ -1,4 +1,4 @@
-"""Whether a body has room for its examples."""
+"""Examples must fit into the positions of a body."""
 
 import pytest
 
@@ -18,10 +18,10 @@ def test_examples_that_take_more_positions_than_there_are_are_refused_by_name(le
     check_positions(letters["capitals"], 7, HPARAMS)
 
 
-def test_what_is_too_long_to_train_on_counts_in_the_dev_set_alone(letters):
+def test_an_example_that_is_too_long_to_train_on_is_checked_in_the_dev_set_alone(letters):
     with pytest.raises(UserError, match="longest inputs of dev of capitals take 7 positions"):
         check_positions(letters["capitals"], 6, DataHparams(max_length=5))
 
 
-def test_sines_have_room_for_all(letters):
+def test_a_body_without_a_limit_of_positions_takes_all_examples(letters):
     check_positions(letters["capitals"], None, HPARAMS)

@@ -1,4 +1,4 @@
-"""Processes that are ended when they take too much memory."""
+"""Processes that are killed when they take too much memory."""
 
 import os
 import signal
@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from t2t_mm.train.memory import memory_limit as module
-from t2t_mm.train.memory.memory_limit import Ended, available, forget_peak, held, peak, watched
+from t2t_mm.train.memory.memory_limit import Ended, available, forget_peak, peak, process_memory, watched
 
 MEBIBYTE = 2**20
-needs_proc = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the system does not tell of memory")
+needs_proc = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the system does not report memory")
 
 
 def take_memory(send, *mebibytes):
@@ -32,7 +32,7 @@ def end_itself(send, how):
 
 
 @needs_proc
-def test_work_within_its_limit_ends_by_itself_and_says_what_it_held():
+def test_work_within_its_limit_ends_by_itself_and_reports_its_memory():
     heard = []
     assert watched(take_memory, (64,), 2**31, heard.append) == Ended(over=False, code=0)
     (amount, most), last = heard
@@ -40,13 +40,13 @@ def test_work_within_its_limit_ends_by_itself_and_says_what_it_held():
 
 
 @needs_proc
-def test_work_beyond_its_limit_is_ended_and_what_it_said_before_is_heard():
+def test_work_beyond_its_limit_is_killed_and_its_messages_until_then_are_received():
     heard = []
     ended = watched(take_memory, (16, 1024, 16), 700 * MEBIBYTE, heard.append)
     assert ended.over and [message[0] for message in heard] in ([16], [16, 1024])
 
 
-def test_a_process_that_the_kernel_ends_took_too_much_and_one_that_leaves_did_not():
+def test_a_process_that_is_killed_took_too_much_and_one_that_exits_did_not():
     heard = []
     assert watched(end_itself, ("killed",), None, heard.append) == Ended(over=True, code=-9)
     assert watched(end_itself, ("left",), None, heard.append) == Ended(over=False, code=3)
@@ -61,7 +61,7 @@ def test_a_peak_can_be_forgotten_where_the_system_allows_it():
     forget_peak()
     if peak() == before:
         pytest.skip("the system does not let a process reset its peak")
-    assert held() <= peak() < before - 200 * MEBIBYTE
+    assert process_memory() <= peak() < before - 200 * MEBIBYTE
 
 
 def test_a_container_with_less_left_than_the_machine_decides(tmp_path, monkeypatch):

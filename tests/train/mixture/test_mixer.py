@@ -18,7 +18,7 @@ def mixer(scheme: str = "uniform", *, seed: int = 1, facts=FACTS, workers: int =
     return Mixer(facts, TrainingHparams(problem_choice=scheme, **hparams), seed, workers)
 
 
-def test_uniform_takes_all_problems_alike():
+def test_uniform_gives_all_problems_the_same_rate():
     assert mixer().rates() == {"large": 0.5, "small": 0.5}
 
 
@@ -46,7 +46,7 @@ def test_a_problem_with_rate_zero_is_never_chosen():
         ("large:1", "without a rate for small"),
         ("large:1 small:-1", "gives small the rate -1"),
         ("large:1 small:nan", "gives small the rate nan"),
-        ("large:1 small", "holds 'small', which gives no rate"),
+        ("large:1 small", "contains 'small', which has no rate"),
         ("large:1 small:1 large:2", "gives large two rates"),
         ("large:0 small:0", "every problem the rate 0"),
         ("", "without a rate for large, small"),
@@ -87,7 +87,7 @@ def test_with_fewer_problems_than_workers_several_take_the_same():
     assert abs(middle.count("large") - 50) < 3
 
 
-def test_workers_meet_given_rates():
+def test_workers_follow_the_rates_of_problem_rates():
     chooser = mixer("distributed", workers=2, problem_rates="large:3 small:1")
     assert chooser.rates() == {"large": 0.75, "small": 0.25}
     assert {chooser.choose(step, 0) for step in range(1, 101)} == {"large"}
@@ -175,7 +175,7 @@ def test_a_loss_that_is_not_finite_changes_nothing():
     assert chooser.rates() == {"large": 0.5, "small": 0.5}
 
 
-def test_only_the_adaptive_scheme_waits_for_a_loss():
+def test_only_the_adaptive_scheme_reads_a_loss():
     class Pending:
         def __float__(self):
             raise AssertionError("asked for its value")
@@ -196,14 +196,14 @@ def test_a_resumed_adaptive_run_chooses_as_the_uninterrupted_one():
             chooser.observe(chosen[-1], losses(step))
         return chosen
 
-    whole = mixer("adaptive")
-    choices = go_on(whole, range(1, 301))
+    uninterrupted = mixer("adaptive")
+    choices = go_on(uninterrupted, range(1, 301))
     first = mixer("adaptive")
     go_on(first, range(1, 151))
     second = mixer("adaptive")
     second.restore(json.loads(json.dumps(first.state())))
     assert go_on(second, range(151, 301)) == choices[150:]
-    assert second.state() == whole.state()
+    assert second.state() == uninterrupted.state()
 
 
 def test_the_state_of_other_problems_is_refused():
@@ -211,7 +211,7 @@ def test_the_state_of_other_problems_is_refused():
         mixer("adaptive").restore({"normalised_losses": {"other": 1.0}})
 
 
-def test_without_problems_there_is_nothing_to_mix():
+def test_a_mixture_without_problems_is_refused():
     with pytest.raises(UserError, match="--problems"):
         mixer(facts={})
 

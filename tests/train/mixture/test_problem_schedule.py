@@ -23,7 +23,7 @@ def shares(schedule: str, problem: str, *steps: int, **hparams) -> list[float]:
     return [chooser.rates(step)[problem] for step in steps]
 
 
-def test_pretraining_takes_one_problem_and_then_all_alike():
+def test_pretraining_takes_one_problem_and_then_all_at_equal_rates():
     chooser = mixer("step @0 lm:1 @100 uniform")
     assert chooser.rates(1) == chooser.rates(99) == {"lm": 1.0, "parse": 0.0}
     assert chooser.rates(100) == chooser.rates(10**9) == {"lm": 0.5, "parse": 0.5}
@@ -47,14 +47,14 @@ def test_exponential_rates_change_by_equal_factors():
     )
 
 
-def test_an_exponential_rise_from_nothing_begins_at_a_ten_thousandth():
+def test_an_exponential_rise_from_zero_begins_at_a_ten_thousandth():
     # From 1:0 to 1/2:1/2, which counts as from 1:0.00005; half way 0.5^0.5 : 0.000025^0.5, that is 0.7071 : 0.005.
     halfway = 0.005 / (0.5**0.5 + 0.005)
     assert shares("exponential @0 lm:1 @100 uniform", "parse", 0, 50, 100) == pytest.approx([0.0, halfway, 0.5])
     assert shares("exponential @0 uniform @100 lm:1", "parse", 0, 50, 100) == pytest.approx([0.5, halfway, 0.0])
 
 
-def test_a_problem_that_is_at_nothing_on_both_sides_stays_there():
+def test_a_problem_with_rate_zero_at_both_points_keeps_rate_zero():
     facts = {name: FACTS["lm"] for name in "abc"}
     for change in ("linear", "exponential"):
         chooser = mixer(f"{change} @0 a:1 @10 b:1", facts=facts)
@@ -128,20 +128,20 @@ def test_long_plans_are_counted_in_parts():
 @pytest.mark.parametrize(
     ("schedule", "complaint"),
     [
-        ("", "how rates change comes first"),
-        ("quadratic @0 uniform", "how rates change comes first"),
-        ("linear", "points begin with @ and a step"),
-        ("linear uniform", "points begin with @ and a step"),
-        ("linear @soon uniform", "holds '@soon', where a step should be"),
+        ("", "its first word must say how rates change"),
+        ("quadratic @0 uniform", "its first word must say how rates change"),
+        ("linear", "points must begin with @ and a step"),
+        ("linear uniform", "points must begin with @ and a step"),
+        ("linear @soon uniform", "contains '@soon'; a step, such as @10000, was expected there"),
         ("linear @0", "at @0 names no rates"),
-        ("linear @0 uniform @0 lm:1", "from @0 to @0; steps must rise"),
-        ("linear @9 uniform @5 lm:1", "from @9 to @5; steps must rise"),
-        ("linear @0 lm:1 parse", "holds 'parse', which gives no rate"),
+        ("linear @0 uniform @0 lm:1", "from @0 to @0; steps must increase"),
+        ("linear @9 uniform @5 lm:1", "from @9 to @5; steps must increase"),
+        ("linear @0 lm:1 parse", "contains 'parse', which has no rate"),
         ("linear @0 lm:0 parse:0", "at @0 gives every problem the rate 0"),
         ("linear @0 lm:-1", "gives lm the rate -1"),
     ],
 )
-def test_a_schedule_that_is_none_is_refused_with_the_reason_and_the_form(schedule, complaint):
+def test_a_schedule_of_another_form_is_refused_with_the_reason_and_the_form(schedule, complaint):
     with pytest.raises(UserError, match=complaint) as raised:
         mixer(schedule)
     assert "linear @0 first:1 @10000 uniform" in str(raised.value)

@@ -1,4 +1,4 @@
-"""Muon: steps along the nearest semi-orthogonal matrix, for hidden matrices alone."""
+"""Muon: steps along the nearest semi-orthogonal matrix, for hidden matrices only."""
 
 import keras
 import numpy as np
@@ -23,7 +23,7 @@ def orthogonal_of(x):
 
 
 def moved(weight, gradients, rate=0.1):
-    """The weight after these steps."""
+    """Return the weight after these steps."""
     hparams = TrainingHparams()
     weight, slots = ops.convert_to_tensor(weight), {"m": ops.zeros(weight.shape)}
     for count, gradient in enumerate(gradients, start=1):
@@ -32,13 +32,13 @@ def moved(weight, gradients, rate=0.1):
 
 
 def moved_once(weight, gradient):
-    """The same after one, of a tensor in a graph."""
+    """Return the weight after one step, computed from a tensor in a graph."""
     weight, slots = ops.convert_to_tensor(weight), {"m": ops.zeros(weight.shape)}
     return MUON.updated(weight, slots, gradient, 0.1, 1.0, TrainingHparams())[0]
 
 
 @pytest.mark.parametrize("shape", [*SHAPES, (128, 512)])
-def test_singular_values_come_to_about_one_and_directions_stay(shape):
+def test_orthogonal_brings_singular_values_to_about_one_and_keeps_directions(shape):
     left, values, right = np.linalg.svd(drawn(shape, 0), full_matrices=False)
     values = np.linspace(0.3, 1.0, len(values), dtype="float32")
     turned = left.T @ orthogonal_of((left * values) @ right) @ right.T
@@ -50,7 +50,7 @@ def test_the_size_of_a_gradient_does_not_count():
     np.testing.assert_allclose(orthogonal_of(drawn((3, 4), 1)), orthogonal_of(1000 * drawn((3, 4), 1)), atol=1e-4)
 
 
-def test_matrices_of_a_stack_are_each_their_own():
+def test_matrices_of_a_stack_are_orthogonalised_one_by_one():
     stack = drawn((5, 3, 4), 2) * np.arange(1, 6, dtype="float32")[:, None, None]
     np.testing.assert_allclose(orthogonal_of(stack), np.stack([orthogonal_of(one) for one in stack]), atol=1e-5)
 
@@ -91,7 +91,7 @@ def test_five_steps_are_those_of_keras(shape):
 
 
 @pytest.mark.parametrize(
-    ("path", "shape", "takes"),
+    ("path", "shape", "is_hidden"),
     [
         ("net/body/encoder/block_1/step_1/pointwise", (128, 128), True),
         ("net/body/encoder/experts/hidden", (16, 128, 512), True),
@@ -101,9 +101,9 @@ def test_five_steps_are_those_of_keras(shape):
         ("net/text_words/score/rows", (8192, 128), False),
     ],
 )
-def test_hidden_matrices_are_its_own_and_the_rest_is_adamws(path, shape, takes):
-    assert hidden(path, shape) == takes
-    assert MUON.of(path, shape) is (MUON if takes else ADAM_W)
+def test_muon_updates_hidden_matrices_and_adamw_the_rest(path, shape, is_hidden):
+    assert hidden(path, shape) == is_hidden
+    assert MUON.for_weight(path, shape) is (MUON if is_hidden else ADAM_W)
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""The update of what a step used, with a step count for every net."""
+"""Updates of the weights that a step used, with a step count for every net."""
 
 from contextlib import ExitStack
 from dataclasses import replace
@@ -41,17 +41,17 @@ def adam():
 
 
 def apply(adam, paths, seed, rate=0.1, command=1):
-    """One step on the weights at `paths`; returns its gradients."""
+    """Take one step on the weights at `paths`; return its gradients."""
     gradients = {path: drawn(SHAPES[path], seed) for path in paths}
     if TABLE in gradients:  # as the gradient of a look-up is: zero but in the row that was read
         gradients[TABLE] = gradients[TABLE] * (np.arange(3) == command)[:, None].astype("float32")
-    given = {path: ops.convert_to_tensor(g) for path, g in gradients.items()}
-    adam.apply(given, ops.convert_to_tensor(rate), ops.convert_to_tensor(command))
+    tensors = {path: ops.convert_to_tensor(g) for path, g in gradients.items()}
+    adam.apply(tensors, ops.convert_to_tensor(rate), ops.convert_to_tensor(command))
     return gradients
 
 
 def by_hand(gradients, start, rates):
-    """theta after these gradients of one weight, by the formulas of Kingma and Ba as Keras rearranges them."""
+    """Return theta after these gradients of one weight, by Kingma and Ba's formulas as Keras rearranges them."""
     m, v, theta = 0.0, 0.0, start.astype("float64")
     for t, (g, rate) in enumerate(zip(gradients, rates, strict=True), start=1):
         m, v = 0.8 * m + 0.2 * g, 0.9 * v + 0.1 * g**2
@@ -84,7 +84,7 @@ SLOTS = {"adam": "mv", "adam_w": "mv", "adafactor": "rc", "momentum": "m", "rmsp
 
 
 @pytest.mark.parametrize("rule", OPTIMIZERS)
-def test_what_a_step_leaves_out_keeps_its_weights_slots_and_counts(rule):
+def test_weights_that_a_step_does_not_use_keep_their_values_slots_and_counts(rule):
     adam = optimizer(optimizer=rule, ema_decay=0.9, weight_decay=0.1)
     apply(adam, SHAPES, seed=1)
     before = {path: weight.numpy() for path, weight in adam.weights.items()} | adam.tensors()
@@ -126,7 +126,7 @@ def test_tensors_name_every_moment_by_its_weight_and_every_command_by_its_name(a
 
 
 @pytest.mark.parametrize("rule", OPTIMIZERS)
-def test_restored_it_goes_on_to_the_last_bit(rule):
+def test_a_restored_optimizer_continues_to_the_last_bit(rule):
     adam = optimizer(optimizer=rule, ema_decay=0.9, weight_decay=0.1)
     for seed in range(1, 4):
         apply(adam, SHAPES, seed)
@@ -197,7 +197,7 @@ def test_the_average_of_a_command_follows_its_own_row():
     np.testing.assert_array_equal(adam.tensors()["net/commands/generic/average"], drawn(SHAPES[TABLE])[0])
 
 
-def test_averages_change_places_with_the_weights_and_back_to_the_last_bit():
+def test_averages_are_swapped_with_the_weights_and_back_to_the_last_bit():
     adam = optimizer(ema_decay=0.9)
     apply(adam, SHAPES, seed=1)
     weights = {path: weight.numpy() for path, weight in adam.weights.items()}
@@ -212,7 +212,7 @@ def test_averages_change_places_with_the_weights_and_back_to_the_last_bit():
         np.testing.assert_array_equal(value, slots[name])
 
 
-def test_frozen_parts_are_no_weights_of_the_optimizer():
+def test_frozen_parts_have_no_weights_in_the_optimizer():
     part = optimizer(freeze="body/encoder text_*")
     assert part.weights.keys() == {DECODER, TABLE}
     assert not [name for name in part.tensors() if "encoder" in name or "text" in name]

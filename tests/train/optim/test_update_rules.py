@@ -1,4 +1,4 @@
-"""One step of each rule by hand, and several beside Keras' own where the two agree."""
+"""One step of each rule by hand, and several steps compared with Keras' own if the two agree."""
 
 import keras
 import numpy as np
@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 
 from t2t_mm.hparam_set import OPTIMIZERS, TrainingHparams
-from t2t_mm.train.optim.update_rules import RULES
+from t2t_mm.train.optim.optimizer import RULES
 
 HPARAMS = TrainingHparams(adam_beta1=0.5, adam_beta2=0.75, adam_epsilon=0.0, momentum=0.5)
 
@@ -16,11 +16,11 @@ def tensor(values):
 
 
 def steps(name, start, gradients, rates, hparams=HPARAMS):
-    """The weight after these steps, and the rule's slots."""
+    """Return the weight after these steps, and the rule's slots."""
     weight, slots = tensor(start), {n: ops.zeros(s) for n, s in RULES[name].slots(np.shape(start)).items()}
     for count, (gradient, rate) in enumerate(zip(gradients, rates, strict=True), start=1):
-        given = (tensor(gradient), tensor(rate), tensor(float(count)))
-        weight, slots = RULES[name].updated(weight, slots, *given, hparams)
+        arguments = (tensor(gradient), tensor(rate), tensor(float(count)))
+        weight, slots = RULES[name].updated(weight, slots, *arguments, hparams)
     return ops.convert_to_numpy(weight), {name: ops.convert_to_numpy(slot) for name, slot in slots.items()}
 
 

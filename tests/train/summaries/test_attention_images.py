@@ -1,4 +1,4 @@
-"""Pictures of attention: known weights light known pixels."""
+"""Images of attention maps: known weights give known pixels."""
 
 import io
 
@@ -16,8 +16,8 @@ from t2t_mm.train.summaries.attention_images import (
     MOST_TILES,
     PANEL,
     TILE,
+    audio_map,
     panels,
-    sound_map,
     spectrogram,
     text_map,
     tiles,
@@ -33,25 +33,25 @@ def hot(rows, columns, t, s, weight=1.0):
     return weights_TS
 
 
-def cells(picture, rows, columns, width=CELL):
-    """The colours in the middle of the cells of a map that stands in the lower right corner, [T, S, 3]."""
-    pixels = np.asarray(picture.convert("RGB"))
+def cells(image, rows, columns, width=CELL):
+    """Return the colours in the middle of the cells of a map in the lower right corner, [T, S, 3]."""
+    pixels = np.asarray(image.convert("RGB"))
     below, right = np.array(pixels.shape[:2]) - MARGIN
     y = below - CELL * np.arange(rows, 0, -1) + CELL // 2
     x = right - width * np.arange(columns, 0, -1) + width // 2
     return pixels[y][:, x]
 
 
-def size_in_file(picture):
+def size_in_file(image):
     file = io.BytesIO()
-    picture.save(file, "PNG", optimize=True)
+    image.save(file, "PNG", optimize=True)
     return len(file.getvalue())
 
 
 @pytest.mark.parametrize("place", [(0, 0), (2, 1), (1, 3)])
 def test_one_hot_cell_is_dark_and_all_others_are_paper(place):
-    picture = text_map(hot(3, 4, *place), NAMES, list("abcd"), "title")
-    colours = cells(picture, 3, 4)
+    image = text_map(hot(3, 4, *place), NAMES, list("abcd"), "title")
+    colours = cells(image, 3, 4)
     assert tuple(colours[place]) == DEEP
     others = np.ones((3, 4), bool)
     others[place] = False
@@ -64,13 +64,13 @@ def test_shades_are_in_proportion_up_to_the_greatest_weight():
     np.testing.assert_array_equal(colours, expected)
 
 
-def test_attention_to_everything_alike_is_pale():
+def test_equal_attention_to_everything_is_pale():
     colours = cells(text_map(np.full((1, 30), 1 / 30), ["a"], ["b"] * 30, ""), 1, 30)[0].astype(int)
     share = 1 / 30 / FAIR
     np.testing.assert_array_equal(colours[0], np.rint(np.array(PAPER) + share * (np.array(DEEP) - PAPER)))
 
 
-def test_weights_that_are_no_numbers_are_drawn_as_nothing():
+def test_weights_that_are_not_finite_are_not_drawn():
     weights_TS = hot(2, 2, 0, 0)
     weights_TS[1] = np.nan
     colours = cells(text_map(weights_TS, ["a", "b"], ["c", "d"], ""), 2, 2)
@@ -78,9 +78,9 @@ def test_weights_that_are_no_numbers_are_drawn_as_nothing():
 
 
 def inked(rows, columns):
-    """Where a map without weights has ink, title left out."""
-    picture = np.asarray(text_map(np.zeros((2, 3)), rows, columns, "").convert("L"))
-    return picture[3 * CELL + MARGIN :] < 100
+    """Return where a map without weights has ink, the title left out."""
+    image = np.asarray(text_map(np.zeros((2, 3)), rows, columns, "").convert("L"))
+    return image[3 * CELL + MARGIN :] < 100
 
 
 def test_names_of_rows_stand_to_the_left_of_them():
@@ -105,24 +105,24 @@ def test_names_of_columns_stand_above_them_and_read_upwards():
 def test_a_large_map_is_cut_and_stays_small():
     rng = np.random.default_rng(0)
     weights_TS = rng.dirichlet([0.2] * 150, 120)
-    picture = text_map(weights_TS, ["a long name of a piece"] * 120, ["another long one, longer"] * 150, "title")
-    assert picture.width < MOST_COLUMNS * CELL + 250 and picture.height < MOST_ROWS * CELL + 250
-    assert size_in_file(picture) < 150_000
+    image = text_map(weights_TS, ["a long name of a piece"] * 120, ["another long one, longer"] * 150, "title")
+    assert image.width < MOST_COLUMNS * CELL + 250 and image.height < MOST_ROWS * CELL + 250
+    assert size_in_file(image) < 150_000
 
 
-def test_a_map_over_a_sound_is_as_wide_as_its_spectra_and_lights_the_same_cell():
+def test_a_map_over_an_audio_clip_is_as_wide_as_its_spectrogram_and_marks_the_same_cell():
     mel_TF = np.zeros((100, 80))
-    picture = sound_map(hot(3, 10, 1, 7), NAMES, mel_TF, 1.0, "title")
-    colours = cells(picture, 3, 10)
+    image = audio_map(hot(3, 10, 1, 7), NAMES, mel_TF, 1.0, "title")
+    colours = cells(image, 3, 10)
     assert tuple(colours[1, 7]) == DEEP
     assert (colours.reshape(-1, 3) == DEEP).all(axis=1).sum() == 1
 
 
-def test_positions_of_a_long_sound_are_added_up_where_they_are_more_than_pixels():
+def test_positions_of_a_long_audio_clip_are_added_up_if_they_are_more_than_pixels():
     weights_TS = np.zeros((1, 4 * MAP_WIDTH))
     weights_TS[0, [40, 41, 42, 43]] = 0.25  # one pixel
-    picture = sound_map(weights_TS, ["a"], np.zeros((2560, 80)), 25.6, "title")
-    colours = cells(picture, 1, MAP_WIDTH, 1)[0]
+    image = audio_map(weights_TS, ["a"], np.zeros((2560, 80)), 25.6, "title")
+    colours = cells(image, 1, MAP_WIDTH, 1)[0]
     np.testing.assert_array_equal(np.flatnonzero((colours == DEEP).all(axis=1)), [10])
 
 
@@ -136,10 +136,10 @@ def test_loud_frames_of_a_spectrogram_are_dark_and_low_frequencies_at_the_bottom
         assert tuple(pixels[y, x]) == PAPER
 
 
-def test_the_square_of_the_picture_that_is_looked_at_is_bright_and_the_others_dim():
-    picture_HWC = np.full((32, 32, 3), 200, np.uint8)
+def test_the_square_of_the_image_with_attention_is_bright_and_the_others_dim():
+    image_HWC = np.full((32, 32, 3), 200, np.uint8)
     weights_TS = hot(2, 4, 0, 1) + hot(2, 4, 1, 2)  # first the upper right, then the lower left
-    drawn = np.asarray(tiles(weights_TS, NAMES, picture_HWC, "title").convert("RGB")).astype(int)
+    drawn = np.asarray(tiles(weights_TS, NAMES, image_HWC, "title").convert("RGB")).astype(int)
     bottom, right, quarter = drawn.shape[0] - MARGIN, drawn.shape[1] - MARGIN, TILE // 4
     for end, lit in ((right - TILE - GAP, (0, 1)), (right, (1, 0))):
         tile = drawn[bottom - TILE : bottom, end - TILE : end]
@@ -151,9 +151,9 @@ def test_the_square_of_the_picture_that_is_looked_at_is_bright_and_the_others_di
 def test_many_tiles_are_cut_and_stay_small():
     rng = np.random.default_rng(0)
     noise_HWC = rng.integers(0, 256, (299, 299, 3), np.uint8)
-    picture = tiles(rng.dirichlet([0.3] * 361, 50), ["piece"] * 50, noise_HWC, "title")
-    assert picture.height < MOST_TILES // 8 * (TILE + 30) + 80
-    assert size_in_file(picture) < 200_000
+    image = tiles(rng.dirichlet([0.3] * 361, 50), ["piece"] * 50, noise_HWC, "title")
+    assert image.height < MOST_TILES // 8 * (TILE + 30) + 80
+    assert size_in_file(image) < 200_000
 
 
 def test_every_layer_has_a_panel_in_its_place():

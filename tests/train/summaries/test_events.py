@@ -1,4 +1,4 @@
-"""Events, read back as TensorBoard reads them."""
+"""Event files, read back as TensorBoard reads them."""
 
 import html
 import io
@@ -10,12 +10,12 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.util import tensor_util
 
-from t2t_mm.train.summaries.events import EventFile, Exhibit, plain
+from t2t_mm.train.summaries.events import EventFile, Summaries, plain
 
 
 @pytest.fixture
 def read_back(tmp_path):
-    """Write an exhibit at step 7 and read the folder again."""
+    """Return a function that writes summaries at step 7 and reads the folder again."""
 
     def read(shown):
         file = EventFile(tmp_path, 0)
@@ -27,7 +27,7 @@ def read_back(tmp_path):
 
 
 def test_a_table_of_text_comes_back_for_the_text_plugin(read_back):
-    events = read_back(Exhibit(texts={"examples-a/card": [("input", "ein Haus"), ("output", "a house")]}))
+    events = read_back(Summaries(texts={"examples-a/card": [("input", "ein Haus"), ("output", "a house")]}))
     [event] = events.Tensors("examples-a/card")
     assert event.step == 7
     assert events.SummaryMetadata("examples-a/card").plugin_data.plugin_name == "text"
@@ -35,18 +35,18 @@ def test_a_table_of_text_comes_back_for_the_text_plugin(read_back):
     assert table.tolist() == [[b"input", b"ein Haus"], [b"output", b"a house"]]
 
 
-def test_pictures_come_back_as_pngs_of_their_size_and_colours(read_back):
-    picture = Image.new("RGB", (30, 20), (10, 20, 30))
-    picture.putpixel((4, 5), (200, 0, 0))
-    [event] = read_back(Exhibit(pictures={"a": picture, "b": picture.quantize(4)})).Images("a")
+def test_images_come_back_as_pngs_of_their_size_and_colours(read_back):
+    image = Image.new("RGB", (30, 20), (10, 20, 30))
+    image.putpixel((4, 5), (200, 0, 0))
+    [event] = read_back(Summaries(pictures={"a": image, "b": image.quantize(4)})).Images("a")
     assert (event.step, event.width, event.height) == (7, 30, 20)
     decoded = Image.open(io.BytesIO(event.encoded_image_string))
     assert decoded.format == "PNG"
-    np.testing.assert_array_equal(np.asarray(decoded), np.asarray(picture))
+    np.testing.assert_array_equal(np.asarray(decoded), np.asarray(image))
 
 
-def test_scalars_texts_and_pictures_of_one_exhibit_stand_side_by_side(read_back):
-    shown = Exhibit({"load": 0.5}, {"card": [("a", "b")]}, {"map": Image.new("RGB", (1, 1))})
+def test_scalars_texts_and_images_are_written_together(read_back):
+    shown = Summaries({"load": 0.5}, {"card": [("a", "b")]}, {"map": Image.new("RGB", (1, 1))})
     tags = read_back(shown).Tags()
     assert (tags["scalars"], tags["tensors"], tags["images"]) == (["load"], ["card"], ["map"])
 

@@ -1,4 +1,4 @@
-"""Bars of experts' loads."""
+"""Bar charts of the load of experts."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from t2t_mm.train.summaries.expert_images import HEIGHT, WIDEST, bars, variation
 
 
 def drawn(load):
-    """The pixels of the last layer's bars."""
+    """Return the pixels of the last layer's bars."""
     pixels = np.asarray(bars(load, "title").convert("RGB"))
     return pixels[-MARGIN - HEIGHT : -MARGIN, MARGIN:]
 

@@ -1,4 +1,4 @@
-"""Letters of pictures: marks, spellings and what no font knows."""
+"""Lines of text in images: accents, spellings and letters that no font has."""
 
 import numpy as np
 import pytest
@@ -44,7 +44,7 @@ def test_a_mark_stands_over_its_own_letter():
     assert width / 2 <= columns.min() and columns.max() < 3 / 4 * width + 1
 
 
-def test_what_no_font_knows_is_a_full_stop(no_other_font):
+def test_a_letter_that_no_font_has_is_drawn_as_a_full_stop(no_other_font):
     np.testing.assert_array_equal(ink("a语b"), ink("a.b"))
 
 

@@ -1,4 +1,4 @@
-"""The learned ordering as a picture."""
+"""Images of learned orderings."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""What there is to see of problems of every kind, from records to pictures."""
+"""Summaries of problems of every kind, from records to images."""
 
 import io
 from functools import cache
@@ -29,7 +29,7 @@ HPARAMS = HPARAM_SETS["multimodel_demo"]().override(
 
 
 class Made(Source):
-    """A few examples, each `inputs(n)` with `targets`."""
+    """A source of a few examples, each `inputs(n)` with `targets`."""
 
     def __init__(self, inputs, targets):
         self.inputs, self.targets = inputs, targets
@@ -46,7 +46,7 @@ class Made(Source):
         return True
 
 
-def picture(n):
+def png(n):
     file = io.BytesIO()
     Pillow.new("RGB", (40, 30), (40 * n, 200, 0)).save(file, "PNG")
     return file.getvalue()
@@ -57,7 +57,7 @@ def tone(n):
 
 
 class Captions(Problem):
-    source = Made(picture, ("a green field", "grass", "a meadow"))
+    source = Made(png, ("a green field", "grass", "a meadow"))
     inputs, targets = Image(), References("letters")
 
 
@@ -77,7 +77,7 @@ class Language(Problem):
 
 @pytest.fixture(scope="module")
 def ready(letters, tmp_path_factory):
-    """Problems of all kinds by name."""
+    """Return problems of all kinds by name."""
     folder = tmp_path_factory.mktemp("kinds")
     kinds = {"captions": Captions, "speech": Speech, "waveform": Waveform, "language": Language}
     generate(kinds, folder, folder, report=lambda line: None)
@@ -86,19 +86,19 @@ def ready(letters, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def show(ready, scrambled):
-    """The exhibit of a problem, by a net of the hparams with some changes, alone."""
+    """Return a function that makes the summaries of a problem, by a net for it alone of the changed hparams."""
 
     @cache
-    def looker(name, changes):
+    def reader(name, changes):
         hparams = HPARAMS.override(changes)
         net = Net({name: ready[name].signature}, hparams)
         net.build()
         return ActivationReader(scrambled(net), hparams.data)
 
-    return lambda name, changes="": exhibit(looker(name, changes), ready[name], fixed_example(ready[name]))
+    return lambda name, changes="": exhibit(reader(name, changes), ready[name], fixed_example(ready[name]))
 
 
-def test_a_text_problem_has_a_card_two_pictures_of_attention_and_loads(show, ready):
+def test_a_text_problem_has_a_card_two_attention_images_and_loads_of_experts(show, ready):
     shown = show("capitals")
     assert sorted(shown.pictures) == [
         "examples-capitals/attention",
@@ -108,9 +108,9 @@ def test_a_text_problem_has_a_card_two_pictures_of_attention_and_loads(show, rea
     ]
     card = shown.texts["examples-capitals/card"]
     assert [what for what, _ in card] == ["example", "input", "output", "right"]
-    said = dict(card)
-    assert said["example"] == fixed_example(ready["capitals"]).id
-    assert said["right"] == said["input"].upper()
+    texts = dict(card)
+    assert texts["example"] == fixed_example(ready["capitals"]).id
+    assert texts["right"] == texts["input"].upper()
     layers = [f"experts-capitals/{side}/experts" for side in ("encoder", "decoder")]
     assert sorted(shown.scalars) == sorted(
         f"{layer}/{figure}" for layer in layers for figure in ("busiest", "variation", "importance_variation")
@@ -131,7 +131,7 @@ def test_a_problem_of_classes_has_their_probabilities_and_no_attention(show):
 
 
 @pytest.mark.slow
-def test_a_picture_is_shown_with_every_right_answer(show, ready):
+def test_an_image_is_shown_with_every_reference(show, ready):
     shown = show("captions")
     colours = np.asarray(shown.pictures["examples-captions/input"])
     number = int(fixed_example(ready["captions"]).id.removeprefix("dev/"))
@@ -143,7 +143,7 @@ def test_a_picture_is_shown_with_every_right_answer(show, ready):
 
 
 @pytest.mark.parametrize("name", ["speech", pytest.param("waveform", marks=pytest.mark.slow)])
-def test_a_sound_is_shown_with_its_spectra(show, name):
+def test_an_audio_clip_is_shown_with_its_spectrogram(show, name):
     shown = show(name)
     assert {f"examples-{name}/input", f"examples-{name}/attention", f"experts-{name}/load"} < set(shown.pictures)
     assert ("input", "a sound of 0.2 s") in shown.texts[f"examples-{name}/card"]
@@ -161,11 +161,11 @@ def test_without_attention_and_experts_there_is_the_card_alone(show):
     assert not shown.pictures and not shown.scalars
 
 
-def test_equal_weights_give_equal_pictures(show):
+def test_equal_weights_give_equal_images(show):
     one, other = show("capitals"), show("capitals")
     assert one.texts == other.texts and one.scalars == other.scalars
-    for tag, picture in one.pictures.items():
-        assert picture.tobytes() == other.pictures[tag].tobytes()
+    for tag, image in one.pictures.items():
+        assert image.tobytes() == other.pictures[tag].tobytes()
 
 
 def test_no_more_than_five_classes_are_named_the_likeliest_first(ready):
@@ -175,7 +175,7 @@ def test_no_more_than_five_classes_are_named_the_likeliest_first(ready):
     )
 
 
-def test_weights_that_are_no_numbers_are_shown_too(ready):
+def test_weights_that_are_not_finite_are_shown_too(ready):
     net = Net({"capitals": ready["capitals"].signature}, HPARAMS)
     net.build()
     for weight in net.trainable_variables:

@@ -1,4 +1,4 @@
-"""Inputs as people see them."""
+"""Views of inputs, and attention maps over them."""
 
 import io
 
@@ -14,7 +14,7 @@ from t2t_mm.data.features.text import TextCodec
 from t2t_mm.data.features.tree import SYMBOLS, TreeCodec
 from t2t_mm.data.vocabulary import EOS, Vocabulary
 from t2t_mm.hparam_set import DataHparams
-from t2t_mm.train.summaries.attention_images import MAP_WIDTH, sound_map, text_map, tiles
+from t2t_mm.train.summaries.attention_images import MAP_WIDTH, audio_map, text_map, tiles
 from t2t_mm.train.summaries.source_views import AudioView, ImageView, Line, Numbered, pieces, view
 
 HPARAMS = DataHparams(image_size=16)
@@ -57,43 +57,43 @@ def test_an_end_in_the_middle_is_named_too(text):
     assert pieces(text, []) == []
 
 
-def test_a_line_is_seen_by_its_pieces(text):
+def test_a_line_is_shown_by_its_pieces(text):
     shown = view(text, text.store("dog"), HPARAMS)
-    assert isinstance(shown, Line) and shown.words == "dog" and shown.picture() is None
+    assert isinstance(shown, Line) and shown.words == "dog" and shown.image() is None
     ids = text.symbols(text.store("dog")).tolist()
     weights_TS = np.eye(2, len(ids))
     same(shown.map(weights_TS, ROWS, "title"), text_map(weights_TS, ROWS, pieces(text, ids), "title"))
     same(shown.map(np.eye(2, 9), ROWS, "title"), text_map(np.eye(2, 9), ROWS, "123456789", "title"))
 
 
-def test_a_picture_is_seen_as_the_net_reads_it_larger():
+def test_an_image_is_shown_larger_as_the_net_reads_it():
     colours = np.arange(4 * 3, dtype=np.uint8).reshape(2, 2, 3) * 20
     file = io.BytesIO()
     Image.fromarray(colours.repeat(8, axis=0).repeat(8, axis=1)).save(file, "PNG")
     shown = view(ImageCodec(), file.getvalue(), HPARAMS)
     assert isinstance(shown, ImageView)
-    pixels = np.asarray(shown.picture())
+    pixels = np.asarray(shown.image())
     assert pixels.shape == (224, 224, 3)
     np.testing.assert_array_equal(pixels[56::112, 56::112], colours)
     same(shown.map(WEIGHTS, ROWS, "title"), tiles(WEIGHTS, ROWS, shown.loaded, "title"))
-    numbered = text_map(WEIGHTS[:, :3], ROWS, "123", "title")  # three positions are no grid of squares
+    numbered = text_map(WEIGHTS[:, :3], ROWS, "123", "title")  # three positions do not make a grid of squares
     same(shown.map(WEIGHTS[:, :3], ROWS, "title"), numbered)
 
 
 @pytest.mark.parametrize("form", ["spectral", "waveform"])
-def test_a_sound_is_seen_as_its_spectra_whatever_the_net_reads(form, tmp_path):
+def test_an_audio_clip_is_shown_as_a_spectrogram_whatever_the_net_reads(form, tmp_path):
     codec = Audio(form).open(tmp_path)
     samples = (np.sin(np.arange(RATE // 2) * 0.3) * 9000).astype(np.int16)
     shown = view(codec, codec.store(AudioClip(samples, RATE)), HPARAMS)
     assert isinstance(shown, AudioView) and shown.words == "a sound of 0.5 s"
-    assert shown.picture().width >= MAP_WIDTH
+    assert shown.image().width >= MAP_WIDTH
     spectral = Audio("spectral").open(tmp_path)
     mel_TF = spectral.load(spectral.store(AudioClip(samples, RATE)), HPARAMS, None)
-    same(shown.map(WEIGHTS, ROWS, "title"), sound_map(WEIGHTS, ROWS, mel_TF, 0.5, "title"))
+    same(shown.map(WEIGHTS, ROWS, "title"), audio_map(WEIGHTS, ROWS, mel_TF, 0.5, "title"))
 
 
-def test_what_is_of_no_known_kind_has_numbers():
+def test_positions_of_an_input_of_unknown_kind_are_numbered():
     codec = LabelCodec("size", ("small", "large"))
     shown = view(codec, codec.store("large"), HPARAMS)
-    assert isinstance(shown, Numbered) and shown.words == "large" and shown.picture() is None
+    assert isinstance(shown, Numbered) and shown.words == "large" and shown.image() is None
     same(shown.map(WEIGHTS, ROWS, "title"), text_map(WEIGHTS, ROWS, "1234", "title"))
