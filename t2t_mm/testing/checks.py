@@ -121,7 +121,7 @@ def losses(subject: Subject) -> None:
     """The loss is that of what is judged, empty rows cost nothing, and a training pass repeats itself."""
     for problem, features in subject.batches.items():
         command, name = subject.command(problem), f"{subject.hparams.model} on {problem}"
-        logits_BTV, labels_BT, real_BT = subject.net.judge(problem, features, command)
+        logits_BTV, labels_BT, real_BT = subject.net.teacher_forced(problem, features, command)
         labels_BT, real_BT = (ops.convert_to_numpy(x) for x in (labels_BT, real_BT))
         nats_BT = -np.take_along_axis(log_probabilities(logits_BTV), labels_BT[..., None], axis=-1)[..., 0]
         loss = subject.net.loss(problem, features, command, Forward(), 0.0)

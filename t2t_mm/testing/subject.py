@@ -60,7 +60,7 @@ class Subject:
 
     def judged(self, problem: str, features: Features, net: Net | None = None) -> tuple[np.ndarray, np.ndarray]:
         """(log probabilities float[B, T, V], bool[B, T]: which are real) as `Net.judge` has them."""
-        logits_BTV, _, real_BT = (net or self.net).judge(problem, features, self.command(problem))
+        logits_BTV, _, real_BT = (net or self.net).teacher_forced(problem, features, self.command(problem))
         return log_probabilities(logits_BTV), ops.convert_to_numpy(real_BT)
 
     def command(self, problem: str) -> np.int32:

@@ -208,7 +208,7 @@ def test_what_greedy_writes_is_what_a_real_net_finds_likeliest_when_it_reads_it_
     def logits(arrays):
         inputs = {"ids": arrays["ids"], "lengths": arrays["lengths"]}
         targets = {"ids": arrays["written"], "lengths": arrays["written_lengths"]}
-        return net.judge("spell", {"inputs": inputs, "targets": targets}, net.command("spell"))[0]
+        return net.teacher_forced("spell", {"inputs": inputs, "targets": targets}, net.command("spell"))[0]
 
     spec = codec.spec(DataHparams())
     specs = spec | {"written": spec["ids"], "written_lengths": spec["lengths"]}

@@ -122,7 +122,7 @@ def speaker(request, scrambled):
 def test_greedy_is_step_by_step_what_the_model_finds_likeliest_when_it_reads_it_whole(speaker):
     decoder, codec = speaker
     read_whole = for_all_shapes(
-        lambda arrays: decoder.net.judge("speak", {"targets": arrays}, decoder.net.command("speak"))[0],
+        lambda arrays: decoder.net.teacher_forced("speak", {"targets": arrays}, decoder.net.command("speak"))[0],
         decoder.net.variables,
         codec.spec(decoder.hparams),
     )

@@ -30,7 +30,7 @@ def test_batches_are_judged_as_the_net_judges_them(net, letters, problem):
     for position in range(len(batches)):
         batch = batches.batch(position)
         found = judge.judge(batch, NAMES)
-        logits, labels, real = net.judge(problem, batch.arrays, net.command(problem))
+        logits, labels, real = net.teacher_forced(problem, batch.arrays, net.command(problem))
         for name in NAMES:
             expected = np.asarray(METRICS[name].sums(logits, labels, real))[: len(batch.ids)]
             np.testing.assert_allclose(found[name], expected, rtol=1e-4, atol=1e-4)

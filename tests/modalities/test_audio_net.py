@@ -122,15 +122,3 @@ def test_the_paper_set_has_eight_blocks_from_2_to_256_channels_and_keeps_every_f
         net.build()
     assert [block.first.size for block in net.blocks] == [2, 4, 8, 16, 32, 64, 128, 256]
     assert net.flatten and net.fold.weight_CD.shape == (256, 1024)
-
-
-def test_sounds_are_read_and_not_written():
-    net = made(AudioSpectral, **SPECTRAL)
-    for call in (
-        lambda: net.targets_bottom({}, Forward()),
-        lambda: net.top(None),
-        lambda: net.loss(None, {}, 0.0),
-        lambda: net.labels({}),
-    ):
-        with pytest.raises(TypeError, match="the AudioSpectral modality cannot be used as targets"):
-            call()

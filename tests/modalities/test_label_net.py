@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 from keras import ops
 
-from t2t_mm.layers.forward import Forward
 from t2t_mm.layers.image_conv import halve
 from t2t_mm.layers.sequence import Seq
 from t2t_mm.modalities.label import ExitGrid, ExitLine, Label, pool
@@ -153,12 +152,3 @@ def test_the_first_loss_of_many_classes_is_about_the_logarithm_of_their_number(g
     memory = sequence(drawn(20, 16, 32), [16] * 20) if grid is None else picture(drawn(20, 16, 32), grid)
     classes_B = np.random.default_rng(1).integers(1000, size=20).astype("int32")
     assert float(net.loss(memory, {"class": classes_B}, 0.0).nats) / 20 == pytest.approx(np.log(1000), rel=0.1)
-
-
-def test_classes_are_written_and_not_read():
-    net = make()
-    assert not net.autoregressive
-    with pytest.raises(TypeError, match="the Label modality cannot be used as inputs"):
-        net.bottom({}, Forward())
-    with pytest.raises(TypeError, match="the Label modality cannot be used as previous outputs"):
-        net.targets_bottom({}, Forward())

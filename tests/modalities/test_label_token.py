@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from keras import ops
 
-from t2t_mm.layers.forward import Forward
 from t2t_mm.layers.sequence import Seq
 from t2t_mm.modalities.label_token import LabelToken
 from t2t_mm.problem import Port
@@ -92,9 +91,3 @@ def test_heads_have_paths_of_their_own_so_neither_takes_up_the_others_rows():
     linear, mlp = ({weight.path for weight in make(head).trainable_variables} for head in ("linear", "mlp"))
     assert linear == {"label_x/linear/rows"}
     assert mlp == {"label_x/hidden/weight", "label_x/hidden/shift", "label_x/mlp/rows"}
-
-
-def test_classes_are_written_and_not_read():
-    for call in (lambda: make().bottom({}, Forward()), lambda: make().targets_bottom({}, Forward())):
-        with pytest.raises(TypeError, match="the LabelToken modality cannot be used as"):
-            call()

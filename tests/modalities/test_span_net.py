@@ -44,9 +44,3 @@ def test_the_loss_is_of_both_places_and_an_empty_row_costs_nothing(net):
 def test_a_place_where_nothing_was_read_costs_85_nats_more_than_the_likeliest(net):
     loss = net.loss(memory(), {"places": np.array([[3, 3], [-1, -1]], "int32")}, 0.0)
     assert float(loss.nats) == pytest.approx(85 - np.log(2 / 4) + 85 - np.log(3 / 5), rel=1e-4)
-
-
-def test_it_is_written_alone(net):
-    for call in (net.bottom, net.targets_bottom):
-        with pytest.raises(TypeError, match="Span modality cannot be used as"):
-            call({}, None)

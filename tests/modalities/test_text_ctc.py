@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 from keras import ops
 
-from t2t_mm.layers.forward import Forward
 from t2t_mm.layers.sequence import Seq
 from t2t_mm.modalities.text import Text
 from t2t_mm.modalities.text_ctc import TextCtc, text_or_ctc
@@ -49,7 +48,7 @@ def test_the_loss_is_that_of_the_judged_logits(scrambled):
     net = made(scrambled)
     loss = net.loss(memory(), TARGETS, 0.1)
     labels_BL, real_BL = (ops.convert_to_numpy(part) for part in net.labels(TARGETS))
-    nats_BL = -np.take_along_axis(logits(net.judged(memory(), TARGETS)), labels_BL[..., None], axis=-1)[..., 0]
+    nats_BL = -np.take_along_axis(logits(net.target_logits(memory(), TARGETS)), labels_BL[..., None], axis=-1)[..., 0]
     assert float(loss.nats) == float(loss.objective) == pytest.approx(nats_BL[real_BL].sum(), rel=1e-4)
     assert float(loss.count) == 7
 
@@ -61,7 +60,9 @@ def test_a_line_of_more_ids_than_moments_has_no_part_in_the_loss(scrambled):
     )  # 3 3 5: four moments
     assert float(short.count) == 3
     assert 0 < float(short.nats) < float(whole.nats)
-    nats_BL = -np.take_along_axis(logits(net.judged(memory((3, 6)), TARGETS)), TARGETS["ids"][..., None], axis=-1)
+    nats_BL = -np.take_along_axis(
+        logits(net.target_logits(memory((3, 6)), TARGETS)), TARGETS["ids"][..., None], axis=-1
+    )
     assert np.isfinite(nats_BL).all() and 60 < nats_BL[0].sum() < 200
 
 
@@ -78,7 +79,7 @@ def test_a_line_that_cannot_be_said_leaves_the_gradient_a_number(scrambled):
 
 def test_step_by_step_gives_the_judged_logits(scrambled):
     net = made(scrambled)
-    whole_BLV = logits(net.judged(memory(), TARGETS))
+    whole_BLV = logits(net.target_logits(memory(), TARGETS))
     state, ids_R1 = net.start(memory(), 4, 1), np.zeros((2, 1), "int32")
     for t in range(4):
         logits_RV, state = net.step(state, ids_R1)
@@ -96,13 +97,5 @@ def test_a_selected_beam_goes_on_where_the_other_stood(scrambled):
     logits_RV, _ = net.step(state, np.array([[2], [3], [2], [7]], "int32"))
     for row, line in enumerate([[5, 2], [3, 3], [2, 2], [2, 7]]):
         one = Seq(memory().values_BLD[row // 2 : row // 2 + 1], memory().real_BL[row // 2 : row // 2 + 1])
-        judged_LV = logits(net.judged(one, {"ids": np.array([[*line, 1]], "int32")}))[0]
-        np.testing.assert_allclose(logits(logits_RV)[row], judged_LV[2], atol=1e-4)
-
-
-def test_it_reads_no_text(scrambled):
-    net = made(scrambled)
-    with pytest.raises(TypeError, match="TextCtc modality cannot be used as inputs"):
-        net.bottom(TARGETS, Forward())
-    with pytest.raises(TypeError, match="TextCtc modality cannot be used as previous outputs"):
-        net.targets_bottom(TARGETS, Forward())
+        teacher_forced_LV = logits(net.target_logits(one, {"ids": np.array([[*line, 1]], "int32")}))[0]
+        np.testing.assert_allclose(logits(logits_RV)[row], teacher_forced_LV[2], atol=1e-4)

@@ -103,7 +103,3 @@ def test_a_shared_table_embeds_and_scores(scrambled):
     nats_BL = -np.take_along_axis(log_probs_BLV, IDS_BL[..., None], axis=-1)[..., 0]
     loss = net.loss(Seq(ops.convert_to_tensor(body_BLD), None), ARRAYS, 0.0)
     assert float(loss.nats) == pytest.approx(nats_BL[REAL_BL].sum(), rel=1e-5)
-
-
-def test_targets_of_text_go_through_the_decoder():
-    assert Text.autoregressive

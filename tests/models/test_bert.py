@@ -114,7 +114,7 @@ def batch():
 
 def test_training_minimises_the_mean_of_each_kind_and_reports_all_nats(net):
     loss = net.loss("hidden", batch(), 0, Forward(), 0.0)
-    logits, labels, real = (ops.convert_to_numpy(one) for one in net.judge("hidden", batch(), 0))
+    logits, labels, real = (ops.convert_to_numpy(one) for one in net.teacher_forced("hidden", batch(), 0))
     logits = logits.astype("float64")
     nats = np.log(np.exp(logits).sum(-1)) - np.take_along_axis(logits, labels[..., None], -1)[..., 0]
     assert real.sum() == 5 == float(loss.count)
@@ -124,24 +124,24 @@ def test_training_minimises_the_mean_of_each_kind_and_reports_all_nats(net):
 
 
 def test_the_answer_is_the_same_whether_judged_or_classified(net):
-    logits = ops.convert_to_numpy(net.judge("hidden", batch(), 0)[0])
+    logits = ops.convert_to_numpy(net.teacher_forced("hidden", batch(), 0)[0])
     memory = net.encode("hidden", batch()["inputs"], Forward())
     np.testing.assert_allclose(logits[:, 0, 18:], ops.convert_to_numpy(net.classify("hidden", memory)), atol=1e-5)
     assert (logits[:, 0, :18] < -1e8).all() and not net.generates("hidden")
 
 
 def test_segments_and_order_count(net):
-    first = ops.convert_to_numpy(net.judge("hidden", batch(), 0)[0])
+    first = ops.convert_to_numpy(net.teacher_forced("hidden", batch(), 0)[0])
     for name, change in (("segments", lambda x: 1 - x), ("ids", lambda x: x[:, [0, 1, 2, 4, 3, 5]])):
         moved = batch()
         moved["inputs"][name] = change(moved["inputs"][name])
-        assert abs(ops.convert_to_numpy(net.judge("hidden", moved, 0)[0])[0, 1] - first[0, 1]).max() > 1e-3
+        assert abs(ops.convert_to_numpy(net.teacher_forced("hidden", moved, 0)[0])[0, 1] - first[0, 1]).max() > 1e-3
 
 
 def test_inputs_that_are_shorter_than_the_places_are_judged_all_the_same(net):
     short = batch()
     short["inputs"] = {name: array[:, :3] if array.ndim == 2 else array // 2 for name, array in short["inputs"].items()}
-    assert np.isfinite(ops.convert_to_numpy(net.judge("hidden", short, 0)[0])).all()
+    assert np.isfinite(ops.convert_to_numpy(net.teacher_forced("hidden", short, 0)[0])).all()
 
 
 def test_a_label_is_read_from_the_pooler(net):
@@ -151,7 +151,7 @@ def test_a_label_is_read_from_the_pooler(net):
 
 def test_what_has_other_modalities_is_refused():
     text = Port("text", "text_x", 20)
-    with pytest.raises(UserError, match="bert reads sentences alone"):
+    with pytest.raises(UserError, match="bert reads only sentences inputs"):
         Net({"to_german": Signature(text, text, "x")}, HPARAM_SETS["bert_tiny"]())
 
 

@@ -10,7 +10,7 @@ from t2t_mm.errors import UserError
 from t2t_mm.layers.forward import Forward, Noise, Watched
 from t2t_mm.layers.sequence import Seq
 from t2t_mm.models.conformer.body import Conformer
-from t2t_mm.models.conformer.convolution import ConvolutionModule
+from t2t_mm.models.conformer.encoder import ConvolutionModule
 from t2t_mm.models.conformer.hparams import ConformerHparams
 
 WIDTH = 8

@@ -61,7 +61,8 @@ BATCHES["captions"] = BATCHES["digits"]
 
 
 def judged(net, problem):
-    return [ops.convert_to_numpy(part) for part in net.judge(problem, BATCHES[problem], np.int32(net.command(problem)))]
+    command = np.int32(net.command(problem))
+    return [ops.convert_to_numpy(part) for part in net.teacher_forced(problem, BATCHES[problem], command)]
 
 
 def log_probabilities(logits):
@@ -134,7 +135,7 @@ def test_the_first_loss_is_about_what_guessing_costs(way):
     [
         (
             Signature(WORDS, WORDS, "x"),
-            "its inputs are text, and conformer reads audio_spectral or audio_waveform alone",
+            "its inputs are text, and conformer reads only audio_spectral or audio_waveform inputs",
         ),
         (Signature(None, WORDS, "x"), "it has no inputs"),
     ],

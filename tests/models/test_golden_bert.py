@@ -90,7 +90,7 @@ def test_the_memory_is_theirs_and_its_first_position_the_pooled(net, theirs, bat
 
 
 def test_words_and_next_sentences_are_scored_as_theirs(net, theirs, batch):
-    logits_BTV, _, real_BT = (ops.convert_to_numpy(x) for x in net.judge("hidden", batch, 0))
+    logits_BTV, _, real_BT = (ops.convert_to_numpy(x) for x in net.teacher_forced("hidden", batch, 0))
     np.testing.assert_allclose(logits_BTV[:, 0, [YES, NO]], theirs["next_logits"], atol=1e-5)
     right_BTV = np.take_along_axis(theirs["word_logits"], batch["targets"]["places"][..., None], axis=1)
     np.testing.assert_allclose(logits_BTV[:, 1:][real_BT[:, 1:]], right_BTV[:, 1:][real_BT[:, 1:]], atol=2e-5)

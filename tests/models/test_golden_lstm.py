@@ -9,7 +9,7 @@ from keras import ops
 
 from t2t_mm.layers.forward import Forward
 from t2t_mm.layers.sequence import Seq
-from t2t_mm.models.bn_lstm.attentive import Reading
+from t2t_mm.models.bn_lstm.attentive import SequenceReader
 from t2t_mm.models.bn_lstm.body import Stack
 from t2t_mm.models.bn_lstm.hparams import BnLstmHparams
 
@@ -43,7 +43,7 @@ def test_outputs_and_gradients_are_torchs(kind, golden, given, gradients, agree)
     theirs = golden("lstm")
     x = Seq(ops.convert_to_tensor(theirs["x"]), ops.convert_to_tensor(theirs["real"]))
     real_BL, right = theirs["real"], theirs[kind]
-    part = Stack(2, HPARAMS, name="deep") if kind == "deep" else Reading(HPARAMS, name="both")
+    part = Stack(2, HPARAMS, name="deep") if kind == "deep" else SequenceReader(HPARAMS, name="both")
     part.build(WIDTH, ("words",))
     given(part, as_ours(right["weights"], kind))
 
@@ -59,7 +59,7 @@ def test_outputs_and_gradients_are_torchs(kind, golden, given, gradients, agree)
 
 def test_read_both_ways_the_end_is_the_last_word_forth_and_the_first_back(golden, given):
     theirs = golden("lstm")
-    part = Reading(HPARAMS, name="both")
+    part = SequenceReader(HPARAMS, name="both")
     part.build(WIDTH, ("words",))
     given(part, as_ours(theirs["both"]["weights"], "both"))
     x = Seq(ops.convert_to_tensor(theirs["x"]), ops.convert_to_tensor(theirs["real"]))

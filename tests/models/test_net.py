@@ -77,7 +77,7 @@ BATCHES = {
 
 def judged(net, problem, batch, command=None):
     command = np.int32(net.command(problem) if command is None else command)
-    return [ops.convert_to_numpy(part) for part in net.judge(problem, batch, command)]
+    return [ops.convert_to_numpy(part) for part in net.teacher_forced(problem, batch, command)]
 
 
 def loss(net, problem, batch):

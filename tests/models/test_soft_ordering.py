@@ -163,7 +163,7 @@ def test_encoder_core_and_decoder_make_the_loss_of_real_rows(net):
     for problem in net.signatures:
         features = batch(net, problem)
         loss = net.loss(problem, features, np.int32(0), Forward(), 0.0)
-        logits_BV = ops.convert_to_numpy(net.judge(problem, features, np.int32(0))[0])[:, 0]
+        logits_BV = ops.convert_to_numpy(net.teacher_forced(problem, features, np.int32(0))[0])[:, 0]
         nats_B = np.log(np.exp(logits_BV).sum(axis=1)) - logits_BV[np.arange(3), [1, 0, 0]]
         assert float(loss.count) == 2 and float(loss.nats) == pytest.approx(nats_B[:2].sum(), rel=1e-3)
 
@@ -193,15 +193,15 @@ def test_other_models_read_vectors_too(scrambled):
 @pytest.mark.parametrize(
     ("name", "of", "change", "message"),
     [
-        ("soft_ordering_uci", PICTURES, "", "Pictures are read by core=conv. Received: core=dense."),
-        ("soft_ordering_omniglot", TABLES, "", "Vectors are read by core=dense. Received: core=conv."),
+        ("soft_ordering_uci", PICTURES, "", "Images need core=conv. Received: core=dense."),
+        ("soft_ordering_omniglot", TABLES, "", "Vectors need core=dense. Received: core=conv."),
         ("soft_ordering_omniglot", PICTURES, "hidden_size=2", "hidden_size must be at least 3"),
         ("soft_ordering_omniglot", PICTURES, "image_size=15", "image_size must be at least 16. Received: 15."),
         (
             "soft_ordering_uci",
             {"read": Signature(Port("text", "text_words", 9), KIND, "to-label")},
             "",
-            "The model soft_ordering cannot learn read: its inputs are text, and soft_ordering reads vector or image",
+            "The model soft_ordering cannot learn read: its inputs are text, and soft_ordering reads only vector or",
         ),
     ],
 )

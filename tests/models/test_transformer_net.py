@@ -66,7 +66,7 @@ BATCHES = {
 
 
 def judged(net, problem, batch):
-    return [ops.convert_to_numpy(part) for part in net.judge(problem, batch, np.int32(net.command(problem)))]
+    return [ops.convert_to_numpy(part) for part in net.teacher_forced(problem, batch, np.int32(net.command(problem)))]
 
 
 @pytest.mark.parametrize("problem", BATCHES)

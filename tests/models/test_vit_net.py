@@ -39,7 +39,7 @@ def net(scrambled):
 
 def judged(net, problem, pixels=None):
     batch = BATCHES[problem] if pixels is None else {**BATCHES[problem], "inputs": {"pixels": pixels}}
-    return [ops.convert_to_numpy(part) for part in net.judge(problem, batch, np.int32(net.command(problem)))]
+    return [ops.convert_to_numpy(part) for part in net.teacher_forced(problem, batch, np.int32(net.command(problem)))]
 
 
 @pytest.mark.parametrize("problem", BATCHES)
@@ -110,7 +110,7 @@ def test_other_weights_of_another_shape_cannot_be_adapted(net):
 
 
 def test_patches_that_do_not_divide_the_picture_are_refused_before_anything_is_made():
-    with pytest.raises(UserError, match="Patches of 4 x 4 pixels do not divide pictures of 30 x 30"):
+    with pytest.raises(UserError, match="Patches of 4 x 4 pixels do not divide images of 30 x 30"):
         Net(PROBLEMS, HPARAMS.override("image_size=30"))
 
 

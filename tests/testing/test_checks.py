@@ -62,7 +62,7 @@ def test_modalities_of_ones_own_are_tried_on_a_batch_of_ones_own():
 
 
 def looks_ahead(self, memory, target, forward):
-    all_BLD = ops.sum(self._heard(target.values_BLD), axis=1, keepdims=True) + ops.zeros_like(target.values_BLD)
+    all_BLD = ops.sum(self._project(target.values_BLD), axis=1, keepdims=True) + ops.zeros_like(target.values_BLD)
     return target.with_values(self._mean(memory)[:, None] + all_BLD)
 
 
@@ -71,7 +71,7 @@ def forgets(self, memory, target, forward):
 
 
 def deaf(self, memory, target, forward):
-    return target.with_values(ops.cumsum(self._heard(target.values_BLD), axis=1))
+    return target.with_values(ops.cumsum(self._project(target.values_BLD), axis=1))
 
 
 def counts_pads(self, memory):
@@ -83,11 +83,11 @@ def leans_on_others(self, source, forward):
 
 
 def starts_anew(self, state, x_B1D):
-    return state["mean"][:, None] + self._heard(x_B1D), state
+    return state["mean"][:, None] + self._project(x_B1D), state
 
 
 def built_twice_alike(self, width):
-    self.read_DD, self.said_DD = (self.add_weight(shape=(width, width), name="square") for _ in range(2))
+    self.inputs_DD, self.outputs_DD = (self.add_weight(shape=(width, width), name="square") for _ in range(2))
 
 
 def louder_in_bfloat16(self, memory, target, forward):
@@ -131,7 +131,7 @@ def test_a_record_that_a_run_directory_does_not_give_back_is_told():
 
 def test_what_a_model_refuses_is_left_out_with_the_reason_and_nothing_left_is_an_error():
     left = subject("vit_tiny", problems=TRANSLATE | {"name": PROBLEMS["name"]})
-    assert list(left.batches) == ["name"] and "vit reads image alone" in left.refused["translate"]
+    assert list(left.batches) == ["name"] and "vit reads only image inputs" in left.refused["translate"]
     with pytest.raises(UserError, match="vit takes none of the problems: The model vit cannot learn translate"):
         subject("vit_tiny", problems=TRANSLATE)
 

@@ -106,7 +106,7 @@ class StepCompiler(abc.ABC):
 
     def sums(self, problem: str, metrics: Sequence[str], features: Any, command: Any) -> dict[str, Any]:
         """What `judge` gives."""
-        logits_BTV, labels_BT, real_BT = self.net.judge(problem, features, command, Forward(inner=self.inner))
+        logits_BTV, labels_BT, real_BT = self.net.teacher_forced(problem, features, command, Forward(inner=self.inner))
         return {metric: METRICS[metric].sums(logits_BTV, labels_BT, real_BT) for metric in metrics}
 
     def whole(self, gradients: dict[str, Any], nats: Any, share: Any, command: Any) -> tuple[dict[str, Any], Any]:
