@@ -244,7 +244,7 @@ def split_commands(tensors: Mapping[str, np.ndarray], commands: Sequence[str]) -
 
 
 def join_commands(tensors: Mapping[str, np.ndarray], commands: Sequence[str]) -> dict[str, np.ndarray]:
-    """Return `tensors` with the entries of `split_commands` joined to one table; rows are in the order of `commands`."""
+    """Return `tensors` with the entries of `split_commands` joined to one table; its rows are ordered as `commands`."""
     result: dict[str, np.ndarray] = {}
     tables: dict[str, dict[str, np.ndarray]] = {}
     for path, value in tensors.items():

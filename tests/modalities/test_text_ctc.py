@@ -1,4 +1,4 @@
-"""Text written by CTC, as a modality net."""
+"""The target net of text by CTC."""
 
 import keras
 import numpy as np
@@ -36,7 +36,7 @@ def logits(tensor):
     return ops.convert_to_numpy(ops.log_softmax(tensor, axis=-1))
 
 
-def test_the_hparam_says_which_net_it_is(scrambled):
+def test_the_hparam_way_out_selects_the_net(scrambled):
     assert MODALITIES["text_or_ctc"] is text_or_ctc
     assert type(made(scrambled, "decoder")) is Text
     net = made(scrambled)
@@ -44,7 +44,7 @@ def test_the_hparam_says_which_net_it_is(scrambled):
     assert [weight.path for weight in net.weights] == ["text_words/score/rows"]
 
 
-def test_the_loss_is_that_of_the_judged_logits(scrambled):
+def test_the_loss_is_that_of_the_teacher_forced_logits(scrambled):
     net = made(scrambled)
     loss = net.loss(memory(), TARGETS, 0.1)
     labels_BL, real_BL = (ops.convert_to_numpy(part) for part in net.labels(TARGETS))
@@ -67,7 +67,7 @@ def test_a_line_of_more_ids_than_moments_has_no_part_in_the_loss(scrambled):
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="differentiates with TensorFlow")
-def test_a_line_that_cannot_be_said_leaves_the_gradient_a_number(scrambled):
+def test_an_impossible_line_leaves_the_gradient_finite(scrambled):
     import tensorflow as tf
 
     net = made(scrambled)
@@ -77,7 +77,7 @@ def test_a_line_that_cannot_be_said_leaves_the_gradient_a_number(scrambled):
     assert np.isfinite(gradient).all() and abs(gradient).max() > 1e-3
 
 
-def test_step_by_step_gives_the_judged_logits(scrambled):
+def test_step_by_step_gives_the_teacher_forced_logits(scrambled):
     net = made(scrambled)
     whole_BLV = logits(net.target_logits(memory(), TARGETS))
     state, ids_R1 = net.start(memory(), 4, 1), np.zeros((2, 1), "int32")
@@ -88,7 +88,7 @@ def test_step_by_step_gives_the_judged_logits(scrambled):
         ids_R1 = TARGETS["ids"][:, t : t + 1]
 
 
-def test_a_selected_beam_goes_on_where_the_other_stood(scrambled):
+def test_a_selected_beam_continues_the_other(scrambled):
     net = made(scrambled)
     state = net.start(memory(), 4, 2)
     _, state = net.step(state, np.zeros((4, 1), "int32"))

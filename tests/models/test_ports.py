@@ -68,15 +68,15 @@ def test_a_plugins_body_may_name_another_modality_net_too(echo):
 
 
 @pytest.mark.parametrize(
-    ("signature", "said"),
+    ("signature", "message"),
     [
         (Signature(WORDS, SIZE, "x"), "its inputs are text, and vit reads only image inputs"),
         (Signature(None, SIZE, "x"), "it has no inputs, and vit reads only image inputs"),
         (Signature(IMAGE, WORDS, "x"), "its targets are text, and vit writes only label targets"),
     ],
 )
-def test_a_problem_that_a_model_cannot_take_is_refused_with_what_it_can(signature, said):
-    with pytest.raises(UserError, match=f"The model vit cannot learn describe: {said}"):
+def test_a_problem_that_a_model_cannot_take_is_refused_with_what_it_can(signature, message):
+    with pytest.raises(UserError, match=f"The model vit cannot learn describe: {message}"):
         Net({"name": Signature(IMAGE, SIZE, "x"), "describe": signature}, HPARAM_SETS["vit_tiny"]())
 
 

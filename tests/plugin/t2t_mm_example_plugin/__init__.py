@@ -6,7 +6,6 @@ from . import hparams, problem
 
 __all__ = ["hparams", "problem"]  # importing them registers their contents
 
-MODALITIES.declare(
-    "series", f"{__name__}.modality:Series"
-)  # it imports Keras, so it is declared: imported only when a model is made
+# These two modules import Keras. They are declared, so that they are imported only when a model is made.
+MODALITIES.declare("series", f"{__name__}.modality:Series")
 MODELS.declare("running_mean", f"{__name__}.body:RunningMean")
