@@ -73,7 +73,7 @@ def test_it_is_installed_trains_and_decodes(tmp_path):
     decode = ["t2t-mm-decoder", "--output_dir=run", "--decode_from_file=in.txt", "--decode_to_file=out.txt"]
     decode.append("--return_beams")  # with scores, so that only a line that failed is empty
     done = machine.run(*decode, code=1)
-    assert "line 2: A series is numbers with blanks between them; received 'no number'." in done.stderr
+    assert "line 2: A series must be numbers separated by blanks; received 'no number'." in done.stderr
     assert [len(line) > 0 for line in (machine.work / "out.txt").read_text().splitlines()] == [True, False, True]
 
     machine.pip("uninstall", "--yes", "t2t_mm_example_plugin")

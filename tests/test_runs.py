@@ -219,9 +219,9 @@ def test_the_model_flag_is_a_check(run):
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ("vit_tiny", "The model vit cannot learn name_ending: its inputs are text, and vit reads image alone."),
-        ("bn_lstm_ptb", "The model bn_lstm cannot learn name_ending as it is set: Inputs are read by an encoder"),
-        ("sounding", "The model multimodel cannot learn sounds: its targets are text, and multimodel writes label"),
+        ("vit_tiny", "The model vit cannot learn name_ending: its inputs are text, and vit reads only image inputs."),
+        ("bn_lstm_ptb", "The model bn_lstm cannot learn name_ending with these hparams: Inputs need an encoder"),
+        ("sounding", "The model multimodel cannot learn sounds: its targets are text, and multimodel writes only"),
     ],
 )
 def test_what_a_model_cannot_learn_is_refused_before_any_data_is_made(run, settings, said, tmp_path, monkeypatch):
@@ -242,7 +242,7 @@ def test_the_trainer_refuses_it_with_code_1_and_leaves_no_folder(run, tmp_path, 
     places = [f"--{place}={tmp_path / place}" for place in ("data_dir", "tmp_dir", "output_dir")]
     assert trainer.main(["--problems=name_ending", "--hparams_set=vit_tiny", *places]) == 1
     said = capsys.readouterr().err
-    assert "t2t-mm-trainer: The model vit cannot learn name_ending: its inputs are text, and vit reads image" in said
+    assert "t2t-mm-trainer: The model vit cannot learn name_ending: its inputs are text, and vit reads only" in said
     assert "Generating" not in said and not list(tmp_path.iterdir())
 
 

@@ -44,7 +44,7 @@ class BatchEvaluator:
 
         def sums(flat: Mapping[str, Any]) -> dict[str, Any]:
             features = {name: {array: flat[f"{name}/{array}"] for array in arrays} for name, arrays in specs.items()}
-            logits_BTV, labels_BT, real_BT = self._net.judge(problem, features, flat[COMMAND])
+            logits_BTV, labels_BT, real_BT = self._net.teacher_forced(problem, features, flat[COMMAND])
             return {metric: METRICS[metric].sums(logits_BTV, labels_BT, real_BT) for metric in metrics}
 
         return for_all_shapes(sums, self._net.variables, _flat(specs) | {COMMAND: ArraySpec("int32", ())})

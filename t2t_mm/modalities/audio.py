@@ -1,4 +1,7 @@
-"""Sounds in: a stack of ConvRes blocks over spectra or samples (arXiv 1706.05137, section 2.5.4)."""
+"""Input nets of audio: a stack of ConvRes blocks over spectra or samples (arXiv 1706.05137, section 2.5.4).
+
+B examples, T frames or samples, F frequencies, C channels, L positions, D channels of the body.
+"""
 
 import abc
 from typing import Any
@@ -10,30 +13,31 @@ from t2t_mm.layers.image_conv import ConvRes, Sides
 from t2t_mm.layers.layer import Layer
 from t2t_mm.layers.norm import LayerNorm
 from t2t_mm.layers.sequence import Seq, zero_pads
-from t2t_mm.modalities.base import Loss, Modality, Tensors, one_way
+from t2t_mm.modalities.base import InputNet, Tensors
 
 
-class Audio(Modality):
-    """Moments x frequencies to a sequence of vectors: each block halves time, and none strides along frequency.
+class Audio(InputNet):
+    """Input net of audio, frames x frequencies: each block halves the time axis and keeps all frequencies.
 
-    Block i has 2^i channels, within [audio_channels, D]. What is left of a moment, F frequencies of C channels, is
-    folded into one vector by a dense layer and a norm; with `audio_flatten`, the paper's letter, each frequency stays a
-    position of its own, moment after moment. Lengths are padded to multiples of 2^halvings, since a convolution of
-    stride 2 lies differently over an odd number of rows than over an even one; a length halves by ceil.
+    Block i has 2^i channels, but at least `audio_channels` and at most D. At the end each frame has F frequencies of C
+    channels. A dense layer and a norm fold them into one vector. With `audio_flatten`, as in the paper, each frequency
+    is a position of its own instead, and the frequencies of one frame are neighbours.
+
+    The time axis is padded to a multiple of 2^halvings, since a convolution of stride 2 aligns differently with an odd
+    number of rows than with an even one. A length halves by ceil.
     """
 
-    autoregressive = False
     frequencies: int  # F
     window: Sides
 
     @property
     @abc.abstractmethod
     def halvings(self) -> int:
-        """Blocks, each of which halves time."""
+        """The number of blocks, each of which halves the time axis."""
 
     @abc.abstractmethod
-    def picture(self, arrays: Tensors) -> Any:
-        """The input as float[B, T, F, 1]."""
+    def image(self, arrays: Tensors) -> Any:
+        """Return the input as an image of one channel, float[B, T, F, 1]."""
 
     def build(self) -> None:
         data, d = self.hparams.data, self.hidden_size
@@ -49,33 +53,21 @@ class Audio(Modality):
         self.fold.build((1 if self.flatten else self.frequencies) * [1, *sizes][-1], d)
 
     def bottom(self, arrays: Tensors, forward: Forward) -> Seq:
-        """The arrays of a sound to Seq[B, ceil(T / 2^halvings), D], or 80 times as long when flattened."""
-        x_BTFC, lengths_B = ops.cast(self.picture(arrays), forward.dtype), arrays["lengths"]
-        fill = -ops.shape(x_BTFC)[1] % 2**self.halvings
-        x_BTFC = ops.pad(x_BTFC, [[0, 0], [0, fill], [0, 0], [0, 0]])
+        """Turn audio clips into Seq[B, ceil(T / 2^halvings), D]; flattened, it has F positions for each frame."""
+        x_BTFC, lengths_B = ops.cast(self.image(arrays), forward.dtype), arrays["lengths"]
+        padding = -ops.shape(x_BTFC)[1] % 2**self.halvings
+        x_BTFC = ops.pad(x_BTFC, [[0, 0], [0, padding], [0, 0], [0, 0]])
         real_BT = ops.arange(ops.shape(x_BTFC)[1])[None, :] < lengths_B[:, None]
         for block in self.blocks:
             x_BTFC = block(x_BTFC, real_BT)
             real_BT = real_BT[:, ::2]
-        moments, channels = ops.shape(x_BTFC)[1], x_BTFC.shape[-1]
+        frames, channels = ops.shape(x_BTFC)[1], x_BTFC.shape[-1]
         if self.flatten:
-            x_BLC = ops.reshape(x_BTFC, (-1, moments * self.frequencies, channels))
+            x_BLC = ops.reshape(x_BTFC, (-1, frames * self.frequencies, channels))
             real_BL = ops.repeat(real_BT, self.frequencies, axis=1)
         else:
-            x_BLC, real_BL = ops.reshape(x_BTFC, (-1, moments, x_BTFC.shape[2] * channels)), real_BT
+            x_BLC, real_BL = ops.reshape(x_BTFC, (-1, frames, x_BTFC.shape[2] * channels)), real_BT
         return Seq(zero_pads(self.fold(x_BLC), real_BL), real_BL)
-
-    def targets_bottom(self, arrays: Tensors, forward: Forward) -> Seq:
-        raise one_way(self, "targets")
-
-    def top(self, body: Seq) -> Any:
-        raise one_way(self, "targets")
-
-    def loss(self, body: Seq, arrays: Tensors, smoothing: float) -> Loss:
-        raise one_way(self, "targets")
-
-    def labels(self, arrays: Tensors) -> tuple[Any, Any]:
-        raise one_way(self, "targets")
 
 
 class AudioSpectral(Audio):
@@ -88,7 +80,7 @@ class AudioSpectral(Audio):
     def halvings(self) -> int:
         return int(self.hparams.data.audio_halvings)
 
-    def picture(self, arrays: Tensors) -> Any:
+    def image(self, arrays: Tensors) -> Any:
         return arrays["frames"][..., None]
 
 
@@ -102,12 +94,12 @@ class AudioWaveform(Audio):
     def halvings(self) -> int:
         return int(self.hparams.data.waveform_halvings)
 
-    def picture(self, arrays: Tensors) -> Any:
+    def image(self, arrays: Tensors) -> Any:
         return arrays["samples"][:, :, None, None]
 
 
 class Fold(Layer):
-    """LN(x W): vectors of one width to vectors of another, without rectifying them."""
+    """LN(x W): a projection from C to D channels without a nonlinearity, then a norm."""
 
     def __init__(self, *, name: str) -> None:
         super().__init__(name=name)

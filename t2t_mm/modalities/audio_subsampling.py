@@ -1,6 +1,6 @@
-"""Spectra in: convolutions of stride 2, then a linear layer (arXiv 2005.08100, section 2 and figure 1).
+"""Input net of spectra: convolutions of stride 2, then a linear layer (arXiv 2005.08100, section 2 and figure 1).
 
-B examples, T moments, F frequencies, C channels, D channels of the body.
+B examples, T frames, F frequencies, C channels, D channels of the body.
 """
 
 from typing import Any
@@ -15,16 +15,19 @@ from t2t_mm.problem import Port
 
 
 class AudioSubsampling(AudioSpectral):
-    """ReLU(Conv(x)), 3 x 3 windows and stride 2 in time and in frequency, `audio_halvings` times, to D channels; then
-    the frequencies that are left are brought to one vector. Two halvings make 40 ms of the 10 ms of spectra."""
+    """Input net of spectra: ReLU(Conv(x)) with 3 x 3 windows and stride 2, `audio_halvings` times, to D channels each.
+
+    Each convolution halves time and frequency. A linear layer turns the frequencies that remain into one vector. Two
+    halvings turn the 10 ms frames of spectra into positions of 40 ms.
+    """
 
     def __init__(self, port: Port, hidden_size: int, hparams: HparamSet, *, name: str) -> None:
-        """Raises UserError for `audio_flatten`, which this net cannot do."""
+        """Raises UserError for `audio_flatten`, which this net does not support."""
         super().__init__(port, hidden_size, hparams, name=name)
         if hparams.data.audio_flatten:
             raise UserError(
-                "audio_flatten is for the net of ConvRes blocks; this model's halves frequencies as it halves time, "
-                "and folds what is left. Set audio_flatten=false."
+                "This model's net of spectra halves the frequencies too, so it does not support audio_flatten=true, "
+                "which keeps each frequency as a position. Set audio_flatten=false."
             )
 
     def build(self) -> None:
@@ -39,7 +42,7 @@ class AudioSubsampling(AudioSpectral):
 
 
 class HalvingConv(Layer):
-    """ReLU(Conv(x) + b), 3 x 3, stride 2, SAME: along time a window begins at every other moment."""
+    """ReLU(Conv(x) + b), 3 x 3, stride 2, SAME: along time, windows begin at frames 0, 2, 4, ..."""
 
     def __init__(self, size: int, *, name: str) -> None:
         super().__init__(name=name)
@@ -50,7 +53,7 @@ class HalvingConv(Layer):
         self.shift_C = self.add_weight(shape=(self.size,), initializer="zeros", name="shift")
 
     def call(self, x_BTFC: Any, real_BT: Any) -> Any:
-        """float[B, T, F, C] to float[B, T / 2, ceil(F / 2), C]; T is even, and pads are left out."""
+        """Turn float[B, T, F, C] into float[B, T / 2, ceil(F / 2), C]. T is even; pads are set to zero first."""
         x_BTFC = x_BTFC * ops.cast(real_BT, x_BTFC.dtype)[:, :, None, None]
         return ops.relu(ops.conv(x_BTFC, self.taps, strides=2, padding="same") + self.shift_C)
 

@@ -1,4 +1,4 @@
-"""Pictures in: the Xception entry flow (arXiv 1706.05137, section 2.5.2)."""
+"""Input net of images: the Xception entry flow (arXiv 1706.05137, section 2.5.2)."""
 
 from typing import Any
 
@@ -8,24 +8,22 @@ from t2t_mm.errors import UserError
 from t2t_mm.layers.forward import Forward
 from t2t_mm.layers.image_conv import ConvRes, ImageConvStep
 from t2t_mm.layers.sequence import Seq
-from t2t_mm.modalities.base import Loss, Modality, Tensors, one_way
+from t2t_mm.modalities.base import InputNet, Tensors
 
-STRIDE = 16  # pixels: the square that a position sees
+STRIDE = 16  # pixels: side of the square that one position stands for
 
 
-class Image(Modality):
-    """Pixels to a grid of vectors, 16 times smaller on each side, flattened in raster order.
+class Image(InputNet):
+    """Input net of images: a grid of vectors, 16 times smaller on each side, flattened in raster order.
 
-    The first convolution is an ordinary one without ReLU, on pixels standardised per picture, since ReLU would throw
-    away half of a signed input; channels grow 32, 64, min(128, D), min(256, D), D.
+    Pixels are standardised per image. The first convolution is an ordinary one without ReLU, since ReLU would discard
+    half of a signed input. Channels grow 32, 64, min(128, D), min(256, D), D.
     """
-
-    autoregressive = False
 
     def build(self) -> None:
         if (patch := self.hparams.data.image_patch) != STRIDE:
             raise UserError(
-                f"image_patch is {STRIDE} for nets that make pictures smaller step by step; received {patch}."
+                f"This model halves images by convolutions, so image_patch must be {STRIDE}. Received: {patch}."
             )
         d = self.hidden_size
         self.flow = [
@@ -39,7 +37,7 @@ class Image(Modality):
             layer.build(width)
 
     def bottom(self, arrays: Tensors, forward: Forward) -> Seq:
-        """{"pixels": uint8[B, H, W, 3]} to Seq[B, ceil(H / 16) * ceil(W / 16), D] with its grid."""
+        """Turn {"pixels": uint8[B, H, W, 3]} into Seq[B, ceil(H / 16) * ceil(W / 16), D] with its grid."""
         x = ops.cast(standardised(arrays["pixels"]), forward.dtype)
         for layer in self.flow:
             x = layer(x)
@@ -47,21 +45,13 @@ class Image(Modality):
         vectors_BLD = ops.reshape(x, (-1, height * width, self.hidden_size))
         return Seq(vectors_BLD, ops.ones(ops.shape(vectors_BLD)[:2], "bool"), grid=(height, width))
 
-    def targets_bottom(self, arrays: Tensors, forward: Forward) -> Seq:
-        raise one_way(self, "targets")
-
-    def top(self, body: Seq) -> Any:
-        raise one_way(self, "targets")
-
-    def loss(self, body: Seq, arrays: Tensors, smoothing: float) -> Loss:
-        raise one_way(self, "targets")
-
-    def labels(self, arrays: Tensors) -> tuple[Any, Any]:
-        raise one_way(self, "targets")
-
 
 def standardised(pixels_BHWC: Any) -> Any:
-    """Each picture at mean 0 and standard deviation 1 (at least 1 / sqrt(pixels), so that a flat one stays flat)."""
+    """Return each image at mean 0 and standard deviation 1.
+
+    The deviation counts as at least 1 / sqrt(number of values) of the range from black to white, so that a flat image
+    stays flat.
+    """
     x_BHWC = ops.cast(pixels_BHWC, "float32")
     size = x_BHWC.shape[1] * x_BHWC.shape[2] * x_BHWC.shape[3]
     centred = x_BHWC - ops.mean(x_BHWC, axis=(1, 2, 3), keepdims=True)

@@ -1,9 +1,7 @@
-"""Pictures in as they are: each pixel a position, its colours the first channels (arXiv 1711.00108, section 5).
+"""Input net of images without weights: each pixel is a position (arXiv 1711.00108, section 5).
 
 B examples, H x W pixels, D channels.
 """
-
-from typing import Any
 
 from keras import ops
 
@@ -11,49 +9,36 @@ from t2t_mm.errors import UserError
 from t2t_mm.hparam_set import HparamSet
 from t2t_mm.layers.forward import Forward
 from t2t_mm.layers.sequence import Seq
-from t2t_mm.modalities.base import Loss, Modality, Tensors, one_way
+from t2t_mm.modalities.base import InputNet, Tensors
 from t2t_mm.problem import Port
 
 COLOURS = 3
 
 
-class ImagePadded(Modality):
-    """{"pixels": uint8[B, H, W, 3]}, black to white 1 apart, in the first 3 of D channels. Nothing is learnt.
+class ImagePadded(InputNet):
+    """Input net of images that learns nothing: the colours of a pixel are the first 3 of D channels, the rest are zero.
 
-    The mean of a picture is 0, so that paper is near the zeros around its edges and in the other channels: of white
-    paper as 1 the layers would make large numbers that differ by a thirtieth from picture to picture.
+    Black and white are 1 apart. The mean of each image is subtracted, so that the background is near the zeros around
+    the edges and in the other channels. Without that, the layers would turn the white background of drawings into large
+    numbers, and those differ by only a thirtieth from image to image.
     """
 
-    autoregressive = False
-
     def __init__(self, port: Port, hidden_size: int, hparams: HparamSet, *, name: str) -> None:
-        """Raises UserError where the core is dense, or has fewer channels than a pixel has colours."""
+        """Raises UserError if the core is dense, or has fewer channels than a pixel has colours."""
         super().__init__(port, hidden_size, hparams, name=name)
         if hparams.body.core != "conv":
-            raise UserError(f"Pictures are read by core=conv. Received: core={hparams.body.core}.")
+            raise UserError(f"Images need core=conv. Received: core={hparams.body.core}.")
         if hidden_size < COLOURS:
             raise UserError(f"hidden_size must be at least {COLOURS}, a pixel's colours. Received: {hidden_size}.")
 
     def build(self) -> None:
-        """There is nothing to learn."""
+        """Make no weights."""
 
     def bottom(self, arrays: Tensors, forward: Forward) -> Seq:
-        """To Seq[B, H * W, D] with its grid."""
+        """Turn {"pixels": uint8[B, H, W, 3]} into Seq[B, H * W, D] with its grid."""
         x_BHWC = ops.cast(arrays["pixels"], "float32") * (1 / 255)
         x_BHWC = ops.cast(x_BHWC - ops.mean(x_BHWC, axis=(1, 2, 3), keepdims=True), forward.dtype)
         height, width = x_BHWC.shape[1], x_BHWC.shape[2]
         x_BLC = ops.reshape(x_BHWC, (-1, height * width, COLOURS))
         x_BLD = ops.pad(x_BLC, [[0, 0], [0, 0], [0, self.hidden_size - COLOURS]])
         return Seq(x_BLD, ops.ones(ops.shape(x_BLD)[:2], "bool"), grid=(height, width))
-
-    def targets_bottom(self, arrays: Tensors, forward: Forward) -> Seq:
-        raise one_way(self, "targets")
-
-    def top(self, body: Seq) -> Any:
-        raise one_way(self, "targets")
-
-    def loss(self, body: Seq, arrays: Tensors, smoothing: float) -> Loss:
-        raise one_way(self, "targets")
-
-    def labels(self, arrays: Tensors) -> tuple[Any, Any]:
-        raise one_way(self, "targets")

@@ -1,4 +1,4 @@
-"""Classes out: the exit flow that reads the encoder's memory (arXiv 1706.05137, section 2.5.3)."""
+"""Target net of classes: the exit flow, which reads the encoder's memory (arXiv 1706.05137, section 2.5.3)."""
 
 from typing import Any
 
@@ -11,12 +11,15 @@ from t2t_mm.layers.sequence import Seq, zero_pads
 from t2t_mm.modalities.class_head import ClassHead
 from t2t_mm.modalities.text import Table
 
-STRIDE = 4  # along a sequence, as T2T
+STRIDE = 4  # along a sequence, as in Tensor2Tensor
 MINUS_INFINITY = -1e9
 
 
 class ExitGrid(Layer):
-    """Over a picture's grid: skip and max-pool halve it, then widths 1.5 D and 2 D, as 1,536 and 2,048 at D = 1,024."""
+    """The exit flow over an image's grid: skip and max-pool halve it, then the widths are 1.5 D and 2 D.
+
+    At the paper's D = 1,024 these are 1,536 and 2,048.
+    """
 
     def build(self, width: int) -> None:
         self.skip = ImageConvStep(width, 3, stride=2, name="skip")
@@ -29,7 +32,7 @@ class ExitGrid(Layer):
             step.build(size)
 
     def call(self, memory: Seq) -> Any:
-        """Seq[B, H * W, D] to float[B, 2 D]."""
+        """Turn Seq[B, H * W, D] into float[B, 2 D]."""
         height, width = memory.grid or (0, 0)
         x = ops.reshape(memory.values_BLD, (-1, height, width, memory.values_BLD.shape[-1]))
         one, two, three, four = self.steps
@@ -38,7 +41,7 @@ class ExitGrid(Layer):
 
 
 class ExitLine(Layer):
-    """Along a sequence: the same with five taps and stride 4, pads left out of every convolution and pool."""
+    """The exit flow along a sequence: five taps and stride 4. Pads are left out of every convolution and pool."""
 
     def build(self, width: int) -> None:
         self.skip = ConvStep(width, 5, name="skip")
@@ -51,7 +54,7 @@ class ExitLine(Layer):
             step.build(size)
 
     def call(self, memory: Seq) -> Any:
-        """Seq[B, L, D] to float[B, 2 D]; any length from 1 on."""
+        """Turn Seq[B, L, D] into float[B, 2 D]; L is 1 or more."""
         x_BLD, real_BL = memory.values_BLD, memory.real_BL
         one, two, three, four = self.steps
         skip_BMD = self.skip(x_BLD, real_BL)[:, ::STRIDE]
@@ -63,16 +66,17 @@ class ExitLine(Layer):
 
 
 def pool(x_BLD: Any, real_BL: Any) -> Any:
-    """float[B, ceil(L / 4), D]: the maximum over positions 4 m to 4 m + 4, pads counting as minus infinity."""
+    """Return float[B, ceil(L / 4), D]: entry m is the maximum over positions 4 m to 4 m + 4 that are not pads."""
     x_BLD = ops.where(real_BL[..., None], x_BLD, MINUS_INFINITY)
     x_BLD = ops.pad(x_BLD, [[0, 0], [0, STRIDE], [0, 0]], constant_values=MINUS_INFINITY)
     return ops.max_pool(x_BLD, STRIDE + 1, strides=STRIDE, padding="valid")
 
 
 class Label(ClassHead):
-    """A class from the whole memory: the exit flow, then one row of 2 D weights and a bias-free score a class.
+    """A class from all positions of the memory: the exit flow, then a row of 2 D weights for each class, without bias.
 
-    The flow over grids and the flow along sequences are made together, so that a class set may be read from both.
+    Every net has both flows, over grids and along sequences, so that problems with images and problems with sequences
+    can share a set of classes.
     """
 
     def build(self) -> None:

@@ -1,4 +1,4 @@
-"""Classes out: a softmax on all of the memory side by side (arXiv 1711.00108, sections 4 and 5).
+"""Target net of classes: a softmax on the flattened memory (arXiv 1711.00108, sections 4 and 5).
 
 B examples, L positions, D channels, C classes; N = L * D.
 """
@@ -8,13 +8,13 @@ from typing import Any
 from keras import ops
 
 from t2t_mm.layers.sequence import Seq
-from t2t_mm.modalities.class_head import BiasedRows, ClassHead, with_one
+from t2t_mm.modalities.class_head import BiasedRows, ClassHead, append_one
 
 
 class LabelFlat(ClassHead):
-    """A class from every position of a memory whose length is known: the body's record says it, `memory_positions`.
+    """A class from all positions of a memory of fixed length, which the body's hparams give as `memory_positions`.
 
-    Rows start by Glorot's uniform.
+    Rows start from Glorot's uniform distribution.
     """
 
     def build(self) -> None:
@@ -23,7 +23,7 @@ class LabelFlat(ClassHead):
         self.score.build(self.port.size, self.size, "glorot_uniform")
 
     def read(self, memory: Seq) -> Any:
-        return with_one(ops.reshape(memory.values_BLD, (-1, self.size)))
+        return append_one(ops.reshape(memory.values_BLD, (-1, self.size)))
 
     def rows(self) -> Any:
         return self.score()

@@ -1,4 +1,4 @@
-"""Classes out: a head on the memory's first position, the class token (arXiv 2010.11929, sections 3.1 and 3.2)."""
+"""Target net of classes: a head on the memory's first position, the class token (arXiv 2010.11929, 3.1 and 3.2)."""
 
 from typing import Any
 
@@ -7,11 +7,11 @@ from keras import ops
 
 from t2t_mm.layers.layer import Layer
 from t2t_mm.layers.sequence import Seq
-from t2t_mm.modalities.class_head import ClassHead, with_one
+from t2t_mm.modalities.class_head import ClassHead, append_one
 
 
 class Hidden(Layer):
-    """tanh(x W + b), of the width of the body: the hidden layer of the head that pre-trains."""
+    """tanh(x W + b), as wide as the body: the hidden layer of the head used in pre-training."""
 
     def build(self, width: int) -> None:
         self.weight_DD = self.add_weight(shape=(width, width), initializer="glorot_uniform", name="weight")
@@ -22,8 +22,11 @@ class Hidden(Layer):
 
 
 class Score(Layer):
-    """A row of D + 1 numbers for each class, weights and bias, zero at the start: no class is preferred, and what is
-    below is left alone by the first step. Float32 in mixed precision too."""
+    """A row of D weights and a bias for each class.
+
+    All are zero at the start: no class is preferred, and the first step leaves the layers below unchanged. They are
+    float32 in mixed precision too.
+    """
 
     def build(self, classes: int, width: int) -> None:
         self.rows_CE = self.add_weight(
@@ -31,14 +34,15 @@ class Score(Layer):
         )
 
     def call(self) -> Any:
-        """float32[C, D + 1]."""
+        """Return float32[C, D + 1]."""
         return self.rows_CE.value
 
 
 class LabelToken(ClassHead):
-    """A class from the class token: a linear layer; where the body's hparam `label_head` is "mlp", on a hidden one.
+    """A class from the class token by a linear layer; if the hparam `label_head` is "mlp", a hidden layer comes first.
 
-    Weights stand under the head's name, so a linear head does not take up what was trained on top of a hidden layer.
+    The path of the weights contains the head's name, so a linear head does not start from rows that were trained on top
+    of a hidden layer.
     """
 
     def build(self) -> None:
@@ -51,7 +55,7 @@ class LabelToken(ClassHead):
 
     def read(self, memory: Seq) -> Any:
         x_BD = memory.values_BLD[:, 0]
-        return with_one(x_BD if self.hidden is None else self.hidden(x_BD))
+        return append_one(x_BD if self.hidden is None else self.hidden(x_BD))
 
     def rows(self) -> Any:
         return self.score()

@@ -1,4 +1,7 @@
-"""Pictures read as a sequence: of pixels, or of rows of them. B examples, L moments, C numbers in each, D channels."""
+"""Input nets of images that are read as a sequence: of pixels, or of rows of pixels.
+
+B examples, L positions, C numbers at each, D channels.
+"""
 
 from typing import Any
 
@@ -8,14 +11,12 @@ from t2t_mm.errors import UserError
 from t2t_mm.hparam_set import HparamSet
 from t2t_mm.layers.forward import Forward
 from t2t_mm.layers.sequence import Seq, zero_pads
-from t2t_mm.modalities.base import Loss, Modality, Tensors, one_way
+from t2t_mm.modalities.base import InputNet, Tensors
 from t2t_mm.problem import Port
 
 
-class Scan(Modality):
-    """{"values": uint8[B, L, C], "lengths": int32[B]}, from black to white 0 to 1: x W + b of each moment."""
-
-    autoregressive = False
+class Scan(InputNet):
+    """{"values": uint8[B, L, C], "lengths": int32[B]}, scaled to 0 (black) ... 1 (white): x W + b of each position."""
 
     def build(self) -> None:
         self.weight_CD = self.add_weight(
@@ -24,44 +25,32 @@ class Scan(Modality):
         self.shift_D = self.add_weight(shape=(self.hidden_size,), initializer="zeros", name="shift")
 
     def bottom(self, arrays: Tensors, forward: Forward) -> Seq:
-        """To Seq[B, L, D]."""
+        """Return Seq[B, L, D]."""
         x_BLC = ops.cast(ops.cast(arrays["values"], "float32") * (1 / 255), forward.dtype)
         real_BL = ops.arange(ops.shape(x_BLC)[1])[None, :] < arrays["lengths"][:, None]
         return Seq(zero_pads(self.vectors(x_BLC), real_BL), real_BL)
 
     def vectors(self, x_BLC: Any) -> Any:
-        """float[B, L, C] to float[B, L, D]."""
+        """Turn float[B, L, C] into float[B, L, D]."""
         return ops.matmul(x_BLC, self.weight_CD) + self.shift_D
-
-    def targets_bottom(self, arrays: Tensors, forward: Forward) -> Seq:
-        raise one_way(self, "targets")
-
-    def top(self, body: Seq) -> Any:
-        raise one_way(self, "targets")
-
-    def loss(self, body: Seq, arrays: Tensors, smoothing: float) -> Loss:
-        raise one_way(self, "targets")
-
-    def labels(self, arrays: Tensors) -> tuple[Any, Any]:
-        raise one_way(self, "targets")
 
 
 class ScanPlain(Scan):
-    """The numbers as they are, in the first C of D channels, for a body that begins with a matrix of its own.
+    """The numbers themselves in the first C of D channels, for a body that begins with a matrix of its own.
 
-    So an LSTM's W_x is in effect C x 4 D, as arXiv 1603.09025 has it (section 5.1).
+    Then an LSTM's W_x is in effect C x 4 D, as in arXiv 1603.09025, section 5.1.
     """
 
     def __init__(self, port: Port, hidden_size: int, hparams: HparamSet, *, name: str) -> None:
-        """Raises UserError where a moment has more numbers than the body has channels."""
+        """Raises UserError if a position has more numbers than the body has channels."""
         super().__init__(port, hidden_size, hparams, name=name)
         if port.size > hidden_size:
             raise UserError(
-                f"hidden_size must be at least {port.size}, the numbers that are read at once. Received: {hidden_size}."
+                f"hidden_size must be at least {port.size}, the numbers read at each position. Received: {hidden_size}."
             )
 
     def build(self) -> None:
-        """There is nothing to learn."""
+        """Make no weights."""
 
     def vectors(self, x_BLC: Any) -> Any:
         return ops.pad(x_BLC, [[0, 0], [0, 0], [0, self.hidden_size - self.port.size]])

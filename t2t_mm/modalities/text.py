@@ -1,4 +1,4 @@
-"""Language: subword ids in and out (arXiv 1706.05137, section 2.5.1)."""
+"""Modality net of text: subword ids as inputs and as targets (arXiv 1706.05137, section 2.5.1)."""
 
 from typing import Any
 
@@ -13,9 +13,9 @@ from t2t_mm.modalities.base import Loss, Modality, Tensors
 
 
 class Table(Layer):
-    """One row of D channels for each of V symbols, N(0, 1 / D).
+    """A table of embeddings: one row of D channels for each of V symbols, N(0, 1 / D).
 
-    Float32 in mixed precision too: the gradient of a row adds up over all places where its symbol stands.
+    It is float32 in mixed precision too: the gradient of a row is a sum over all positions of its symbol.
     """
 
     def build(self, shape: tuple[int, int]) -> None:
@@ -27,12 +27,12 @@ class Table(Layer):
 
 
 class Text(Modality):
-    """W_E for inputs and for shifted targets, W_S for outputs; with `shared_embedding_and_softmax_weights` W_S is W_E.
+    """W_E embeds inputs and shifted targets, W_S scores outputs.
 
-    Embeddings are scaled by sqrt(D) to unit variance; logits start with unit variance too, so the first loss is ln V.
+    With `shared_embedding_and_softmax_weights` W_S is W_E.
+
+    Embeddings are scaled by sqrt(D) to unit variance. Logits start with unit variance too, so the first loss is ln V.
     """
-
-    autoregressive = True
 
     def build(self) -> None:
         shape = (self.port.size, self.hidden_size)
@@ -45,7 +45,7 @@ class Text(Modality):
             self.score.build(shape)
 
     def bottom(self, arrays: Tensors, forward: Forward) -> Seq:
-        """{"ids": int32[B, L], "lengths": int32[B]} to Seq[B, L, D]; a pad becomes the zero vector."""
+        """Turn {"ids": int32[B, L], "lengths": int32[B]} into Seq[B, L, D]; a pad becomes the zero vector."""
         ids_BL = arrays["ids"]
         real_BL = ops.arange(ops.shape(ids_BL)[1])[None, :] < arrays["lengths"][:, None]
         return Seq(zero_pads(ops.cast(self.vectors(ids_BL), forward.dtype), real_BL), real_BL)
@@ -54,7 +54,7 @@ class Text(Modality):
         return self.bottom(arrays, forward)
 
     def vectors(self, ids: Any) -> Any:
-        """int32[...] to float[..., D]."""
+        """Return the scaled embeddings float[..., D] of int32[...]."""
         return self.embed(ids) * self.hidden_size**0.5
 
     def top(self, body: Seq) -> Any:

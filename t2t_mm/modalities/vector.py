@@ -1,6 +1,7 @@
-"""Vectors of numbers in: one position of the body (arXiv 1711.00108, section 4). B examples, F features, D channels."""
+"""Input nets of vectors of numbers: one position of the body (arXiv 1711.00108, section 4).
 
-from typing import Any
+B examples, F numbers in each, D channels.
+"""
 
 from keras import ops
 
@@ -8,14 +9,12 @@ from t2t_mm.errors import UserError
 from t2t_mm.hparam_set import HparamSet
 from t2t_mm.layers.forward import Forward
 from t2t_mm.layers.sequence import Seq
-from t2t_mm.modalities.base import Loss, Modality, Tensors, one_way
+from t2t_mm.modalities.base import InputNet, Tensors
 from t2t_mm.problem import Port
 
 
-class Vector(Modality):
-    """{"values": float32[B, F]} to one vector, x W + b."""
-
-    autoregressive = False
+class Vector(InputNet):
+    """{"values": float32[B, F]} as one vector, x W + b."""
 
     def build(self) -> None:
         shape = (self.port.size, self.hidden_size)
@@ -23,32 +22,20 @@ class Vector(Modality):
         self.shift_D = self.add_weight(shape=(self.hidden_size,), initializer="zeros", name="shift")
 
     def bottom(self, arrays: Tensors, forward: Forward) -> Seq:
-        """To Seq[B, 1, D]."""
+        """Return Seq[B, 1, D]."""
         x_BF = ops.cast(arrays["values"], forward.dtype)
         y_B1D = (ops.matmul(x_BF, self.weight_FD) + self.shift_D)[:, None]
         return Seq(y_B1D, ops.ones(ops.shape(y_B1D)[:2], "bool"))
 
-    def targets_bottom(self, arrays: Tensors, forward: Forward) -> Seq:
-        raise one_way(self, "targets")
-
-    def top(self, body: Seq) -> Any:
-        raise one_way(self, "targets")
-
-    def loss(self, body: Seq, arrays: Tensors, smoothing: float) -> Loss:
-        raise one_way(self, "targets")
-
-    def labels(self, arrays: Tensors) -> tuple[Any, Any]:
-        raise one_way(self, "targets")
-
 
 class VectorRelu(Vector):
-    """ReLU(x W + b): the encoder of soft ordering's tasks, whose first shared layer it feeds."""
+    """ReLU(x W + b): the encoder of a task in soft ordering, which feeds the first shared layer."""
 
     def __init__(self, port: Port, hidden_size: int, hparams: HparamSet, *, name: str) -> None:
-        """Raises UserError where the core is one of convolutions, to which a vector says nothing."""
+        """Raises UserError if the core is made of convolutions, which need a grid."""
         super().__init__(port, hidden_size, hparams, name=name)
         if hparams.body.core != "dense":
-            raise UserError(f"Vectors are read by core=dense. Received: core={hparams.body.core}.")
+            raise UserError(f"Vectors need core=dense. Received: core={hparams.body.core}.")
 
     def bottom(self, arrays: Tensors, forward: Forward) -> Seq:
         linear = super().bottom(arrays, forward)

@@ -1,8 +1,8 @@
-"""The contract of every body: what stands between the modality nets."""
+"""The contracts of bodies: an encoder-only body, and a body with a decoder. Modality nets stand on both sides of it."""
 
 import abc
 from collections.abc import Mapping
-from typing import Any, ClassVar, Never
+from typing import Any, ClassVar
 
 from t2t_mm.layers.forward import Forward
 from t2t_mm.layers.layer import Layer
@@ -12,26 +12,24 @@ from t2t_mm.problem import Signature
 State = Any  # a nest of tensors that `step` carries from position to position
 
 
-class Body(Layer, abc.ABC):
-    """Turns a source into a memory, and a memory with a target so far into vectors that predict what comes next.
+class EncoderBody(Layer, abc.ABC):
+    """A body that turns a source into a memory. Without a decoder, target nets predict from the memory alone.
 
-    A body is made from its hparams record, whose field `hidden_size` is D. `decode` is causal: output t sees targets
-    0 to t only. `step` called on positions 0, 1, 2, ... equals `decode` on the whole, to 1e-4.
+    A body is made from its hparams record, whose field `hidden_size` is D.
 
-    `longest` is the number of positions that a body can tell apart, of a source as of a target, or None where there is
-    no end to them. Whoever brings data to the body sees to it that nothing real stands behind; pads may.
+    `longest` is the number of positions that a body can tell apart, in a source and in a target; None if there is no
+    limit. The code that feeds the body keeps all real positions within the limit; pads may lie beyond it.
 
-    A body that cannot take everything says which modalities of inputs it `reads` and of targets it `writes`; None is
-    any, and to read any is to do without inputs too. `modality_nets` names, for a port's modality, the registered
-    modality net that this body wants in place of the one of that name.
+    A body that cannot learn all problems names the modalities of inputs that it `reads` and of targets that it
+    `writes`. None means any modality; a body whose `reads` is None also takes problems without inputs. `modality_nets`
+    maps a port's modality to the registered modality net that this body uses instead of the one of that name.
 
-    `problems` are those of the net around the body, known when it is built. A body that keeps something for each of
-    them, such as the statistics of a batch norm, says `per_problem`: every problem then has compiled steps of its own,
-    in which `forward.problem` is its name, and `problem` while one is generated: the net sets it before `start` and
-    `step`.
+    `problems` are those of the net around the body, known before `build`. A body that keeps something for each problem,
+    such as the statistics of a batch norm, sets `per_problem`. Every problem then has compiled steps of its own.
+    `forward.problem` is the problem's name in them. In decoding the net sets `problem` before `start` and `step`.
 
-    `expert_layers` are the Experts of which unused ones may be pruned, by path within the body, each with the hparam
-    that counts its experts.
+    `expert_layers` maps the path within the body of each mixture of experts whose unused experts may be pruned to the
+    hparam that counts its experts.
     """
 
     longest: int | None = None
@@ -44,60 +42,50 @@ class Body(Layer, abc.ABC):
     expert_layers: ClassVar[Mapping[str, str]] = {}
 
     def lacks(self, signature: Signature) -> str:
-        """What, with its hparams, keeps the body from such a problem, in a sentence; "" where nothing does."""
+        """Return one sentence that says why the body, with its hparams, cannot learn such a problem; "" if it can."""
         return ""
 
     @abc.abstractmethod
     def encode(self, source: Seq, forward: Forward) -> Seq:
-        """The source as a memory. Label heads read the memory itself.
+        """Turn the source into a memory. Target nets without a decoder, such as heads of classes, read it directly.
 
-        A problem without inputs has a source of one zero vector a row: nothing to read, but the rows are known.
+        The source of a problem without inputs is one zero vector a row.
         """
+
+
+class Body(EncoderBody):
+    """A body with a decoder: it also turns the memory and the targets so far into vectors that predict the next target.
+
+    `decode` is causal: output t depends on targets 0 to t only. `step`, called on positions 0, 1, 2, ..., equals
+    `decode` on the whole sequence, to 1e-4.
+    """
 
     @abc.abstractmethod
     def decode(self, memory: Seq, target: Seq, forward: Forward) -> Seq:
-        """Vectors that predict target t + 1 at position t. `target` begins with the embedded command token."""
+        """Return vectors that predict target t + 1 at position t. `target` begins with the embedded command token."""
 
     @abc.abstractmethod
     def start(self, memory: Seq, positions: int) -> State:
-        """What `step` needs to generate up to `positions` positions for each row of `memory`."""
+        """Return the first state for generating up to `positions` positions for each row of `memory`."""
 
     def start_beams(self, memory: Seq, positions: int, beams: int) -> State:
-        """As `start`, for `beams` rows that read the first row of `memory`, then as many that read the second, and on.
+        """Return the first state of a beam search: `beams` rows for the memory's first row, then for its second, ...
 
-        A body that holds a memory once for all its rows, or spares `select` the moving, has a version of its own.
+        A body that holds the memory once for all beams of a row, or that need not move caches in `select`, overrides
+        this method.
         """
         return self.start(memory.repeated(beams), positions)
 
     @abc.abstractmethod
     def step(self, state: State, x_B1D: Any) -> tuple[Any, State]:
-        """One position further: takes the embedded previous output, returns (y_B1D, next state)."""
+        """Return (output float[B, 1, D], next state) from the embedded previous output float[B, 1, D]."""
 
     @abc.abstractmethod
     def select(self, state: State, rows_B: Any) -> State:
-        """The state in which row b goes on from row `rows_B[b]`, a row that reads the same row of the memory.
+        """Return the state in which row b continues row `rows_B[b]`; both read the same row of the memory.
 
         `state` comes from `start_beams`, by any number of steps and selections.
         """
 
 
-class Reader(Body, abc.ABC):
-    """A body without a decoder: heads read its memory, and nothing is written position by position.
-
-    `writes` names the modalities of such heads, so that a problem with other targets is refused by name.
-    """
-
-    def decode(self, memory: Seq, target: Seq, forward: Forward) -> Seq:
-        self._refuse()
-
-    def start(self, memory: Seq, positions: int) -> State:
-        self._refuse()
-
-    def step(self, state: State, x_B1D: Any) -> tuple[Any, State]:
-        self._refuse()
-
-    def select(self, state: State, rows_B: Any) -> State:
-        self._refuse()
-
-    def _refuse(self) -> Never:
-        raise TypeError(f"{type(self).__name__} has no decoder")
+Reader = EncoderBody  # its name in plugins written before this one

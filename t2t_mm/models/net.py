@@ -13,27 +13,27 @@ from t2t_mm.hparam_set import HparamSet
 from t2t_mm.layers.forward import Forward
 from t2t_mm.layers.layer import Layer, without_weights
 from t2t_mm.layers.sequence import Seq
-from t2t_mm.modalities.base import Loss, Modality, Tensors, Writer
+from t2t_mm.modalities.base import AutoregressiveTargetNet, Loss, SelfDecodingNet, TargetNet, Tensors
 from t2t_mm.modalities.text import Table
 from t2t_mm.models.body import State
-from t2t_mm.models.ports import check_ports, net_name
+from t2t_mm.models.ports import check_nets, check_ports, goes_through_decoder, net_name
 from t2t_mm.problem import Signature
 from t2t_mm.registry import MODALITIES, MODELS
 
 Features = Mapping[str, Tensors]  # a batch: "inputs" and "targets"
-
-
 COMMANDS = "net/commands/rows"  # the path of the one weight whose rows have names
 
 
 class Net(Layer):
-    """Every problem's way through the body.
+    """The model of all problems: modality nets, the body and the table of commands.
 
-    A problem brings its Signature; nets are shared by equal ports, and a problem's command is a number that its batch
-    carries (`command`), so that problems with the same kind share one compiled step.
+    Equal ports share one modality net. A problem's command is a number that its batch carries (`command`), so that
+    problems of one kind (`kind`) share one compiled step.
 
-    `left_out` names parts without the root, such as "body/decoder", of which no weight is made: those that no problem
-    of the net reads.
+    `left_out` names layers without the root, such as "body/decoder", for which no weights are made, since no problem of
+    the net reads them.
+
+    Raises UserError for a problem that the model cannot learn with these hparams.
     """
 
     def __init__(self, signatures: Mapping[str, Signature], hparams: HparamSet, left_out: Iterable[str] = ()) -> None:
@@ -43,23 +43,28 @@ class Net(Layer):
         self.width = hparams.body.hidden_size
         self.commands = sorted({signature.command for signature in signatures.values()})
         if slashed := [command for command in self.commands if "/" in command]:
-            raise UserError(f"A command holds no '/', which parts the paths of weights. Received: {slashed[0]!r}.")
+            raise UserError(
+                f"A problem's command must not contain '/', which separates the parts of weight paths. "
+                f"Received: {slashed[0]!r}."
+            )
         check_ports(hparams.model, signatures)
         self.body = MODELS[hparams.model](hparams.body, name="body")
         self.body.problems = tuple(sorted(signatures))
         for problem, signature in signatures.items():
-            if lacking := self.body.lacks(signature):
-                raise UserError(f"The model {hparams.model} cannot learn {problem} as it is set: {lacking}")
-        self.modalities: dict[str, Modality] = {}
-        for signature in signatures.values():
+            if reason := self.body.lacks(signature):
+                raise UserError(f"The model {hparams.model} cannot learn {problem} with these hparams: {reason}")
+        self.modalities: dict[str, Any] = {}  # modality nets by the key of their port
+        for problem, signature in signatures.items():
             for port in (signature.inputs, signature.targets):
                 if port is not None and port.key not in self.modalities:
                     net_class = MODALITIES[net_name(hparams.model, port.modality)]
                     self.modalities[port.key] = net_class(port, self.width, hparams, name=port.key)
+            inputs = None if signature.inputs is None else self.modalities[signature.inputs.key]
+            check_nets(hparams.model, self.body, problem, inputs, self.modalities[signature.targets.key])
         self.command_table = Table(name="commands")
 
     def build(self) -> None:
-        """Make all weights. Paths hold names alone, so they do not depend on the order of problems."""
+        """Make all weights. Their paths consist of names only, so they do not depend on the order of problems."""
         with without_weights(f"net/{part}" for part in self.left_out):
             self.body.build(self.width)
             for key in sorted(self.modalities):
@@ -68,23 +73,23 @@ class Net(Layer):
 
     @property
     def longest(self) -> int | None:
-        """The number of positions that the body can tell apart; None where there is no end to them."""
+        """The number of positions that the body can tell apart; None if there is no limit."""
         return self.body.longest
 
     def tensors(self) -> dict[str, np.ndarray]:
-        """Every weight by path, for a checkpoint; the table of commands as one row a name."""
+        """Return every weight by path, for a checkpoint; each row of the table of commands is an entry of its own."""
         return split_commands({weight.path: weight.numpy() for weight in self.weights}, self.commands)
 
     def restore(self, tensors: Mapping[str, np.ndarray]) -> None:
-        """Take the weights that `tensors` names; what else it holds is left."""
-        whole = join_commands(tensors, self.commands)
+        """Assign all weights from `tensors`, by path. Other entries of `tensors` are ignored."""
+        by_path = join_commands(tensors, self.commands)
         for weight in self.weights:
-            weight.assign(whole[weight.path])
+            weight.assign(by_path[weight.path])
 
     def adapted(self, path: str, value: np.ndarray) -> np.ndarray | None:
-        """`value`, trained in a net of other sizes, as the weight at `path` here; None where it cannot be.
+        """Return `value`, trained in a net of other sizes, resized to the weight at `path`; None if that is impossible.
 
-        Moments and averages of a weight are asked for by the weight's own path.
+        For the moments and averages of a weight, pass the weight's own path.
         """
         owner, _, name = path.rpartition("/")
         layers = [layer for layer in self._flatten_layers() if layer.path == owner and isinstance(layer, Layer)]
@@ -92,24 +97,27 @@ class Net(Layer):
 
     @property
     def parts(self) -> set[str]:
-        """The name of every layer below net/, as the paths of weights begin with it."""
+        """The path of every layer below net/, as the paths of weights begin with it."""
         return {layer.path.removeprefix("net/") for layer in self._flatten_layers(include_self=False)}
 
     def kind(self, problem: str) -> tuple[Any, ...]:
-        """What problems share that share a compiled step: their ports; nothing where the body tells problems apart."""
+        """Return a key: problems with equal keys share a compiled step. It is the problem's ports.
+
+        If the body keeps something for each problem (`per_problem`), the key holds the problem's name too.
+        """
         signature = self.signatures[problem]
         return signature.inputs, signature.targets, *([problem] if self.body.per_problem else [])
 
     def command(self, problem: str) -> int:
-        """The row of the problem's command in the table of commands."""
+        """Return the row of the problem's command in the table of commands."""
         return self.commands.index(self.signatures[problem].command)
 
     def generates(self, problem: str) -> bool:
-        """Whether targets are decoded position by position; otherwise a head reads the memory."""
-        return self._targets(problem).autoregressive or self._writer(problem) is not None
+        """Return True if targets are decoded position by position, False if a head reads the memory."""
+        return goes_through_decoder(self._targets(problem)) or self._self_decoding(problem) is not None
 
     def encode(self, problem: str, inputs: Tensors | None, forward: Forward, rows: Any = None) -> Seq:
-        """Inputs through their modality net and the encoder. Without inputs, `rows` says how many rows there are."""
+        """Return the memory of a batch of inputs. For a problem without inputs, `rows` is the number of rows."""
         port = self.signatures[problem].inputs
         forward.problem = problem
         if port is None:
@@ -121,86 +129,104 @@ class Net(Layer):
             return self.body.encode(source, forward)
 
     def predict(self, problem: str, features: Features, command: Any, forward: Forward) -> Seq:
-        """What the target's modality net judges: the decoder's output with the true targets as previous outputs, or
-        the memory itself. `command` is int32[], as `command()` gives it."""
+        """Return the vectors that the target net predicts from: the decoder's teacher-forced output, or the memory.
+
+        `command` is int32[], as `command()` gives it.
+        """
         targets = features["targets"]
         rows = ops.shape(next(iter(targets.values())))[0]
         memory = self.encode(problem, features.get("inputs"), forward, rows)
-        if not self._targets(problem).autoregressive:
+        if not goes_through_decoder(self._targets(problem)):
             return memory
-        with keras.name_scope(self._targets(problem).name):
-            target = self._targets(problem).targets_bottom(targets, forward)
+        target_net = self._autoregressive(problem)
+        with keras.name_scope(target_net.name):
+            target = target_net.targets_bottom(targets, forward)
         first_B1D = ops.broadcast_to(ops.cast(self._first(command), forward.dtype), (rows, 1, self.width))
         shifted_BLD = ops.concatenate([first_B1D, target.values_BLD[:, :-1]], axis=1)
         with keras.name_scope("body"):
             return self.body.decode(memory, target.with_values(shifted_BLD), forward)
 
     def loss(self, problem: str, features: Features, command: Any, forward: Forward, smoothing: float) -> Loss:
-        """The loss on a batch; balance penalties are left in `forward`."""
+        """Return the loss on a batch. The load-balancing penalties of experts are left in `forward`."""
         predicted = self.predict(problem, features, command, forward)
         with keras.name_scope(self._targets(problem).name):
             return self._targets(problem).loss(predicted, features["targets"], smoothing)
 
-    def judge(
+    def teacher_forced(
         self, problem: str, features: Features, command: Any, forward: Forward | None = None
     ) -> tuple[Any, Any, Any]:
-        """(logits float[B, T, V], labels int32[B, T], real bool[B, T]) with the true targets as previous outputs."""
+        """Return (logits float[B, T, V], labels int32[B, T], real bool[B, T]), the true targets as previous outputs."""
         predicted = self.predict(problem, features, command, forward or Forward())
-        return self.judged(problem, predicted, features["targets"]), *self._targets(problem).labels(features["targets"])
+        targets = features["targets"]
+        return self.target_logits(problem, predicted, targets), *self._targets(problem).labels(targets)
 
-    def judged(self, problem: str, predicted: Seq, targets: Tensors) -> Any:
-        """Logits float[B, T, V] of each target, from what `predict` gave."""
-        return self._targets(problem).judged(predicted, targets)
+    def target_logits(self, problem: str, predicted: Seq, targets: Tensors) -> Any:
+        """Return logits float[B, T, V] of each target from the vectors that `predict` returns."""
+        return self._targets(problem).target_logits(predicted, targets)
 
     def classify(self, problem: str, memory: Seq) -> Any:
-        """Logits float[B, C] of a problem that is not generated."""
+        """Return logits float[B, C] of a problem that is not generated."""
         return self._targets(problem).top(memory)[:, 0]
 
     def start(self, problem: str, memory: Seq, positions: int) -> State:
-        """The body's state for generating up to `positions` positions for each row of `memory`."""
+        """Return the first state for generating up to `positions` positions for each row of `memory`."""
         self.body.problem = problem
-        writer = self._writer(problem)
-        return self.body.start(memory, positions) if writer is None else writer.start(memory, positions, 1)
+        decoding = self._self_decoding(problem)
+        return self.body.start(memory, positions) if decoding is None else decoding.start(memory, positions, 1)
 
     def start_beams(self, problem: str, memory: Seq, positions: int, beams: int) -> State:
-        """The same for `beams` rows that read the first row of `memory`, then as many that read the second, and on."""
+        """Return the first state of a beam search: `beams` rows for the memory's first row, then for its second, ..."""
         self.body.problem = problem
-        writer = self._writer(problem)
-        return (self.body.start_beams if writer is None else writer.start)(memory, positions, beams)
+        decoding = self._self_decoding(problem)
+        return (self.body.start_beams if decoding is None else decoding.start)(memory, positions, beams)
 
     def first(self, problem: str, rows: int) -> Any:
-        """float[B, 1, D]: the problem's command token. For a Writer, which takes ids as they are, 0 in int32[B, 1]."""
-        if self._writer(problem) is not None:
+        """Return the input of the first step: the embedded command token float[B, 1, D].
+
+        For a SelfDecodingNet, which takes ids, it is int32[B, 1] of zeros.
+        """
+        if self._self_decoding(problem) is not None:
             return ops.zeros((rows, 1), "int32")
         return ops.broadcast_to(self._first(self.command(problem)), (rows, 1, self.width))
 
     def embed(self, problem: str, ids_B1: Any) -> Any:
-        """float[B, 1, D]: the previous outputs int32[B, 1]; these themselves for a Writer."""
-        if self._writer(problem) is not None:
+        """Return the input of the next step, float[B, 1, D]: the embedded previous outputs `ids_B1`, int32[B, 1].
+
+        For a SelfDecodingNet, which takes ids, it is `ids_B1`.
+        """
+        if self._self_decoding(problem) is not None:
             return ids_B1
-        lengths_B = ops.ones(ops.shape(ids_B1)[:1], "int32")
-        return self._targets(problem).targets_bottom({"ids": ids_B1, "lengths": lengths_B}, Forward()).values_BLD
+        arrays = {"ids": ids_B1, "lengths": ops.ones(ops.shape(ids_B1)[:1], "int32")}
+        return self._autoregressive(problem).targets_bottom(arrays, Forward()).values_BLD
 
     def step(self, problem: str, state: State, x_B1D: Any) -> tuple[Any, State]:
-        """One position further: (logits float[B, V], next state)."""
+        """Return (logits float[B, V], next state) from the output of `first` or `embed`."""
         self.body.problem = problem
-        if (writer := self._writer(problem)) is not None:
-            return writer.step(state, x_B1D)
+        if (decoding := self._self_decoding(problem)) is not None:
+            return decoding.step(state, x_B1D)
         y_B1D, state = self.body.step(state, x_B1D)
         real_B1 = ops.ones(ops.shape(y_B1D)[:2], "bool")
         return self._targets(problem).top(Seq(y_B1D, real_B1))[:, 0], state
 
     def select(self, problem: str, state: State, rows_B: Any) -> State:
-        """The state, from `start_beams`, in which row b goes on from row rows_B[b], which reads the same memory."""
-        return (self._writer(problem) or self.body).select(state, rows_B)
+        """Return the state in which row b continues row rows_B[b], which reads the same row of the memory.
 
-    def _targets(self, problem: str) -> Modality:
-        return self.modalities[self.signatures[problem].targets.key]
+        `state` comes from `start_beams`, by any number of steps and selections.
+        """
+        return (self._self_decoding(problem) or self.body).select(state, rows_B)
 
-    def _writer(self, problem: str) -> Writer | None:
-        """The targets' net if it writes past the body's decoder."""
+    def _targets(self, problem: str) -> TargetNet:
+        targets: TargetNet = self.modalities[self.signatures[problem].targets.key]
+        return targets
+
+    def _autoregressive(self, problem: str) -> AutoregressiveTargetNet:
+        targets: AutoregressiveTargetNet = self.modalities[self.signatures[problem].targets.key]
+        return targets
+
+    def _self_decoding(self, problem: str) -> SelfDecodingNet | None:
+        """Return the targets' net if it decodes from the memory by itself, without the body's decoder."""
         targets = self._targets(problem)
-        return targets if isinstance(targets, Writer) else None
+        return targets if isinstance(targets, SelfDecodingNet) else None
 
     def _first(self, command: Any) -> Any:
         return self.command_table(ops.reshape(command, (1, 1))) * self.width**0.5
@@ -234,7 +260,7 @@ class Autocast(keras.layers.Layer):
 
 
 def split_commands(tensors: Mapping[str, np.ndarray], commands: Sequence[str]) -> dict[str, np.ndarray]:
-    """`tensors` with the table of commands (and what belongs to it) as one entry a command, by the command's name."""
+    """Return `tensors` with each row of the table of commands, and of its moments, under the name of its command."""
     result = {}
     for path, value in tensors.items():
         if path.startswith(COMMANDS):
@@ -246,7 +272,7 @@ def split_commands(tensors: Mapping[str, np.ndarray], commands: Sequence[str]) -
 
 
 def join_commands(tensors: Mapping[str, np.ndarray], commands: Sequence[str]) -> dict[str, np.ndarray]:
-    """The reverse of `split_commands`."""
+    """Return `tensors` with the entries of `split_commands` joined to one table; its rows are ordered as `commands`."""
     result: dict[str, np.ndarray] = {}
     tables: dict[str, dict[str, np.ndarray]] = {}
     for path, value in tensors.items():

@@ -1,4 +1,4 @@
-"""What every model must hold to, as checks that the author of one runs on their own: see docs/models.md.
+"""Checks that every model must pass. Authors of models run them on their own: see docs/models.md.
 
 from t2t_mm.testing import CHECKS, subject
 
@@ -7,8 +7,7 @@ def test_my_model(check):
     CHECKS[check](subject("my_model_tiny"))
 """
 
-from t2t_mm.testing.checks import CHECKS
-from t2t_mm.testing.promise import PromiseBroken
+from t2t_mm.testing.checks import CHECKS, PromiseBroken
 from t2t_mm.testing.subject import Subject, smallest_set, subject
 
 __all__ = ["CHECKS", "PromiseBroken", "Subject", "smallest_set", "subject"]

@@ -1,4 +1,4 @@
-"""A model under examination: a small net of it, and a batch for each problem that it takes."""
+"""The subject of the checks: a small net of a model, and a batch for each problem that it can learn."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ from keras import ops
 from t2t_mm.errors import UserError
 from t2t_mm.hparam_set import HparamSet
 from t2t_mm.layers.forward import Forward, Noise
-from t2t_mm.models.body import Body
+from t2t_mm.models.body import EncoderBody
 from t2t_mm.models.net import Net
 from t2t_mm.models.ports import check_ports
 from t2t_mm.problem import Signature
 from t2t_mm.registry import HPARAM_SETS, MODELS
-from t2t_mm.testing.examples import ANYBODY, INPUTS, PROBLEMS, TARGETS, Features, made
+from t2t_mm.testing.examples import COMMON_INPUTS, INPUTS, PROBLEMS, TARGETS, Features, make_batch
 
-SMALL = {  # what a set is shrunk to, where it has hparams of these names
+SMALL = {  # the sizes that a named set is shrunk to, if it has hparams of these names
     "hidden_size": 8,
     "encoder_layers": 2,
     "decoder_layers": 2,
@@ -43,7 +43,10 @@ IMPOSSIBLE = -100.0
 
 @dataclass(frozen=True)
 class Subject:
-    """`net` has random weights, and its statistics have seen a batch; `refused` says why it leaves out a problem."""
+    """A model to check: `net` has random weights, and its statistics come from one batch.
+
+    `refused` maps each problem that was left out to the sentence that says why.
+    """
 
     hparams: HparamSet
     batches: Mapping[str, Features]
@@ -55,12 +58,12 @@ class Subject:
         return self.net.signatures
 
     def generated(self) -> list[str]:
-        """The problems whose targets are written position by position."""
+        """Return the problems whose targets are decoded position by position."""
         return [problem for problem in self.batches if self.net.generates(problem)]
 
-    def judged(self, problem: str, features: Features, net: Net | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """(log probabilities float[B, T, V], bool[B, T]: which are real) as `Net.judge` has them."""
-        logits_BTV, _, real_BT = (net or self.net).judge(problem, features, self.command(problem))
+    def teacher_forced(self, problem: str, features: Features, net: Net | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Return (log probabilities float[B, T, V], real bool[B, T]), as `Net.teacher_forced`; `net` if not its own."""
+        logits_BTV, _, real_BT = (net or self.net).teacher_forced(problem, features, self.command(problem))
         return log_probabilities(logits_BTV), ops.convert_to_numpy(real_BT)
 
     def command(self, problem: str) -> np.int32:
@@ -73,57 +76,61 @@ def subject(
     problems: Mapping[str, Signature] | None = None,
     features: Mapping[str, Features] | None = None,
 ) -> Subject:
-    """The model of an hparam set, shrunk by SMALL if the set is named, then with `changes` as of `--hparams`.
+    """Return the model of an hparam set as a subject of the checks.
 
-    It is tried on `problems`, by default on those of `PROBLEMS` that suit it. What its body does not take is left out,
-    with the UserError that says why. `features` are batches for problems with modalities of one's own: arrays by
-    feature and name, several rows.
+    Args:
+        hparams: an hparam set, or the name of one, which is then shrunk by SMALL.
+        changes: changes of hparams, as with `--hparams`.
+        problems: the problems to try; by default those of `PROBLEMS` whose inputs the body reads. Problems that the
+            model cannot learn are left out; `Subject.refused` has the sentences that say why.
+        features: batches for problems with modalities that the package has no examples of: arrays by feature and name,
+            several rows.
 
     Raises:
-        UserError: there is nothing left to try, or nothing to try it with.
+        UserError: the model can learn none of the problems, or a modality has no examples.
     """
     hparams = shrunk(HPARAM_SETS[hparams]()) if isinstance(hparams, str) else hparams
     hparams = hparams.override(changes)
     known = dict(problems or _suited(MODELS[hparams.model]))
-    given = features or {}
+    own_batches = features or {}
     refused: dict[str, str] = {}
-    batches = {problem: _batch(problem, one, hparams, given) for problem, one in known.items()}
+    batches = {problem: _batch(problem, one, hparams, own_batches) for problem, one in known.items()}
     for problem, signature in known.items():
         try:
             check_ports(hparams.model, {problem: signature})
             net_of(hparams, {problem: signature})
         except UserError as error:
             refused[problem] = str(error)
-    net = _left(hparams, known, refused)
+    net = _net_of_rest(hparams, known, refused)
     for problem in net.signatures:
         try:
-            _move(net, problem, batches[problem])
+            _update_statistics(net, problem, batches[problem])
         except UserError as error:
             refused[problem] = str(error)
-    net = _left(hparams, known, refused)
+    net = _net_of_rest(hparams, known, refused)
     scramble(net)
     for problem in net.signatures:
-        _move(net, problem, batches[problem])
+        _update_statistics(net, problem, batches[problem])
     return Subject(hparams, {problem: batches[problem] for problem in net.signatures}, net, refused)
 
 
 def shrunk(hparams: HparamSet) -> HparamSet:
-    """As small as a check needs."""
+    """Return the set with the sizes of SMALL."""
     known = hparams.flat()
     return hparams.with_values({name: value for name, value in SMALL.items() if name in known})
 
 
 def smallest_set(model: str) -> str:
-    """The name of the model's hparam set with the least `hidden_size`. Raises UserError where it has no set."""
+    """Return the name of the model's hparam set with the least `hidden_size`. Raises UserError if it has no set."""
     sets = {name: HPARAM_SETS[name]() for name in HPARAM_SETS}
     own = {name: one.body.hidden_size for name, one in sets.items() if one.model == model}
     if not own:
-        raise UserError(f"No hparam set is one of the model {model}. Register one that names it.")
+        raise UserError(f"No hparam set names the model {model}. Register one that does.")
     return min(own, key=lambda name: own[name])
 
 
 def net_of(hparams: HparamSet, signatures: Mapping[str, Signature]) -> Net:
-    """A net that starts from the same numbers each time."""
+    """Return a net with initial weights, the same at each call."""
     keras.utils.set_random_seed(7)
     net = Net(signatures, hparams)
     net.build()
@@ -131,27 +138,27 @@ def net_of(hparams: HparamSet, signatures: Mapping[str, Signature]) -> Net:
 
 
 def log_probabilities(logits: Any) -> np.ndarray:
-    """float[..., V], of which none is below IMPOSSIBLE."""
-    found = ops.convert_to_numpy(ops.log_softmax(ops.cast(logits, "float32"), axis=-1))
-    return np.where(found < IMPOSSIBLE, IMPOSSIBLE, found)  # NaN stays
+    """Return log probabilities float[..., V], at least IMPOSSIBLE each; NaN stays NaN."""
+    log_probs = ops.convert_to_numpy(ops.log_softmax(ops.cast(logits, "float32"), axis=-1))
+    return np.where(log_probs < IMPOSSIBLE, IMPOSSIBLE, log_probs)
 
 
 def scramble(net: Net) -> None:
-    """Give every weight random values, so that none is zero, one or equal to another by accident."""
+    """Assign random values to every weight, so that none is zero, one or equal to another by accident."""
     rng = np.random.default_rng(0)
     for weight in sorted(net.trainable_variables, key=lambda weight: weight.path):
         weight.assign(rng.normal(0, 0.5, weight.shape))
 
 
-def _left(hparams: HparamSet, known: Mapping[str, Signature], refused: Mapping[str, str]) -> Net:
-    left = {problem: signature for problem, signature in known.items() if problem not in refused}
-    if not left:
-        raise UserError(f"{hparams.model} takes none of the problems: {' '.join(refused.values())}")
-    return net_of(hparams, left)
+def _net_of_rest(hparams: HparamSet, known: Mapping[str, Signature], refused: Mapping[str, str]) -> Net:
+    rest = {problem: signature for problem, signature in known.items() if problem not in refused}
+    if not rest:
+        raise UserError(f"The model {hparams.model} can learn none of the problems: {' '.join(refused.values())}")
+    return net_of(hparams, rest)
 
 
-def _suited(body: type[Body]) -> dict[str, Signature]:
-    modalities = {*ANYBODY, *body.modality_nets} if body.reads is None else {*body.reads}
+def _suited(body: type[EncoderBody]) -> dict[str, Signature]:
+    modalities = {*COMMON_INPUTS, *body.modality_nets} if body.reads is None else {*body.reads}
     return {
         problem: signature
         for problem, signature in PROBLEMS.items()
@@ -159,20 +166,20 @@ def _suited(body: type[Body]) -> dict[str, Signature]:
     }
 
 
-def _batch(problem: str, signature: Signature, hparams: HparamSet, given: Mapping[str, Features]) -> Features:
-    if problem in given:
-        return given[problem]
+def _batch(problem: str, signature: Signature, hparams: HparamSet, own_batches: Mapping[str, Features]) -> Features:
+    if problem in own_batches:
+        return own_batches[problem]
     for port, table in ((signature.inputs, INPUTS), (signature.targets, TARGETS)):
         if port is not None and port.modality not in table:
             raise UserError(
-                f"There are no examples of {port.modality!r}, which is a modality of {problem}: "
+                f"There are no examples of the modality {port.modality!r} of {problem}: "
                 f"pass a batch of your own, features={{{problem!r}: ...}}."
             )
-    return made(signature, hparams.data)
+    return make_batch(signature, hparams.data)
 
 
-def _move(net: Net, problem: str, features: Features) -> None:
-    """Do with the statistics of batch norms what a training step does."""
+def _update_statistics(net: Net, problem: str, features: Features) -> None:
+    """Update the statistics of batch norms as a training step does."""
     forward = Forward(Noise(np.uint32(0)))
     net.loss(problem, features, np.int32(net.command(problem)), forward, 0.0)
     own = {weight.path: weight for weight in net.non_trainable_variables}

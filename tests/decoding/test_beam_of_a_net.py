@@ -48,7 +48,7 @@ def test_a_beam_score_is_the_teacher_forced_score_of_its_ids(name, scrambled, mo
 
     for k in range(BEAMS):
         targets = {"ids": ids_BKT[:, k], "lengths": np.full(3, POSITIONS, "int32")}
-        logits_BTV, *_ = net.judge("say", {"inputs": inputs, "targets": targets}, net.command("say"))
+        logits_BTV, *_ = net.teacher_forced("say", {"inputs": inputs, "targets": targets}, net.command("say"))
         logits_BTV = np.array(ops.convert_to_numpy(logits_BTV), "float64")
         logits_BTV[..., PAD] = -np.inf
         log_probs_BTV = logits_BTV - np.log(np.exp(logits_BTV).sum(axis=-1, keepdims=True))

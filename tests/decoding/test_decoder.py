@@ -208,7 +208,7 @@ def test_greedy_search_writes_the_argmax_of_the_teacher_forced_logits(real_decod
     def logits(arrays):
         inputs = {"ids": arrays["ids"], "lengths": arrays["lengths"]}
         targets = {"ids": arrays["written"], "lengths": arrays["written_lengths"]}
-        return net.judge("spell", {"inputs": inputs, "targets": targets}, net.command("spell"))[0]
+        return net.teacher_forced("spell", {"inputs": inputs, "targets": targets}, net.command("spell"))[0]
 
     spec = codec.spec(DataHparams())
     specs = spec | {"written": spec["ids"], "written_lengths": spec["lengths"]}

@@ -122,7 +122,7 @@ def language_model(request, scrambled):
 def test_greedy_search_after_a_prefix_writes_the_argmax_of_the_teacher_forced_logits(language_model):
     decoder, codec = language_model
     teacher_forced = for_all_shapes(
-        lambda arrays: decoder.net.judge("speak", {"targets": arrays}, decoder.net.command("speak"))[0],
+        lambda arrays: decoder.net.teacher_forced("speak", {"targets": arrays}, decoder.net.command("speak"))[0],
         decoder.net.variables,
         codec.spec(decoder.hparams),
     )

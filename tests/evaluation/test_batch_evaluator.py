@@ -30,7 +30,7 @@ def test_the_evaluator_gives_the_sums_that_the_net_gives(net, letters, problem):
     for position in range(len(batches)):
         batch = batches.batch(position)
         sums = evaluator.evaluate_batch(batch, NAMES)
-        logits, labels, real = net.judge(problem, batch.arrays, net.command(problem))
+        logits, labels, real = net.teacher_forced(problem, batch.arrays, net.command(problem))
         for name in NAMES:
             expected = np.asarray(METRICS[name].sums(logits, labels, real))[: len(batch.ids)]
             np.testing.assert_allclose(sums[name], expected, rtol=1e-4, atol=1e-4)

@@ -1,4 +1,4 @@
-"""The modality nets of sounds."""
+"""The input nets of audio."""
 
 from dataclasses import replace
 
@@ -53,7 +53,7 @@ def test_three_halvings_make_a_position_of_eight_frames_rounded_up(frames, posit
     assert real_BL.all()
 
 
-def test_flattened_each_frequency_is_a_position_moment_after_moment():
+def test_flattened_each_frequency_is_a_position_frame_after_frame():
     values_BLD, real_BL = run(made(AudioSpectral, audio_halvings=3, audio_flatten=True), noise(AudioSpectral, 24), [9])
     assert values_BLD.shape == (1, 3 * FREQUENCIES, 12)
     assert real_BL[0].tolist() == [True] * 2 * FREQUENCIES + [False] * FREQUENCIES
@@ -80,7 +80,7 @@ def test_pads_full_of_noise_change_nothing(kind, hparams, length, behind):
 
 
 @pytest.mark.parametrize(("kind", "hparams"), NETS)
-def test_a_sound_does_not_depend_on_the_rest_of_its_batch(kind, hparams):
+def test_an_audio_clip_does_not_depend_on_the_rest_of_its_batch(kind, hparams):
     net, values = made(kind, **hparams), noise(kind, 40, rows=3)
     together_BLD, _ = run(net, values, [40, 13, 0])
     alone_BLD, real_BL = run(net, values[1:2, :13], [13])
@@ -89,19 +89,19 @@ def test_a_sound_does_not_depend_on_the_rest_of_its_batch(kind, hparams):
 
 
 @pytest.mark.parametrize(("kind", "hparams"), NETS)
-def test_a_negated_sound_gives_another_output(kind, hparams):
+def test_a_negated_audio_clip_gives_another_output(kind, hparams):
     net, values = made(kind, **hparams), noise(kind, 32)
     one_BLD, other_BLD = run(net, values, [32])[0], run(net, -values, [32])[0]
     assert (abs(one_BLD - other_BLD).max(axis=-1) > 0.1).all()
 
 
-def test_nothing_raw_is_thrown_away_by_relu():
+def test_relu_is_not_applied_to_raw_values():
     first, *others = made(AudioSpectral, **SPECTRAL).blocks
     assert not first.first.relu and not first.first.separable and not first.shortcut.relu
     assert all(step.relu for block in others for step in (block.first, block.second, block.shortcut))
 
 
-def test_a_position_hears_its_own_moment_and_not_a_distant_one():
+def test_a_position_depends_on_frames_near_it_only():
     net, values = made(AudioSpectral, **SPECTRAL), noise(AudioSpectral, 160)
     before_BLD, _ = run(net, values, [160])
     values[0, 80] += 5  # in position 10
@@ -122,15 +122,3 @@ def test_the_paper_set_has_eight_blocks_from_2_to_256_channels_and_keeps_every_f
         net.build()
     assert [block.first.size for block in net.blocks] == [2, 4, 8, 16, 32, 64, 128, 256]
     assert net.flatten and net.fold.weight_CD.shape == (256, 1024)
-
-
-def test_sounds_are_read_and_not_written():
-    net = made(AudioSpectral, **SPECTRAL)
-    for call in (
-        lambda: net.targets_bottom({}, Forward()),
-        lambda: net.top(None),
-        lambda: net.loss(None, {}, 0.0),
-        lambda: net.labels({}),
-    ):
-        with pytest.raises(TypeError, match="the AudioSpectral modality cannot be used as targets"):
-            call()

@@ -70,7 +70,7 @@ def test_pads_full_of_noise_change_nothing(length, behind, scrambled):
     assert not other_BLD[~real_BL].any()
 
 
-def test_a_row_without_a_sound_is_all_pads(scrambled):
+def test_a_row_without_audio_is_all_pads(scrambled):
     values_BLD, real_BL = run(made(scrambled), noise(2, 8), [8, 0])
     assert real_BL.tolist() == [[True, True], [False, False]]
     assert not values_BLD[1].any()

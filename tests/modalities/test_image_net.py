@@ -1,4 +1,4 @@
-"""The modality net of pictures."""
+"""The modality net of images."""
 
 import keras
 import numpy as np
@@ -22,7 +22,7 @@ def net():
     return image
 
 
-def pictures(height=32, width=32, rows=2):
+def images(height=32, width=32, rows=2):
     return np.random.default_rng(0).integers(0, 256, (rows, height, width, 3)).astype("uint8")
 
 
@@ -32,33 +32,33 @@ def run(net, pixels_BHWC):
 
 @pytest.mark.parametrize(("height", "width", "grid"), [(32, 32, (2, 2)), (16, 48, (1, 3)), (40, 33, (3, 3))])
 def test_each_side_becomes_16_times_smaller_rounded_up(net, height, width, grid):
-    seq = run(net, pictures(height, width))
+    seq = run(net, images(height, width))
     assert seq.grid == grid
     assert seq.values_BLD.shape == (2, grid[0] * grid[1], 8)
     assert ops.convert_to_numpy(seq.real_BL).all() and seq.real_BL.shape == (2, grid[0] * grid[1])
 
 
 def test_the_grid_is_flattened_row_by_row(net):
-    pixels = pictures(32, 48)
+    pixels = images(32, 48)
     grid_BHWD = standardised(pixels)
     for layer in net.flow:
         grid_BHWD = layer(grid_BHWD)
-    found_BLD = ops.convert_to_numpy(run(net, pixels).values_BLD)
+    result_BLD = ops.convert_to_numpy(run(net, pixels).values_BLD)
     for row, column in np.ndindex(2, 3):
         expected_BD = ops.convert_to_numpy(grid_BHWD[:, row, column])
-        np.testing.assert_allclose(found_BLD[:, 3 * row + column], expected_BD, atol=1e-5)
+        np.testing.assert_allclose(result_BLD[:, 3 * row + column], expected_BD, atol=1e-5)
 
 
-def test_a_negated_picture_gives_another_output(net):
-    pixels = pictures()
+def test_a_negated_image_gives_another_output(net):
+    pixels = images()
     one_BLD, other_BLD = (ops.convert_to_numpy(run(net, x).values_BLD) for x in (pixels, 255 - pixels))
     assert (abs(one_BLD - other_BLD).max(axis=-1) > 0.1).all()
 
 
-def test_nothing_of_the_raw_pixels_is_thrown_away_by_relu(net):
+def test_relu_is_not_applied_to_raw_pixels(net):
     first = net.flow[0]
     assert not first.relu and not first.separable
-    first_B = ops.convert_to_numpy(first(standardised(255 - pictures())) + first(standardised(pictures())))
+    first_B = ops.convert_to_numpy(first(standardised(255 - images())) + first(standardised(images())))
     np.testing.assert_allclose(first_B, 0, atol=1e-3)  # linear up to the norm: the negated input is negated
 
 
@@ -69,39 +69,28 @@ def test_channels_grow_to_the_width_of_the_body():
     assert [block.first.size for block in image.flow[2:]] == [128, 200, 200]
 
 
-def test_brightness_and_contrast_of_a_picture_do_not_matter(net):
-    pixels = pictures() // 2
+def test_brightness_and_contrast_of_an_image_do_not_matter(net):
+    pixels = images() // 2
     one, other = (ops.convert_to_numpy(run(net, x).values_BLD) for x in (pixels, 2 * pixels + 1))
     np.testing.assert_allclose(one, other, atol=1e-3)
 
 
-def test_pixels_are_standardised_and_a_flat_picture_stays_flat():
+def test_pixels_are_standardised_and_a_flat_image_stays_flat():
     x = np.array([[[[0, 0, 0], [200, 200, 200]]], [[[7, 7, 7], [7, 7, 7]]]], "uint8")
     out = ops.convert_to_numpy(standardised(ops.convert_to_tensor(x)))
     np.testing.assert_allclose(out[0, 0, :, 0], np.array([-100, 100]) / max(100, 255 * 6**-0.5), rtol=1e-5)
     np.testing.assert_array_equal(out[1], 0)
-    noise = ops.convert_to_numpy(standardised(ops.convert_to_tensor(pictures())))
+    noise = ops.convert_to_numpy(standardised(ops.convert_to_tensor(images())))
     np.testing.assert_allclose([noise.mean(axis=(1, 2, 3)), noise.std(axis=(1, 2, 3))], [[0, 0], [1, 1]], atol=1e-5)
 
 
-def test_a_picture_does_not_depend_on_the_rest_of_its_batch(net):
-    pixels = pictures(rows=3)
+def test_an_image_does_not_depend_on_the_rest_of_its_batch(net):
+    pixels = images(rows=3)
     whole_BLD = ops.convert_to_numpy(run(net, pixels).values_BLD)
     np.testing.assert_allclose(ops.convert_to_numpy(run(net, pixels[1:2]).values_BLD)[0], whole_BLD[1], atol=1e-5)
 
 
-def test_pictures_are_read_and_not_written(net):
-    for call in (
-        lambda: net.targets_bottom({}, Forward()),
-        lambda: net.top(None),
-        lambda: net.loss(None, {}, 0.0),
-        lambda: net.labels({}),
-    ):
-        with pytest.raises(TypeError, match="the Image modality cannot be used as targets"):
-            call()
-
-
-def test_squares_of_another_size_are_not_to_be_had():
+def test_another_image_patch_is_refused():
     other = Image(Port("image", "image", 0), 8, HPARAMS.override("image_patch=8"), name="image")
-    with pytest.raises(UserError, match="image_patch is 16 for nets that make .* received 8"):
+    with pytest.raises(UserError, match="image_patch must be 16. Received: 8"):
         other.build()

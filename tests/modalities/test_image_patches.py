@@ -1,4 +1,4 @@
-"""The modality net that cuts pictures into patches."""
+"""The modality net that cuts images into patches."""
 
 import keras
 import numpy as np
@@ -23,7 +23,7 @@ def net(scrambled):
     return scrambled(image)
 
 
-def pictures(rows=2, side=12):
+def images(rows=2, side=12):
     return np.random.default_rng(0).integers(0, 256, (rows, side, side, 3)).astype("uint8")
 
 
@@ -45,7 +45,7 @@ def test_the_channels_of_a_pixel_stay_together():
 
 
 def test_a_patch_becomes_its_projection_plus_the_position(net):
-    pixels = pictures()
+    pixels = images()
     _, out_BLD = run(net, pixels)
     for row, column in np.ndindex(3, 3):
         patch_P = pixels[1, 4 * row : 4 * row + 4, 4 * column : 4 * column + 4].reshape(-1) / 127.5 - 1
@@ -53,11 +53,11 @@ def test_a_patch_becomes_its_projection_plus_the_position(net):
         np.testing.assert_allclose(out_BLD[1, 3 * row + column], expected_D, rtol=1e-4, atol=1e-4)
 
 
-def test_it_is_kerass_convolution_with_the_patch_as_kernel_and_stride(net):
+def test_the_projection_is_keras_convolution_with_the_patch_as_kernel_and_stride(net):
     layer = keras.layers.Conv2D(WIDTH, 4, strides=4, use_bias=False)
     layer.build((None, 12, 12, 3))
     layer.set_weights([net.embed_PD.numpy().reshape(4, 4, 3, WIDTH)])
-    pixels = pictures()
+    pixels = images()
     expected = ops.reshape(layer(ops.cast(pixels, "float32") / 127.5 - 1.0), (2, 9, WIDTH)) + net.positions()
     np.testing.assert_allclose(run(net, pixels)[1], ops.convert_to_numpy(expected), rtol=1e-4, atol=1e-4)
 
@@ -71,40 +71,29 @@ def test_black_is_minus_one_and_white_is_one(net):
 
 
 def test_the_result_knows_its_grid_and_has_no_pads(net):
-    seq, _ = run(net, pictures(3))
+    seq, _ = run(net, images(3))
     assert seq.grid == (3, 3) and seq.values_BLD.shape == (3, 9, WIDTH)
     assert ops.convert_to_numpy(seq.real_BL).all() and seq.real_BL.shape == (3, 9)
 
 
 def test_values_come_in_the_type_that_is_asked_for(net):
-    seq = net.bottom({"pixels": pictures()}, Forward())
+    seq = net.bottom({"pixels": images()}, Forward())
     assert keras.backend.standardize_dtype(seq.values_BLD.dtype) == "float32"
 
 
 @pytest.mark.parametrize(("size", "patch", "next_size"), [(33, 4, 36), (30, 16, 32), (3, 4, 4)])
-def test_patches_that_do_not_divide_the_picture_are_refused(size, patch, next_size):
+def test_patches_that_do_not_divide_the_image_are_refused(size, patch, next_size):
     hparams = HPARAMS.override(f"image_size={size},image_patch={patch}")
     with pytest.raises(UserError, match=f"{patch} x {patch} pixels do not divide .* image_size={next_size}"):
         ImagePatches(PORT, WIDTH, hparams, name="image")
 
 
-def test_pictures_of_another_size_are_refused(net):
-    with pytest.raises(ValueError, match=r"pictures are \[12, 12, 3\]; received \[16, 16, 3\]"):
-        net.bottom({"pixels": pictures(side=16)}, Forward())
+def test_images_of_another_size_are_refused(net):
+    with pytest.raises(ValueError, match=r"images must be \[12, 12, 3\]; received \[16, 16, 3\]"):
+        net.bottom({"pixels": images(side=16)}, Forward())
 
 
-def test_a_patch_as_large_as_the_picture_is_one_position():
+def test_a_patch_as_large_as_the_image_is_one_position():
     image = ImagePatches(PORT, WIDTH, HPARAMS.override("image_patch=12"), name="image")
     image.build()
-    assert run(image, pictures())[0].grid == (1, 1)
-
-
-def test_pictures_are_read_and_not_written(net):
-    for call in (
-        lambda: net.targets_bottom({}, Forward()),
-        lambda: net.top(None),
-        lambda: net.loss(None, {}, 0.0),
-        lambda: net.labels({}),
-    ):
-        with pytest.raises(TypeError, match="the ImagePatches modality cannot be used as targets"):
-            call()
+    assert run(image, images())[0].grid == (1, 1)

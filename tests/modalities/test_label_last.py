@@ -72,6 +72,6 @@ def test_a_scan_for_other_bodies_is_projected(scrambled):
 
 def test_more_numbers_at_once_than_channels_are_refused():
     with pytest.raises(
-        UserError, match="hidden_size must be at least 2, the numbers that are read at once. Received: 1"
+        UserError, match="hidden_size must be at least 2, the numbers read at each position. Received: 1"
     ):
         ScanPlain(ROWS, 1, HPARAMS, name="scan_2")

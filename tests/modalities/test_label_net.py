@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 from keras import ops
 
-from t2t_mm.layers.forward import Forward
 from t2t_mm.layers.image_conv import max_pool
 from t2t_mm.layers.sequence import Seq
 from t2t_mm.modalities.label import ExitGrid, ExitLine, Label, pool
@@ -31,7 +30,7 @@ def sequence(values_BLD, lengths):
     return Seq(ops.convert_to_tensor(values_BLD), ops.convert_to_tensor(real_BL))
 
 
-def picture(values_BLD, grid):
+def image(values_BLD, grid):
     return Seq(ops.convert_to_tensor(values_BLD), np.ones(values_BLD.shape[:2], bool), grid=grid)
 
 
@@ -59,10 +58,10 @@ def test_the_pool_takes_five_positions_at_every_fourth():
 def test_pads_count_as_minus_infinity_in_the_pool(length):
     x_BLD = -1.0 - np.arange(12, dtype="float32")[None, :, None]  # falling: the first of each window wins
     x_BLD[:, length:] = 100
-    found_L = values(pool(ops.convert_to_tensor(x_BLD), np.arange(12)[None] < length))[0, :, 0]
+    result_L = values(pool(ops.convert_to_tensor(x_BLD), np.arange(12)[None] < length))[0, :, 0]
     windows = -(-length // 4)
-    np.testing.assert_array_equal(found_L[:windows], [-1, -5, -9][:windows])
-    assert (found_L[windows:] < -1e8).all()
+    np.testing.assert_array_equal(result_L[:windows], [-1, -5, -9][:windows])
+    assert (result_L[windows:] < -1e8).all()
 
 
 @pytest.mark.parametrize("length", range(1, 10))
@@ -93,7 +92,7 @@ def test_the_flow_along_a_sequence_adds_skip_and_pool_and_takes_the_mean_of_what
     np.testing.assert_allclose(values(line(Seq(x_BLD, real_BL))), last_BMF[:, :2].mean(axis=1), atol=1e-5)
 
 
-def test_every_position_of_a_sequence_is_heard(line):
+def test_every_position_of_a_sequence_changes_the_flow(line):
     x_BLD = drawn(1, 9, 4)
     before_BF = values(line(sequence(x_BLD, [9])))
     for t in range(9):
@@ -109,11 +108,11 @@ def test_the_flow_over_a_grid_adds_skip_and_pool_and_takes_the_mean(grid):
     x_BhwC = grid.skip(x_BHWC) + max_pool(two(one(x_BHWC)))
     assert x_BhwC.shape == (2, 2, 3, 4)
     expected_BF = np.maximum(values(four(three(x_BhwC))), 0).mean(axis=(1, 2))
-    np.testing.assert_allclose(values(grid(picture(x_BLD, (3, 5)))), expected_BF, atol=1e-5)
+    np.testing.assert_allclose(values(grid(image(x_BLD, (3, 5)))), expected_BF, atol=1e-5)
 
 
 def test_a_grid_of_one_place_is_enough(grid):
-    assert np.isfinite(values(grid(picture(drawn(2, 1, 4), (1, 1))))).all()
+    assert np.isfinite(values(grid(image(drawn(2, 1, 4), (1, 1))))).all()
 
 
 def test_exit_widths_are_those_of_the_paper_at_its_width():
@@ -126,7 +125,7 @@ def test_exit_widths_are_those_of_the_paper_at_its_width():
 def test_logits_come_from_the_flow_that_fits_the_memory(scrambled):
     net = scrambled(make())
     x_BLD = drawn(2, 6, 4)
-    for memory, flow in ((sequence(x_BLD, [6, 4]), net.line), (picture(x_BLD, (2, 3)), net.grid)):
+    for memory, flow in ((sequence(x_BLD, [6, 4]), net.line), (image(x_BLD, (2, 3)), net.grid)):
         expected_BC = values(flow(memory)) @ net.score.rows_VD.numpy().T
         np.testing.assert_allclose(values(net.top(memory)), expected_BC[:, None], atol=1e-5)
 
@@ -150,15 +149,6 @@ def test_the_loss_is_of_the_rows_that_have_a_class(scrambled):
 def test_the_first_loss_of_many_classes_is_about_the_logarithm_of_their_number(grid):
     keras.utils.set_random_seed(0)
     net = make(classes=1000, width=32)
-    memory = sequence(drawn(20, 16, 32), [16] * 20) if grid is None else picture(drawn(20, 16, 32), grid)
+    memory = sequence(drawn(20, 16, 32), [16] * 20) if grid is None else image(drawn(20, 16, 32), grid)
     classes_B = np.random.default_rng(1).integers(1000, size=20).astype("int32")
     assert float(net.loss(memory, {"class": classes_B}, 0.0).nats) / 20 == pytest.approx(np.log(1000), rel=0.1)
-
-
-def test_classes_are_written_and_not_read():
-    net = make()
-    assert not net.autoregressive
-    with pytest.raises(TypeError, match="the Label modality cannot be used as inputs"):
-        net.bottom({}, Forward())
-    with pytest.raises(TypeError, match="the Label modality cannot be used as previous outputs"):
-        net.targets_bottom({}, Forward())

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from keras import ops
 
-from t2t_mm.layers.forward import Forward
 from t2t_mm.layers.sequence import Seq
 from t2t_mm.modalities.label_token import LabelToken
 from t2t_mm.problem import Port
@@ -54,9 +53,9 @@ def test_only_the_first_position_is_read():
 def test_an_untrained_head_prefers_no_class(head, smoothing):
     net = make(head)
     np.testing.assert_array_equal(logits(net, memory([3, 4])), 0)
-    found = net.loss(memory([3, 4], [1, 2]), classes(0, 2), smoothing)
-    assert float(found.nats) == pytest.approx(2 * np.log(3), rel=1e-6)
-    assert float(found.objective) == pytest.approx(2 * np.log(3), rel=1e-6)
+    result = net.loss(memory([3, 4], [1, 2]), classes(0, 2), smoothing)
+    assert float(result.nats) == pytest.approx(2 * np.log(3), rel=1e-6)
+    assert float(result.objective) == pytest.approx(2 * np.log(3), rel=1e-6)
 
 
 def test_the_hidden_layer_is_a_tanh_by_hand():
@@ -75,11 +74,11 @@ def test_the_loss_is_that_of_the_logits_and_empty_rows_count_for_nothing(head, s
     net, seq = scrambled(make(head)), memory([3, 4], [-1, 2], [5, 5])
     logits_BC = logits(net, seq)[:, 0]
     log_probs_BC = logits_BC - np.log(np.exp(logits_BC).sum(axis=1, keepdims=True))
-    found = net.loss(seq, classes(2, 0, -1), smoothing)
+    result = net.loss(seq, classes(2, 0, -1), smoothing)
     nats = -(log_probs_BC[0, 2] + log_probs_BC[1, 0])
-    assert float(found.nats) == pytest.approx(nats, rel=1e-4) and float(found.count) == 2
+    assert float(result.nats) == pytest.approx(nats, rel=1e-4) and float(result.count) == 2
     even = -log_probs_BC[:2].mean(axis=1).sum()
-    assert float(found.objective) == pytest.approx((1 - smoothing) * nats + smoothing * even, rel=1e-4)
+    assert float(result.objective) == pytest.approx((1 - smoothing) * nats + smoothing * even, rel=1e-4)
 
 
 def test_a_row_of_ones_that_carries_the_bias_is_no_weight():
@@ -92,9 +91,3 @@ def test_heads_have_paths_of_their_own_so_neither_takes_up_the_others_rows():
     linear, mlp = ({weight.path for weight in make(head).trainable_variables} for head in ("linear", "mlp"))
     assert linear == {"label_x/linear/rows"}
     assert mlp == {"label_x/hidden/weight", "label_x/hidden/shift", "label_x/mlp/rows"}
-
-
-def test_classes_are_written_and_not_read():
-    for call in (lambda: make().bottom({}, Forward()), lambda: make().targets_bottom({}, Forward())):
-        with pytest.raises(TypeError, match="the LabelToken modality cannot be used as"):
-            call()

@@ -25,7 +25,7 @@ def memory():
     return Seq(ops.convert_to_tensor(MEMORY_BLD), ops.convert_to_tensor(REAL_BL))
 
 
-def test_places_are_softmaxes_of_products_over_what_is_real(net):
+def test_positions_are_softmaxes_of_products_over_real_positions(net):
     halves_BC = ops.convert_to_numpy(ops.softmax(net.top(memory())[:, 0], axis=-1))
     np.testing.assert_allclose(2 * halves_BC[0], [1 / 4, 2 / 4, 1 / 4, 0, 1 / 5, 1 / 5, 3 / 5, 0], atol=1e-6)
     np.testing.assert_allclose(2 * halves_BC[1, :4], [4 / 8, 1 / 8, 2 / 8, 1 / 8], atol=1e-6)
@@ -41,12 +41,6 @@ def test_the_loss_is_of_both_places_and_an_empty_row_costs_nothing(net):
     assert float(smoothed.nats) == float(loss.nats)
 
 
-def test_a_place_where_nothing_was_read_costs_85_nats_more_than_the_likeliest(net):
+def test_a_pad_costs_85_nats_more_than_the_likeliest_position(net):
     loss = net.loss(memory(), {"places": np.array([[3, 3], [-1, -1]], "int32")}, 0.0)
     assert float(loss.nats) == pytest.approx(85 - np.log(2 / 4) + 85 - np.log(3 / 5), rel=1e-4)
-
-
-def test_it_is_written_alone(net):
-    for call in (net.bottom, net.targets_bottom):
-        with pytest.raises(TypeError, match="Span modality cannot be used as"):
-            call({}, None)

@@ -1,11 +1,10 @@
-"""Text written by CTC, as a modality net."""
+"""The target net of text by CTC."""
 
 import keras
 import numpy as np
 import pytest
 from keras import ops
 
-from t2t_mm.layers.forward import Forward
 from t2t_mm.layers.sequence import Seq
 from t2t_mm.modalities.text import Text
 from t2t_mm.modalities.text_ctc import TextCtc, text_or_ctc
@@ -37,7 +36,7 @@ def logits(tensor):
     return ops.convert_to_numpy(ops.log_softmax(tensor, axis=-1))
 
 
-def test_the_hparam_says_which_net_it_is(scrambled):
+def test_the_hparam_way_out_selects_the_net(scrambled):
     assert MODALITIES["text_or_ctc"] is text_or_ctc
     assert type(made(scrambled, "decoder")) is Text
     net = made(scrambled)
@@ -45,11 +44,11 @@ def test_the_hparam_says_which_net_it_is(scrambled):
     assert [weight.path for weight in net.weights] == ["text_words/score/rows"]
 
 
-def test_the_loss_is_that_of_the_judged_logits(scrambled):
+def test_the_loss_is_that_of_the_teacher_forced_logits(scrambled):
     net = made(scrambled)
     loss = net.loss(memory(), TARGETS, 0.1)
     labels_BL, real_BL = (ops.convert_to_numpy(part) for part in net.labels(TARGETS))
-    nats_BL = -np.take_along_axis(logits(net.judged(memory(), TARGETS)), labels_BL[..., None], axis=-1)[..., 0]
+    nats_BL = -np.take_along_axis(logits(net.target_logits(memory(), TARGETS)), labels_BL[..., None], axis=-1)[..., 0]
     assert float(loss.nats) == float(loss.objective) == pytest.approx(nats_BL[real_BL].sum(), rel=1e-4)
     assert float(loss.count) == 7
 
@@ -61,12 +60,14 @@ def test_a_line_of_more_ids_than_moments_has_no_part_in_the_loss(scrambled):
     )  # 3 3 5: four moments
     assert float(short.count) == 3
     assert 0 < float(short.nats) < float(whole.nats)
-    nats_BL = -np.take_along_axis(logits(net.judged(memory((3, 6)), TARGETS)), TARGETS["ids"][..., None], axis=-1)
+    nats_BL = -np.take_along_axis(
+        logits(net.target_logits(memory((3, 6)), TARGETS)), TARGETS["ids"][..., None], axis=-1
+    )
     assert np.isfinite(nats_BL).all() and 60 < nats_BL[0].sum() < 200
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="differentiates with TensorFlow")
-def test_a_line_that_cannot_be_said_leaves_the_gradient_a_number(scrambled):
+def test_an_impossible_line_leaves_the_gradient_finite(scrambled):
     import tensorflow as tf
 
     net = made(scrambled)
@@ -76,9 +77,9 @@ def test_a_line_that_cannot_be_said_leaves_the_gradient_a_number(scrambled):
     assert np.isfinite(gradient).all() and abs(gradient).max() > 1e-3
 
 
-def test_step_by_step_gives_the_judged_logits(scrambled):
+def test_step_by_step_gives_the_teacher_forced_logits(scrambled):
     net = made(scrambled)
-    whole_BLV = logits(net.judged(memory(), TARGETS))
+    whole_BLV = logits(net.target_logits(memory(), TARGETS))
     state, ids_R1 = net.start(memory(), 4, 1), np.zeros((2, 1), "int32")
     for t in range(4):
         logits_RV, state = net.step(state, ids_R1)
@@ -87,7 +88,7 @@ def test_step_by_step_gives_the_judged_logits(scrambled):
         ids_R1 = TARGETS["ids"][:, t : t + 1]
 
 
-def test_a_selected_beam_goes_on_where_the_other_stood(scrambled):
+def test_a_selected_beam_continues_the_other(scrambled):
     net = made(scrambled)
     state = net.start(memory(), 4, 2)
     _, state = net.step(state, np.zeros((4, 1), "int32"))
@@ -96,13 +97,5 @@ def test_a_selected_beam_goes_on_where_the_other_stood(scrambled):
     logits_RV, _ = net.step(state, np.array([[2], [3], [2], [7]], "int32"))
     for row, line in enumerate([[5, 2], [3, 3], [2, 2], [2, 7]]):
         one = Seq(memory().values_BLD[row // 2 : row // 2 + 1], memory().real_BL[row // 2 : row // 2 + 1])
-        judged_LV = logits(net.judged(one, {"ids": np.array([[*line, 1]], "int32")}))[0]
-        np.testing.assert_allclose(logits(logits_RV)[row], judged_LV[2], atol=1e-4)
-
-
-def test_it_reads_no_text(scrambled):
-    net = made(scrambled)
-    with pytest.raises(TypeError, match="TextCtc modality cannot be used as inputs"):
-        net.bottom(TARGETS, Forward())
-    with pytest.raises(TypeError, match="TextCtc modality cannot be used as previous outputs"):
-        net.targets_bottom(TARGETS, Forward())
+        teacher_forced_LV = logits(net.target_logits(one, {"ids": np.array([[*line, 1]], "int32")}))[0]
+        np.testing.assert_allclose(logits(logits_RV)[row], teacher_forced_LV[2], atol=1e-4)

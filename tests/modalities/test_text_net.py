@@ -38,7 +38,7 @@ def test_words_become_their_vector_times_the_root_of_the_width_and_pads_zero(scr
         assert not vectors_BLD[~REAL_BL].any()
 
 
-def test_what_goes_in_has_unit_variance_at_the_start():
+def test_embeddings_have_unit_variance_at_the_start():
     keras.utils.set_random_seed(0)
     net = make(size=1000, width=64)
     seq = net.bottom({"ids": np.arange(1000, dtype="int32")[None], "lengths": np.array([1000])}, Forward())
@@ -103,7 +103,3 @@ def test_a_shared_table_embeds_and_scores(scrambled):
     nats_BL = -np.take_along_axis(log_probs_BLV, IDS_BL[..., None], axis=-1)[..., 0]
     loss = net.loss(Seq(ops.convert_to_tensor(body_BLD), None), ARRAYS, 0.0)
     assert float(loss.nats) == pytest.approx(nats_BL[REAL_BL].sum(), rel=1e-5)
-
-
-def test_targets_of_text_go_through_the_decoder():
-    assert Text.autoregressive

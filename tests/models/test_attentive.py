@@ -43,7 +43,7 @@ def seq(values_BLD, lengths):
     return Seq(ops.convert_to_tensor(values_BLD), ops.convert_to_tensor(real_BL))
 
 
-def asked(document, question):
+def with_question(document, question):
     return replace(document, query=question)
 
 
@@ -57,12 +57,12 @@ def run(body, source, training=False, watched=None):
     return ops.convert_to_numpy(memory.values_BLD)[:, 0]
 
 
-def test_without_norms_it_is_the_equations(scrambled):
+def test_without_norms_the_reader_is_its_equations(scrambled):
     body = made(PLAIN, scrambled)
     reader, forward = body.reader, Forward()
     document_BLD, question_BLD = drawn(2, 5, WIDTH), drawn(2, 3, WIDTH, seed=1)
     lengths, question_lengths = (5, 3), (2, 3)
-    found_BD = run(body, asked(seq(document_BLD, lengths), seq(question_BLD, question_lengths)))
+    result_BD = run(body, with_question(seq(document_BLD, lengths), seq(question_BLD, question_lengths)))
     weight = {term: matrix.numpy() for term, matrix in reader.weights_WD.items()}
     for b in range(2):
         read = [
@@ -77,13 +77,13 @@ def test_without_norms_it_is_the_equations(scrambled):
         s_L = np.exp(m_LD @ reader.score_D1.numpy()[:, 0])
         r_D = (s_L / s_L.sum()) @ y_LD
         g_D = np.tanh(r_D @ weight["found"] + u_D @ weight["asked"] + reader.known_shift_D.numpy())
-        np.testing.assert_allclose(found_BD[b], g_D, atol=1e-5)
+        np.testing.assert_allclose(result_BD[b], g_D, atol=1e-5)
 
 
 @pytest.mark.parametrize("variant", list(VARIANTS))
 @pytest.mark.parametrize("training", [False, True])
 def test_pads_and_empty_rows_change_nothing_whatever_they_hold(variant, training, scrambled):
-    found = []
+    result = []
     for noisy in (0.0, 50.0):
         body = made(VARIANTS[variant], scrambled)
         parts = []
@@ -92,28 +92,28 @@ def test_pads_and_empty_rows_change_nothing_whatever_they_hold(variant, training
             for b, length in enumerate(lengths):
                 values_BLD[b, :length] = right_BLD[b, :length]
             parts.append(seq(values_BLD, lengths))
-        found.append([run(body, asked(*parts), training)[:3], *(weight.numpy() for weight in body.weights)])
-    for one, other in zip(*found, strict=True):
+        result.append([run(body, with_question(*parts), training)[:3], *(weight.numpy() for weight in body.weights)])
+    for one, other in zip(*result, strict=True):
         assert np.isfinite(one).all()
         np.testing.assert_allclose(other, one, atol=1e-5)
 
 
 @pytest.mark.parametrize("variant", list(VARIANTS))
-def test_after_one_batch_evaluation_repeats_it(variant, scrambled):
+def test_after_one_batch_evaluation_repeats_the_training_pass(variant, scrambled):
     body = made(VARIANTS[variant], scrambled)
-    source = asked(seq(drawn(5, 6, WIDTH), (6, 2, 5, 6, 4)), seq(drawn(5, 3, WIDTH, seed=1), (3, 1, 2, 3, 3)))
+    source = with_question(seq(drawn(5, 6, WIDTH), (6, 2, 5, 6, 4)), seq(drawn(5, 3, WIDTH, seed=1), (3, 1, 2, 3, 3)))
     trained_BD = run(body, source, training=True)
     # In training what is the same in all rows is rounding noise over sqrt(epsilon), outside it is zero.
     np.testing.assert_allclose(run(body, source), trained_BD, atol=1e-3)
 
 
-def test_question_and_order_of_words_matter_both_ways_and_attention_is_left_to_be_seen(scrambled):
+def test_outputs_depend_on_the_question_and_the_order_of_words_and_attention_is_reported(scrambled):
     body, watched = made(VARIANTS["BN-e**"], scrambled), Watched()
     document, question = seq(drawn(1, 5, WIDTH), (4,)), seq(drawn(1, 3, WIDTH, seed=1), (3,))
-    found = run(body, asked(document, question), watched=watched)
+    result = run(body, with_question(document, question), watched=watched)
     turned = seq(drawn(1, 5, WIDTH)[:, [1, 0, 2, 3, 4]], (4,))
-    assert abs(run(body, asked(turned, question)) - found).max() > 1e-4
-    assert abs(run(body, asked(document, seq(drawn(1, 3, WIDTH, seed=2), (3,)))) - found).max() > 1e-4
+    assert abs(run(body, with_question(turned, question)) - result).max() > 1e-4
+    assert abs(run(body, with_question(document, seq(drawn(1, 3, WIDTH, seed=2), (3,)))) - result).max() > 1e-4
     [weights_B1L] = watched.attention.values()
     assert weights_B1L.shape == (1, 1, 5)
     np.testing.assert_allclose(ops.convert_to_numpy(weights_B1L).sum(), 1, rtol=1e-5)
@@ -123,7 +123,7 @@ def test_question_and_order_of_words_matter_both_ways_and_attention_is_left_to_b
 def test_without_a_reader_a_question_is_refused(scrambled):
     body = made(replace(PLAIN, attentive=False), scrambled)
     with pytest.raises(UserError, match="set attentive=true"):
-        run(body, asked(seq(drawn(1, 2, WIDTH), (2,)), seq(drawn(1, 2, WIDTH), (2,))))
+        run(body, with_question(seq(drawn(1, 2, WIDTH), (2,)), seq(drawn(1, 2, WIDTH), (2,))))
 
 
 ARRAYS = {
@@ -141,11 +141,11 @@ def test_a_passage_is_read_as_one_text_or_as_two(net_class, scrambled):
     scrambled(net)
     rows_VD = net.embed.rows_VD.numpy() * WIDTH**0.5
 
-    def check(found, ids_BL):
+    def check(result, ids_BL):
         real_BL = np.array(ids_BL) > 0
-        np.testing.assert_array_equal(ops.convert_to_numpy(found.real_BL), real_BL)
+        np.testing.assert_array_equal(ops.convert_to_numpy(result.real_BL), real_BL)
         right_BLD = rows_VD[np.array(ids_BL)] * real_BL[..., None]
-        np.testing.assert_allclose(ops.convert_to_numpy(found.values_BLD), right_BLD, atol=1e-6)
+        np.testing.assert_allclose(ops.convert_to_numpy(result.values_BLD), right_BLD, atol=1e-6)
 
     source = net.bottom(ARRAYS, Forward())
     if net_class is Passage:

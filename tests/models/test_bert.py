@@ -1,4 +1,4 @@
-"""BERT's body against Keras' own layers, and the net around it: both losses, and what no head may see."""
+"""BERT's body against Keras' own layers, and the net around it: both losses and the heads."""
 
 import keras
 import numpy as np
@@ -57,7 +57,7 @@ def norm_of_keras(norm):
 
 
 def layer_of_keras(layer):
-    """An encoder layer put together from Keras' own, with the weights of one of ours."""
+    """An encoder layer made of Keras' own, with the weights of one of ours."""
     each, shape = WIDTH // HEADS, (None, None, WIDTH)
     qkv = [one.reshape(WIDTH, HEADS, each) for one in np.split(layer.attention.qkv_D3D.numpy(), 3, axis=1)]
     attention = of_keras(
@@ -87,34 +87,34 @@ def layer_of_keras(layer):
     return run
 
 
-def test_the_body_is_that_of_keras_layers(body):
+def test_the_body_equals_one_made_of_keras_layers(body):
     x_BLD, real_BL = drawn(3, LENGTH, WIDTH), np.arange(LENGTH) < np.array([[6], [4], [1]])
-    found = ops.convert_to_numpy(body.encode(Seq(ops.convert_to_tensor(x_BLD), real_BL), Forward()).values_BLD)
+    result = ops.convert_to_numpy(body.encode(Seq(ops.convert_to_tensor(x_BLD), real_BL), Forward()).values_BLD)
     y_BLD = norm_of_keras(body.norm)(x_BLD + body.positions.rows_PD.numpy()[:LENGTH])
     for layer in body.stack:
         y_BLD = layer_of_keras(layer)(y_BLD, real_BL)
     expected = ops.convert_to_numpy(y_BLD).copy()
     expected[:, 0] = np.tanh(expected[:, 0] @ body.pooler.weight_DD.numpy() + body.pooler.shift_D.numpy())
-    np.testing.assert_allclose(found[real_BL], expected[real_BL], atol=2e-5)
+    np.testing.assert_allclose(result[real_BL], expected[real_BL], atol=2e-5)
 
 
 def batch():
     """Two examples, of 6 and 4 ids, and an empty row."""
     ids = np.array([[15, 3, 17, 16, 5, 16], [15, 17, 4, 16, 0, 0], [0] * 6], "int32")
     segments = np.array([[0, 0, 0, 0, 1, 1], [0] * 6, [0] * 6], "int32")
-    places, asked = (
+    places, ids_of_targets = (
         np.array([[0, 2, 4], [0, 1, 0], [0] * 3], "int32"),
         np.array([[19, 7, 5], [18, 9, 0], [0] * 3], "int32"),
     )
     return {
         "inputs": {"ids": ids, "segments": segments, "lengths": np.array([6, 4, 0], "int32")},
-        "targets": {"places": places, "ids": asked, "lengths": np.array([3, 2, 0], "int32")},
+        "targets": {"places": places, "ids": ids_of_targets, "lengths": np.array([3, 2, 0], "int32")},
     }
 
 
 def test_training_minimises_the_mean_of_each_kind_and_reports_all_nats(net):
     loss = net.loss("hidden", batch(), 0, Forward(), 0.0)
-    logits, labels, real = (ops.convert_to_numpy(one) for one in net.judge("hidden", batch(), 0))
+    logits, labels, real = (ops.convert_to_numpy(one) for one in net.teacher_forced("hidden", batch(), 0))
     logits = logits.astype("float64")
     nats = np.log(np.exp(logits).sum(-1)) - np.take_along_axis(logits, labels[..., None], -1)[..., 0]
     assert real.sum() == 5 == float(loss.count)
@@ -123,25 +123,25 @@ def test_training_minimises_the_mean_of_each_kind_and_reports_all_nats(net):
     np.testing.assert_allclose(float(loss.objective), 5 * each, rtol=1e-5)
 
 
-def test_the_answer_is_the_same_whether_judged_or_classified(net):
-    logits = ops.convert_to_numpy(net.judge("hidden", batch(), 0)[0])
+def test_teacher_forced_and_classify_give_the_same_logits(net):
+    logits = ops.convert_to_numpy(net.teacher_forced("hidden", batch(), 0)[0])
     memory = net.encode("hidden", batch()["inputs"], Forward())
     np.testing.assert_allclose(logits[:, 0, 18:], ops.convert_to_numpy(net.classify("hidden", memory)), atol=1e-5)
     assert (logits[:, 0, :18] < -1e8).all() and not net.generates("hidden")
 
 
-def test_segments_and_order_count(net):
-    first = ops.convert_to_numpy(net.judge("hidden", batch(), 0)[0])
+def test_segments_and_order_of_words_change_the_logits(net):
+    first = ops.convert_to_numpy(net.teacher_forced("hidden", batch(), 0)[0])
     for name, change in (("segments", lambda x: 1 - x), ("ids", lambda x: x[:, [0, 1, 2, 4, 3, 5]])):
         moved = batch()
         moved["inputs"][name] = change(moved["inputs"][name])
-        assert abs(ops.convert_to_numpy(net.judge("hidden", moved, 0)[0])[0, 1] - first[0, 1]).max() > 1e-3
+        assert abs(ops.convert_to_numpy(net.teacher_forced("hidden", moved, 0)[0])[0, 1] - first[0, 1]).max() > 1e-3
 
 
-def test_inputs_that_are_shorter_than_the_places_are_judged_all_the_same(net):
+def test_inputs_shorter_than_the_positions_of_targets_give_finite_logits(net):
     short = batch()
     short["inputs"] = {name: array[:, :3] if array.ndim == 2 else array // 2 for name, array in short["inputs"].items()}
-    assert np.isfinite(ops.convert_to_numpy(net.judge("hidden", short, 0)[0])).all()
+    assert np.isfinite(ops.convert_to_numpy(net.teacher_forced("hidden", short, 0)[0])).all()
 
 
 def test_a_label_is_read_from_the_pooler(net):
@@ -149,9 +149,9 @@ def test_a_label_is_read_from_the_pooler(net):
     assert net.classify("order", memory).shape == (3, 3)
 
 
-def test_what_has_other_modalities_is_refused():
+def test_problems_of_other_modalities_are_refused():
     text = Port("text", "text_x", 20)
-    with pytest.raises(UserError, match="bert reads sentences alone"):
+    with pytest.raises(UserError, match="bert reads only sentences inputs"):
         Net({"to_german": Signature(text, text, "x")}, HPARAM_SETS["bert_tiny"]())
 
 

@@ -26,11 +26,11 @@ def test_the_number_of_parameters_is_the_sum_of_its_parts(name):
     with keras.StatelessScope(initialize_variables=False):
         net = Net({"name": Signature(port, port, "to-words")}, hparams)
         net.build()
-    found = sum(int(np.prod(weight.shape)) for weight in net.trainable_variables)
+    result = sum(int(np.prod(weight.shape)) for weight in net.trainable_variables)
     keras.utils.clear_session()  # which would otherwise make them later
     d = hparams.body.hidden_size
     heads = d * d + d + 2 * d + PIECES + 2 * (d + 1)  # hidden words; the next sentence
-    assert found == expected(hparams, PIECES) + heads + d  # and the one command, which nothing reads
+    assert result == expected(hparams, PIECES) + heads + d  # and the one command, which nothing reads
 
 
 @pytest.mark.parametrize(

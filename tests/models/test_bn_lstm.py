@@ -1,4 +1,4 @@
-"""BN-LSTM's body: what it remembers, causality, padding, problems apart, and decoding position by position."""
+"""BN-LSTM's body: dependence on the source, statistics of each problem, and refusals."""
 
 import re
 from dataclasses import replace
@@ -83,7 +83,7 @@ def moved_one_by_one(values_1LD):
     return copies
 
 
-def test_every_output_hears_of_the_source(body):
+def test_every_output_depends_on_the_source(body):
     target_BLD = np.repeat(drawn(1, TARGET, WIDTH, seed=1), 1 + SOURCE, axis=0)
     out_BLD = decode(body, seq(moved_one_by_one(drawn(1, SOURCE, WIDTH))), seq(target_BLD))
     heard = abs(out_BLD[1:] - out_BLD[0]).max(axis=-1) > 1e-6
@@ -91,7 +91,7 @@ def test_every_output_hears_of_the_source(body):
     assert heard.all() == bool(body.hparams.encoder_layers)
 
 
-def test_each_problem_is_served_with_its_own_statistics(scrambled):
+def test_each_problem_uses_its_own_statistics(scrambled):
     model = made(SMALL, scrambled)
     source, target = seq(drawn(2, SOURCE, WIDTH)), seq(drawn(2, TARGET, WIDTH, seed=1))
     words_BLD, digits_BLD = (decode(model, source, target, problem) for problem in ("words", "digits"))
@@ -102,26 +102,24 @@ def test_each_problem_is_served_with_its_own_statistics(scrambled):
 
 
 @pytest.mark.parametrize(
-    ("changes", "inputs", "targets", "said"),
+    ("changes", "inputs", "targets", "message"),
     [
         ({}, "text", "text", ""),
         ({"encoder_layers": 0}, None, "text", ""),
         ({"decoder_layers": 0}, "image", "label", ""),
-        ({"encoder_layers": 0}, "text", "text", "Inputs are read by an encoder, .* set encoder_layers=1 or more"),
-        ({"decoder_layers": 0}, "text", "text", "Text is written by a decoder, .* set decoder_layers=1 or more"),
+        ({"encoder_layers": 0}, "text", "text", "Inputs need an encoder, .* set encoder_layers=1 or more"),
+        ({"decoder_layers": 0}, "text", "text", "Text as targets needs a decoder, .* set decoder_layers=1 or more"),
         ({}, "passage", "label", "attentive reader: set attentive=true"),
         ({"attentive": True, "encoder_layers": 0}, "passage", "label", ""),
     ],
 )
-def test_a_problem_that_would_be_read_or_written_by_nothing_is_refused_before_anything_is_done(
-    changes, inputs, targets, said
-):
+def test_a_problem_that_needs_an_encoder_or_a_decoder_without_layers_is_refused(changes, inputs, targets, message):
     ports = [None if modality is None else Port(modality, modality, 9) for modality in (inputs, targets)]
     lacking = BnLstm(replace(SMALL, **changes)).lacks(Signature(*ports, "generic"))
-    assert re.search(said, lacking) and bool(lacking) == bool(said)
+    assert re.search(message, lacking) and bool(lacking) == bool(message)
 
 
-def test_without_a_decoder_nothing_is_written(scrambled):
+def test_a_body_without_decoder_layers_refuses_to_decode(scrambled):
     model = BnLstm(replace(SMALL, decoder_layers=0))
     model.problems = PROBLEMS
     model.build(WIDTH)
@@ -133,7 +131,7 @@ def test_without_a_decoder_nothing_is_written(scrambled):
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"recurrent_start": "ones"}, "recurrent_start is 'orthogonal' or 'identity'; received 'ones'"),
         ({"input_statistics": "none"}, "input_statistics is 'step' or 'sequence'; received 'none'"),
@@ -142,6 +140,6 @@ def test_without_a_decoder_nothing_is_written(scrambled):
         ({"encoder_layers": -1}, "encoder_layers must be at least 0"),
     ],
 )
-def test_what_cannot_be_is_refused(changes, said):
-    with pytest.raises(UserError, match=said):
+def test_impossible_hparams_are_refused(changes, message):
+    with pytest.raises(UserError, match=message):
         replace(SMALL, **changes)

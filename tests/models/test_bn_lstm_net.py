@@ -60,14 +60,14 @@ def net(request, scrambled):
 
 
 @pytest.mark.parametrize("problem", PROBLEMS)
-def test_every_model_learns_every_problem(net, problem):
+def test_every_model_has_a_finite_loss_on_every_problem(net, problem):
     for noise in (None, Noise(np.uint32(0))):
         loss = net.loss(problem, BATCHES[problem], np.int32(net.command(problem)), Forward(noise), 0.0)
         assert np.isfinite(float(loss.nats)) and float(loss.count) == (8 if net.generates(problem) else 2)
 
 
 @pytest.mark.slow
-def test_what_a_net_says_of_itself_holds_its_statistics_and_takes_them_back():
+def test_tensors_of_a_net_hold_its_statistics_and_restore_them():
     one, other = (Net(PROBLEMS, HPARAMS["bn_lstm"]) for _ in range(2))
     one.build()
     other.build()
@@ -92,7 +92,7 @@ def test_what_a_net_says_of_itself_holds_its_statistics_and_takes_them_back():
         ("bn_lstm_text8", Signature(None, Port("text", "characters", 30), "x"), 32_032_000 + 120_000 + 2_000),
     ],
 )
-def test_parameters_are_those_of_the_arithmetic(name, problem, expected):
+def test_parameter_counts_are_those_of_the_arithmetic(name, problem, expected):
     with keras.StatelessScope(initialize_variables=False):
         net = Net({"problem": problem}, HPARAM_SETS[name]())
         net.build()

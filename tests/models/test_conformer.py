@@ -10,7 +10,7 @@ from t2t_mm.errors import UserError
 from t2t_mm.layers.forward import Forward, Noise, Watched
 from t2t_mm.layers.sequence import Seq
 from t2t_mm.models.conformer.body import Conformer
-from t2t_mm.models.conformer.convolution import ConvolutionModule
+from t2t_mm.models.conformer.encoder import ConvolutionModule
 from t2t_mm.models.conformer.hparams import ConformerHparams
 
 WIDTH = 8
@@ -174,7 +174,7 @@ def test_pads_full_of_noise_change_nothing_not_even_statistics(scrambled, noise,
         np.testing.assert_allclose(values(moves[1][path]), values(value), atol=1e-4)
 
 
-def test_every_output_hears_of_every_source_position_and_of_their_order(body):
+def test_every_output_depends_on_every_source_position_and_on_their_order(body):
     source_BLD = np.repeat(drawn(1, SOURCE, WIDTH), 2 + SOURCE, axis=0)
     for t in range(SOURCE):
         source_BLD[1 + t, t] = 3 * drawn(WIDTH, seed=t + 2)
@@ -212,7 +212,7 @@ def test_a_watched_pass_leaves_the_decoders_attention(body):
     assert {path: tuple(w.shape) for path, w in forward.watched.attention.items()} == {"body/decoder/source": (1, 2, 3)}
 
 
-def test_by_ctc_there_is_no_decoder():
+def test_with_ctc_the_body_has_no_decoder():
     body = Conformer(replace(SMALL, way_out="ctc"))
     body.problems = ("digits",)
     body.build(WIDTH)
@@ -222,7 +222,7 @@ def test_by_ctc_there_is_no_decoder():
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"attention_heads": 3}, "hidden_size must be a multiple of attention_heads; received 8 and 3"),
         ({"way_out": "rnnt"}, "way_out is 'decoder' or 'ctc'; received 'rnnt'"),
@@ -230,6 +230,6 @@ def test_by_ctc_there_is_no_decoder():
         ({"dropout": 1.0}, "dropout must be from 0 to 0.99"),
     ],
 )
-def test_what_cannot_be_is_refused(changes, said):
-    with pytest.raises(UserError, match=said):
+def test_impossible_hparams_are_refused(changes, message):
+    with pytest.raises(UserError, match=message):
         replace(SMALL, **changes)

@@ -41,12 +41,12 @@ def way_out(h, words):
 
 @pytest.fixture
 def counted():
-    """How many parameters train in a net that writes down speech, from shapes alone: no weight is made."""
+    """Return a function that counts the parameters of a net of speech to text from shapes, without making weights."""
 
     def count(hparams, words):
-        sound, text = Port("audio_spectral", "audio_spectral", 0), Port("text", "text_words", words)
+        audio, text = Port("audio_spectral", "audio_spectral", 0), Port("text", "text_words", words)
         with keras.StatelessScope(initialize_variables=False):
-            net = Net({"write_down": Signature(sound, text, "to-english")}, hparams)
+            net = Net({"write_down": Signature(audio, text, "to-english")}, hparams)
             net.build()
         return sum(int(np.prod(weight.shape)) for weight in net.trainable_variables)
 

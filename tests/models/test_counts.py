@@ -10,11 +10,11 @@ from t2t_mm.registry import HPARAM_SETS
 
 WORDS, CLASSES = 8192, 1000
 TEXT, IMAGE, LABEL = Port("text", "text_words", WORDS), Port("image", "image", 0), Port("label", "label_x", CLASSES)
-SOUND, WAVE = (Port(modality, modality, 0) for modality in ("audio_spectral", "audio_waveform"))
+AUDIO, WAVE = (Port(modality, modality, 0) for modality in ("audio_spectral", "audio_waveform"))
 PROBLEMS = {
     "translate": Signature(TEXT, TEXT, "to-german"),
     "name": Signature(IMAGE, LABEL, "to-label"),
-    "transcribe": Signature(SOUND, TEXT, "to-english"),
+    "transcribe": Signature(AUDIO, TEXT, "to-english"),
 }
 
 
@@ -98,7 +98,7 @@ def expected(hparams):
 
 @pytest.fixture
 def counted():
-    """How many parameters a net of these hparams has, from shapes alone: no weight is made."""
+    """Return a function that counts the parameters of a net of these hparams from shapes, without making weights."""
 
     def count(hparams, problems=PROBLEMS):
         with keras.StatelessScope(initialize_variables=False):

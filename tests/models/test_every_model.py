@@ -1,11 +1,11 @@
-"""Every registered model holds to the contract of bodies, in each of its forms."""
+"""Every registered model passes the checks of bodies, in each of its forms."""
 
 import pytest
 
 from t2t_mm.registry import MODELS
 from t2t_mm.testing import CHECKS, smallest_set, subject
 
-FORMS = {  # beside the smallest set as it is
+FORMS = {  # changes of the smallest set, each checked besides the set itself
     "multimodel": ("mixing=blocks,experts=0", "attention=false", "experts=0,attention=false"),
     "transformer": ("norm=pre", "positions=learned,max_positions=7", "encoder_layers=0"),
     "conformer": ("way_out=ctc",),
@@ -14,7 +14,7 @@ FORMS = {  # beside the smallest set as it is
     "vit": ("label_head=mlp",),
     "bert": ("label_head=mlp",),
 }
-OF_BODIES = ("causality", "hearing", "padding", "company", "stepping", "beams")
+OF_BODIES = ("causality", "input_dependence", "padding", "batch_independence", "stepping", "beams")
 
 
 @pytest.fixture(scope="module", params=MODELS)
@@ -23,7 +23,7 @@ def smallest(request):
 
 
 @pytest.mark.parametrize("check", [pytest.param(c, marks=pytest.mark.slow) if c == "bfloat16" else c for c in CHECKS])
-def test_every_model_holds_to(check, smallest):
+def test_every_model_passes(check, smallest):
     CHECKS[check](smallest)
 
 
@@ -35,7 +35,7 @@ def form(request):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("check", OF_BODIES)
-def test_so_does_each_of_its_forms(check, form):
+def test_each_form_of_a_model_passes(check, form):
     CHECKS[check](form)
 
 

@@ -21,10 +21,10 @@ def theirs(golden):
 
 
 @pytest.fixture(scope="module")
-def net(theirs, given):
+def net(theirs, assign_weights):
     net = Net({"hidden": Signature(PORT, PORT, "hidden")}, HPARAM_SETS["bert_tiny"]().override(SIZES))
     net.build()
-    return given(net, as_ours(theirs["weights"]))
+    return assign_weights(net, as_ours(theirs["weights"]))
 
 
 def as_ours(theirs):
@@ -38,7 +38,7 @@ def as_ours(theirs):
 
     heads, embeddings, words = "net/words", "bert.embeddings", "cls.predictions"
     next_2E = np.column_stack([theirs["cls.seq_relationship.weight"], theirs["cls.seq_relationship.bias"]])
-    found = {
+    result = {
         f"{heads}/embed/rows": theirs[f"{embeddings}.word_embeddings.weight"],
         f"{heads}/segments/rows": theirs[f"{embeddings}.token_type_embeddings.weight"],
         f"{heads}/bias/rows": theirs[f"{words}.bias"],
@@ -52,7 +52,7 @@ def as_ours(theirs):
     for number in range(LAYERS):
         here, there = f"net/body/layer_{number + 1}", f"bert.encoder.layer.{number}"
         qkv = [theirs[f"{there}.attention.self.{part}.weight"].T for part in ("query", "key", "value")]
-        found |= {
+        result |= {
             f"{here}/attention/qkv": np.concatenate(qkv, axis=1),
             f"{here}/attention/output": theirs[f"{there}.attention.output.dense.weight"].T,
             **norm(f"{here}/attention_residual/norm", f"{there}.attention.output.LayerNorm"),
@@ -60,7 +60,7 @@ def as_ours(theirs):
             **linear(f"{here}/feed_forward/out", f"{here}/feed_forward/out_shift", f"{there}.output.dense"),
             **norm(f"{here}/feed_forward_residual/norm", f"{there}.output.LayerNorm"),
         }
-    return found
+    return result
 
 
 @pytest.fixture(scope="module")
@@ -83,14 +83,14 @@ def batch(theirs):
 
 def test_the_memory_is_theirs_and_its_first_position_the_pooled(net, theirs, batch):
     memory = net.encode("hidden", batch["inputs"], Forward())
-    found_BLD, real_BL = ops.convert_to_numpy(memory.values_BLD), theirs["attention_mask"] == 1
-    np.testing.assert_allclose(found_BLD[:, 0], theirs["pooled"], atol=1e-5)
+    result_BLD, real_BL = ops.convert_to_numpy(memory.values_BLD), theirs["attention_mask"] == 1
+    np.testing.assert_allclose(result_BLD[:, 0], theirs["pooled"], atol=1e-5)
     real_BL[:, 0] = False
-    np.testing.assert_allclose(found_BLD[real_BL], theirs["hidden"][real_BL], atol=1e-5)
+    np.testing.assert_allclose(result_BLD[real_BL], theirs["hidden"][real_BL], atol=1e-5)
 
 
 def test_words_and_next_sentences_are_scored_as_theirs(net, theirs, batch):
-    logits_BTV, _, real_BT = (ops.convert_to_numpy(x) for x in net.judge("hidden", batch, 0))
+    logits_BTV, _, real_BT = (ops.convert_to_numpy(x) for x in net.teacher_forced("hidden", batch, 0))
     np.testing.assert_allclose(logits_BTV[:, 0, [YES, NO]], theirs["next_logits"], atol=1e-5)
     right_BTV = np.take_along_axis(theirs["word_logits"], batch["targets"]["places"][..., None], axis=1)
     np.testing.assert_allclose(logits_BTV[:, 1:][real_BT[:, 1:]], right_BTV[:, 1:][real_BT[:, 1:]], atol=2e-5)

@@ -36,7 +36,7 @@ def theirs(golden):
 
 
 @pytest.fixture(scope="module")
-def encoder(theirs, given):
+def encoder(theirs, assign_weights):
     encoder = Encoder(HPARAMS, name="encoder")
     encoder.build(WIDTH, ("speech",))
     kept = {}
@@ -47,30 +47,30 @@ def encoder(theirs, given):
             f"{here}/variance": theirs["running"][f"{there}.running_var"],
             f"{here}/batches": np.float32(1),
         }
-    return given(encoder, as_ours(theirs["weights"]) | kept)
+    return assign_weights(encoder, as_ours(theirs["weights"]) | kept)
 
 
 def as_ours(theirs):
     """Weights or gradients of transformers' by the paths that they have here."""
-    found = {}
+    result = {}
     for number in range(LAYERS):
         here, there = f"encoder/block_{number + 1}", str(number)
         for name, their in NORMS.items():
-            found[f"{here}/{name}/scale"] = theirs[f"{there}.{their}.weight"]
-            found[f"{here}/{name}/shift"] = theirs[f"{there}.{their}.bias"]
+            result[f"{here}/{name}/scale"] = theirs[f"{there}.{their}.weight"]
+            result[f"{here}/{name}/shift"] = theirs[f"{there}.{their}.bias"]
         for name, their in MATRICES.items():
-            found[f"{here}/attention/{name}"] = theirs[f"{there}.self_attn.{their}.weight"].T
-        found[f"{here}/attention/content_bias"] = theirs[f"{there}.self_attn.bias_u"]
-        found[f"{here}/attention/distance_bias"] = theirs[f"{there}.self_attn.bias_v"]
+            result[f"{here}/attention/{name}"] = theirs[f"{there}.self_attn.{their}.weight"].T
+        result[f"{here}/attention/content_bias"] = theirs[f"{there}.self_attn.bias_u"]
+        result[f"{here}/attention/distance_bias"] = theirs[f"{there}.self_attn.bias_v"]
         for half in (1, 2):
             for name, their in (("in", "linear1"), ("out", "linear2")):
-                found[f"{here}/feed_forward_{half}/{name}"] = theirs[f"{there}.feed_forward{half}.{their}.weight"].T
-                found[f"{here}/feed_forward_{half}/{name}_shift"] = theirs[f"{there}.feed_forward{half}.{their}.bias"]
+                result[f"{here}/feed_forward_{half}/{name}"] = theirs[f"{there}.feed_forward{half}.{their}.weight"].T
+                result[f"{here}/feed_forward_{half}/{name}_shift"] = theirs[f"{there}.feed_forward{half}.{their}.bias"]
         for name, their in (("in", "pointwise_conv1"), ("out", "pointwise_conv2")):
-            found[f"{here}/convolution/{name}"] = theirs[f"{there}.conv.{their}.weight"][..., 0].T
-            found[f"{here}/convolution/{name}_shift"] = theirs[f"{there}.conv.{their}.bias"]
-        found[f"{here}/convolution/depthwise"] = theirs[f"{there}.conv.depthwise_conv.weight"][:, 0].T
-    return found
+            result[f"{here}/convolution/{name}"] = theirs[f"{there}.conv.{their}.weight"][..., 0].T
+            result[f"{here}/convolution/{name}_shift"] = theirs[f"{there}.conv.{their}.bias"]
+        result[f"{here}/convolution/depthwise"] = theirs[f"{there}.conv.depthwise_conv.weight"][:, 0].T
+    return result
 
 
 def run(encoder, x_BLD, real_BL, training):
@@ -81,8 +81,8 @@ def run(encoder, x_BLD, real_BL, training):
 
 def test_by_running_statistics_blocks_say_of_padded_rows_what_theirs_say(encoder, theirs):
     real_BL = theirs["real"]
-    found_BLD = ops.convert_to_numpy(run(encoder, theirs["x"], real_BL, training=False))
-    np.testing.assert_allclose(found_BLD[real_BL], theirs["served"][real_BL], atol=1e-5)
+    result_BLD = ops.convert_to_numpy(run(encoder, theirs["x"], real_BL, training=False))
+    np.testing.assert_allclose(result_BLD[real_BL], theirs["served"][real_BL], atol=1e-5)
 
 
 def test_in_training_outputs_and_gradients_are_theirs(encoder, theirs, gradients, agree):
@@ -90,8 +90,8 @@ def test_in_training_outputs_and_gradients_are_theirs(encoder, theirs, gradients
         return run(encoder, theirs["x"], np.ones_like(theirs["real"]), training=True)
 
     np.testing.assert_allclose(ops.convert_to_numpy(trained()), theirs["trained"], atol=1e-5)
-    found = gradients(lambda: ops.sum(trained() * theirs["weighing"]), encoder.trainable_variables)
-    agree(found, as_ours(theirs["gradients"]))
+    result = gradients(lambda: ops.sum(trained() * theirs["weighing"]), encoder.trainable_variables)
+    agree(result, as_ours(theirs["gradients"]))
 
 
 def test_lines_cost_by_ctc_what_torch_says_and_move_the_logits_alike(golden, gradients):
@@ -109,6 +109,6 @@ def test_lines_cost_by_ctc_what_torch_says_and_move_the_logits_alike(golden, gra
     nats_B, possible_B = (ops.convert_to_numpy(x) for x in nats())
     assert possible_B.tolist() == [True, True, True, True, False, True]
     np.testing.assert_allclose(nats_B, theirs["nats"], rtol=1e-5)
-    found = gradients(lambda: ops.sum(nats()[0] * theirs["weighing"]), [logits_BFV])
+    result = gradients(lambda: ops.sum(nats()[0] * theirs["weighing"]), [logits_BFV])
     assert (abs(theirs["gradient"]).max(axis=(1, 2)) > 0.05).tolist() == possible_B.tolist()
-    np.testing.assert_allclose(found[logits_BFV.path], theirs["gradient"], atol=1e-5)
+    np.testing.assert_allclose(result[logits_BFV.path], theirs["gradient"], atol=1e-5)

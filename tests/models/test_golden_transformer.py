@@ -20,38 +20,38 @@ def theirs(request, golden):
 
 
 @pytest.fixture(scope="module")
-def body(theirs, given):
+def body(theirs, assign_weights):
     model = Transformer(TransformerHparams(**SIZES, attention_heads=2, norm=theirs["norm"]))
     model.build(WIDTH)
-    return given(model, as_ours(theirs["weights"]))
+    return assign_weights(model, as_ours(theirs["weights"]))
 
 
 def as_ours(theirs):
     """Weights or gradients of torch's by the paths that they have here."""
-    found = {}
+    result = {}
     for stack, norms in NORMS.items():
         for number in range(LAYERS):
             there, here = f"{stack}.layers.{number}", f"body/{stack}/layer_{number + 1}"
-            found[f"{here}/self/qkv"] = theirs[f"{there}.self_attn.in_proj_weight"].T
-            found[f"{here}/self/output"] = theirs[f"{there}.self_attn.out_proj.weight"].T
+            result[f"{here}/self/qkv"] = theirs[f"{there}.self_attn.in_proj_weight"].T
+            result[f"{here}/self/output"] = theirs[f"{there}.self_attn.out_proj.weight"].T
             if stack == "decoder":
                 qkv_D3D = theirs[f"{there}.multihead_attn.in_proj_weight"].T
-                found[f"{here}/source/query"], found[f"{here}/source/key_value"] = np.split(qkv_D3D, [WIDTH], axis=1)
-                found[f"{here}/source/output"] = theirs[f"{there}.multihead_attn.out_proj.weight"].T
+                result[f"{here}/source/query"], result[f"{here}/source/key_value"] = np.split(qkv_D3D, [WIDTH], axis=1)
+                result[f"{here}/source/output"] = theirs[f"{there}.multihead_attn.out_proj.weight"].T
             for ours, their in (("in", "linear1"), ("out", "linear2")):
-                found[f"{here}/feed_forward/{ours}"] = theirs[f"{there}.{their}.weight"].T
-                found[f"{here}/feed_forward/{ours}_shift"] = theirs[f"{there}.{their}.bias"]
+                result[f"{here}/feed_forward/{ours}"] = theirs[f"{there}.{their}.weight"].T
+                result[f"{here}/feed_forward/{ours}_shift"] = theirs[f"{there}.{their}.bias"]
             for place, norm in enumerate(norms, start=1):
-                found[f"{here}/{norm}_residual/norm/scale"] = theirs[f"{there}.norm{place}.weight"]
-                found[f"{here}/{norm}_residual/norm/shift"] = theirs[f"{there}.norm{place}.bias"]
+                result[f"{here}/{norm}_residual/norm/scale"] = theirs[f"{there}.norm{place}.weight"]
+                result[f"{here}/{norm}_residual/norm/shift"] = theirs[f"{there}.norm{place}.bias"]
         if f"{stack}.norm.weight" in theirs:
-            found[f"body/{stack}/norm/scale"] = theirs[f"{stack}.norm.weight"]
-            found[f"body/{stack}/norm/shift"] = theirs[f"{stack}.norm.bias"]
-    return found
+            result[f"body/{stack}/norm/scale"] = theirs[f"{stack}.norm.weight"]
+            result[f"body/{stack}/norm/shift"] = theirs[f"{stack}.norm.bias"]
+    return result
 
 
 def run(body, theirs):
-    """What the body makes of torch's inputs: memory and output, Seqs."""
+    """Return the memory and the output for torch's inputs, two Seqs."""
     source, target = (
         Seq(ops.convert_to_tensor(theirs[side]), ops.convert_to_tensor(theirs[f"real_{side}"]))
         for side in ("source", "target")
@@ -61,11 +61,11 @@ def run(body, theirs):
 
 
 def test_memory_and_output_are_torchs_where_there_is_something(body, theirs):
-    for found, right, side in zip(run(body, theirs), ("memory", "out"), ("source", "target"), strict=True):
+    for result, right, side in zip(run(body, theirs), ("memory", "out"), ("source", "target"), strict=True):
         real_BL = theirs[f"real_{side}"]
         assert abs(theirs[right][real_BL]).max() > 0.5
-        found_BLD = ops.convert_to_numpy(found.values_BLD)
-        np.testing.assert_allclose(found_BLD[real_BL], theirs[right][real_BL], atol=1e-5)
+        result_BLD = ops.convert_to_numpy(result.values_BLD)
+        np.testing.assert_allclose(result_BLD[real_BL], theirs[right][real_BL], atol=1e-5)
 
 
 def test_position_by_position_the_output_is_torchs(body, theirs):
@@ -79,5 +79,5 @@ def test_position_by_position_the_output_is_torchs(body, theirs):
 
 
 def test_gradients_are_torchs(body, theirs, gradients, agree):
-    found = gradients(lambda: ops.sum(run(body, theirs)[1].values_BLD * theirs["weighing"]), body.trainable_variables)
-    agree(found, as_ours(theirs["gradients"]))
+    result = gradients(lambda: ops.sum(run(body, theirs)[1].values_BLD * theirs["weighing"]), body.trainable_variables)
+    agree(result, as_ours(theirs["gradients"]))

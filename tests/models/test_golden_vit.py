@@ -23,13 +23,13 @@ def theirs(golden):
 
 
 @pytest.fixture(scope="module")
-def made(theirs, given):
+def made(theirs, assign_weights):
     """A net with the head that is named, and their weights."""
 
     def make(head):
         net = Net({"kinds": SIGNATURE}, HPARAM_SETS["vit_tiny"]().override(f"{SIZES},label_head={head}"))
         net.build()
-        return given(net, as_ours(theirs["weights"], head))
+        return assign_weights(net, as_ours(theirs["weights"], head))
 
     return make
 
@@ -53,7 +53,7 @@ def as_ours(theirs, head):
 
     token_D, places_LD = theirs["vit.embeddings.cls_token"][0, 0], theirs["vit.embeddings.position_embeddings"][0]
     kernel_DCHW = theirs["vit.embeddings.patch_embeddings.projection.weight"]
-    found = {
+    result = {
         "net/body/class_token": token_D + places_LD[0],
         "net/image/positions/rows": places_LD[1:],
         "net/image/embed": kernel_DCHW.transpose(2, 3, 1, 0).reshape(-1, len(kernel_DCHW)),
@@ -61,11 +61,11 @@ def as_ours(theirs, head):
         f"net/kind/{head}/rows": np.column_stack([theirs["classifier.weight"], theirs["classifier.bias"]]),
     }
     if head == "mlp":
-        found |= linear("net/kind/hidden/weight", "net/kind/hidden/shift", "vit.pooler.dense")
+        result |= linear("net/kind/hidden/weight", "net/kind/hidden/shift", "vit.pooler.dense")
     for number in range(LAYERS):
         here, there = f"net/body/layer_{number + 1}", f"vit.layers.{number}"
         qkv = [theirs[f"{there}.attention.{part}_proj.weight"].T for part in "qkv"]
-        found |= {
+        result |= {
             f"{here}/attention/qkv": np.concatenate(qkv, axis=1),
             f"{here}/attention/output": theirs[f"{there}.attention.o_proj.weight"].T,
             **norm(f"{here}/attention_residual/norm", f"{there}.layernorm_before"),
@@ -73,7 +73,7 @@ def as_ours(theirs, head):
             **linear(f"{here}/mlp/out", f"{here}/mlp/out_shift", f"{there}.mlp.fc2"),
             **norm(f"{here}/mlp_residual/norm", f"{there}.layernorm_after"),
         }
-    return found
+    return result
 
 
 @pytest.mark.parametrize("head", ["linear", "mlp"])

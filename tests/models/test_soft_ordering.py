@@ -13,10 +13,10 @@ from t2t_mm.models.soft_ordering.hparams import SoftOrderingHparams
 from t2t_mm.problem import Port, Signature
 from t2t_mm.registry import HPARAM_SETS
 
-ROW, KIND, PICTURE = Port("vector", "vector_a", 3), Port("label", "label_a", 2), Port("image", "image", 0)
+ROW, KIND, IMAGE = Port("vector", "vector_a", 3), Port("label", "label_a", 2), Port("image", "image", 0)
 OTHER_ROW, OTHER_KIND = Port("vector", "vector_b", 4), Port("label", "label_b", 5)
 TABLES = {"a": Signature(ROW, KIND, "to-label"), "b": Signature(OTHER_ROW, OTHER_KIND, "to-label")}
-PICTURES = {"a": Signature(PICTURE, KIND, "to-label"), "b": Signature(PICTURE, OTHER_KIND, "to-label")}
+IMAGES = {"a": Signature(IMAGE, KIND, "to-label"), "b": Signature(IMAGE, OTHER_KIND, "to-label")}
 RNG = np.random.default_rng(0)
 D = 5
 X_B1D = RNG.uniform(0, 1, (2, 1, D)).astype("float32")
@@ -101,7 +101,7 @@ def test_fixed_orders_are_equations_2_and_3(ordering, scrambled):
         assert not hasattr(made, "scalings")
 
 
-def test_permutations_are_true_ones_that_differ_by_problem_and_seed_and_do_not_change():
+def test_permutations_differ_by_problem_and_seed_and_do_not_change():
     assert permutation("0 uci_iris", 4) == permutation("0 uci_iris", 4)
     drawn = {tuple(permutation(f"{seed} {name}", 4)) for seed in range(5) for name in "abcdefgh"}
     assert len(drawn) > 12 and all(sorted(order) == [0, 1, 2, 3] for order in drawn)
@@ -128,7 +128,7 @@ def test_dropout_falls_on_each_layer_and_depth_anew(scrambled):
     assert (noisy[0] != noisy[2]).any() and (noisy[0] != plain).any()
 
 
-def test_what_is_watched_is_the_ordering_of_the_problem():
+def test_a_watched_pass_reports_the_ordering_of_the_problem():
     for ordering in ("soft", "parallel", "permuted"):
         made, watched = body(ordering), Watched()
         forward = Forward(watched=watched)
@@ -141,9 +141,9 @@ def test_what_is_watched_is_the_ordering_of_the_problem():
     assert [int(j) for j in np.argmax(ops.convert_to_numpy(share_JK), axis=0)] == order
 
 
-@pytest.fixture(scope="module", params=["tables", "pictures"])
+@pytest.fixture(scope="module", params=["tables", "images"])
 def net(request, scrambled):
-    of, change = {"tables": (TABLES, "soft_ordering_uci"), "pictures": (PICTURES, "soft_ordering_omniglot_small")}[
+    of, change = {"tables": (TABLES, "soft_ordering_uci"), "images": (IMAGES, "soft_ordering_omniglot_small")}[
         request.param
     ]
     made = Net(of, HPARAM_SETS[change]().override("hidden_size=5"))
@@ -163,7 +163,7 @@ def test_encoder_core_and_decoder_make_the_loss_of_real_rows(net):
     for problem in net.signatures:
         features = batch(net, problem)
         loss = net.loss(problem, features, np.int32(0), Forward(), 0.0)
-        logits_BV = ops.convert_to_numpy(net.judge(problem, features, np.int32(0))[0])[:, 0]
+        logits_BV = ops.convert_to_numpy(net.teacher_forced(problem, features, np.int32(0))[0])[:, 0]
         nats_B = np.log(np.exp(logits_BV).sum(axis=1)) - logits_BV[np.arange(3), [1, 0, 0]]
         assert float(loss.count) == 2 and float(loss.nats) == pytest.approx(nats_B[:2].sum(), rel=1e-3)
 
@@ -193,19 +193,19 @@ def test_other_models_read_vectors_too(scrambled):
 @pytest.mark.parametrize(
     ("name", "of", "change", "message"),
     [
-        ("soft_ordering_uci", PICTURES, "", "Pictures are read by core=conv. Received: core=dense."),
-        ("soft_ordering_omniglot", TABLES, "", "Vectors are read by core=dense. Received: core=conv."),
-        ("soft_ordering_omniglot", PICTURES, "hidden_size=2", "hidden_size must be at least 3"),
-        ("soft_ordering_omniglot", PICTURES, "image_size=15", "image_size must be at least 16. Received: 15."),
+        ("soft_ordering_uci", IMAGES, "", "Images need core=conv. Received: core=dense."),
+        ("soft_ordering_omniglot", TABLES, "", "Vectors need core=dense. Received: core=conv."),
+        ("soft_ordering_omniglot", IMAGES, "hidden_size=2", "hidden_size must be at least 3"),
+        ("soft_ordering_omniglot", IMAGES, "image_size=15", "image_size must be at least 16. Received: 15."),
         (
             "soft_ordering_uci",
             {"read": Signature(Port("text", "text_words", 9), KIND, "to-label")},
             "",
-            "The model soft_ordering cannot learn read: its inputs are text, and soft_ordering reads vector or image",
+            "The model soft_ordering cannot learn read: its inputs are text, and soft_ordering reads only vector or",
         ),
     ],
 )
-def test_what_it_cannot_take_is_refused_in_a_sentence(name, of, change, message):
+def test_problems_that_do_not_fit_the_hparams_are_refused_in_a_sentence(name, of, change, message):
     with pytest.raises(UserError) as refused:
         Net(of, HPARAM_SETS[name]().override(change)).build()
     assert message in str(refused.value)
@@ -225,10 +225,10 @@ def test_hparams_are_checked(change, message):
     [
         # encoders 3 and 4 columns, four layers, decoders of 2 and 5 classes, 2 x 16 scalings, the command
         ("soft_ordering_uci", TABLES, (7 * 32 + 64) + 4 * (32**2 + 32) + (7 * 33) + 32 + 32),
-        ("soft_ordering_omniglot", PICTURES, 4 * (9 * 53**2 + 53) + 7 * (36 * 53 + 1) + 32 + 53),
+        ("soft_ordering_omniglot", IMAGES, 4 * (9 * 53**2 + 53) + 7 * (36 * 53 + 1) + 32 + 53),
     ],
 )
-def test_parameters_are_those_of_the_arithmetic(name, of, expected):
+def test_parameter_counts_are_those_of_the_arithmetic(name, of, expected):
     made = Net(of, HPARAM_SETS[name]())
     made.build()
     assert sum(int(np.prod(weight.shape)) for weight in made.trainable_variables) == expected

@@ -1,4 +1,4 @@
-"""The Transformer's body: against NumPy and Keras, causality, padding, and decoding position by position."""
+"""The Transformer's body against its equations in NumPy and against Keras' attention."""
 
 from dataclasses import replace
 
@@ -53,7 +53,7 @@ def values(result):
 
 
 def decode(body, source, target):
-    """What the body makes of two Seqs, float[B, L, D]."""
+    """Return the decoder's output for two Seqs, float[B, L, D]."""
     return values(body.decode(body.encode(source, Forward()), target, Forward()))
 
 
@@ -165,13 +165,13 @@ def moved_one_by_one(values_1LD):
     return copies
 
 
-def test_every_output_hears_of_every_source_position(body):
+def test_every_output_depends_on_every_source_position(body):
     target_BLD = np.repeat(drawn(1, TARGET, WIDTH, seed=1), 1 + SOURCE, axis=0)
     out_BLD = decode(body, seq(moved_one_by_one(drawn(1, SOURCE, WIDTH))), seq(target_BLD))
     assert (abs(out_BLD[1:] - out_BLD[0]).max(axis=-1) > 1e-4).all()
 
 
-def test_words_in_another_order_mean_something_else(body):
+def test_words_in_another_order_give_other_outputs(body):
     source_BLD, target = drawn(1, SOURCE, WIDTH), seq(drawn(1, TARGET, WIDTH, seed=1))
     one, other = (decode(body, seq(values_BLD), target) for values_BLD in (source_BLD, source_BLD[:, ::-1].copy()))
     assert abs(one - other).max() > 1e-3
@@ -223,7 +223,7 @@ def test_a_watched_pass_leaves_the_attention_to_the_source_of_each_decoder_layer
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"attention_heads": 3}, "hidden_size must be a multiple of attention_heads; received 8 and 3"),
         ({"norm": "both"}, "norm is 'post' or 'pre'; received 'both'"),
@@ -232,6 +232,6 @@ def test_a_watched_pass_leaves_the_attention_to_the_source_of_each_decoder_layer
         ({"relu_dropout": 1.0}, "relu_dropout must be from 0 to 0.99"),
     ],
 )
-def test_what_cannot_be_is_refused(changes, said):
-    with pytest.raises(UserError, match=said):
+def test_impossible_hparams_are_refused(changes, message):
+    with pytest.raises(UserError, match=message):
         replace(SMALL, **changes)

@@ -29,7 +29,7 @@ def expected(hparams, words):
 
 @pytest.fixture
 def counted():
-    """How many parameters a net of translation has, from shapes alone: no weight is made."""
+    """Return a function that counts the parameters of a net of translation from shapes, without making weights."""
 
     def count(hparams, words):
         text = Port("text", "text_words", words)

@@ -80,12 +80,12 @@ def test_the_body_is_the_papers_equations(body):
 
 def test_gelu_by_hand():
     # P(X <= 1) = 0.841345, P(X <= -1) = 0.158655, P(X <= 2) = 0.977250
-    found = ops.convert_to_numpy(gelu(ops.convert_to_tensor([0.0, 1.0, -1.0, 2.0, -50.0])))
-    np.testing.assert_allclose(found, [0, 0.841345, -0.158655, 1.954500, 0], atol=1e-6)
+    result = ops.convert_to_numpy(gelu(ops.convert_to_tensor([0.0, 1.0, -1.0, 2.0, -50.0])))
+    np.testing.assert_allclose(result, [0, 0.841345, -0.158655, 1.954500, 0], atol=1e-6)
 
 
 def of_keras(layer):
-    """An encoder layer put together from Keras' own, with the weights of one of ours: a function of float[B, L, D]."""
+    """An encoder layer made of Keras' own, with the weights of one of ours: a function of float[B, L, D]."""
     heads, width = HEADS, WIDTH // HEADS
     attention = keras.layers.MultiHeadAttention(heads, width, use_bias=False)
     attention.build((None, None, WIDTH), (None, None, WIDTH))
@@ -119,7 +119,7 @@ def norm_of_keras(norm):
     return layer
 
 
-def test_the_body_is_that_of_keras_layers(body):
+def test_the_body_equals_one_made_of_keras_layers(body):
     patches_BLD = drawn(3, PATCHES, WIDTH, seed=1)
     token_B1D = np.tile(body.token_D.numpy(), (3, 1, 1))
     z_BLD = ops.convert_to_tensor(np.concatenate([token_B1D, patches_BLD], axis=1))
@@ -137,7 +137,7 @@ def test_the_class_token_stands_in_front_and_nothing_is_a_grid_any_more(body):
     assert tuple(only.shape) == (WIDTH,)
 
 
-def test_the_token_hears_of_every_patch(body):
+def test_the_token_depends_on_every_patch(body):
     patches_BLD = np.repeat(drawn(1, PATCHES, WIDTH), 1 + PATCHES, axis=0)
     for place in range(PATCHES):
         patches_BLD[1 + place, place] = drawn(WIDTH, seed=place + 2)
@@ -145,7 +145,7 @@ def test_the_token_hears_of_every_patch(body):
     assert (abs(token_BD[1:] - token_BD[0]).max(axis=1) > 1e-4).all()
 
 
-def test_without_positions_the_token_does_not_know_the_order_of_patches(body):
+def test_without_positions_the_token_does_not_depend_on_the_order_of_patches(body):
     patches_BLD = drawn(1, PATCHES, WIDTH)
     one, other = (encode(body, x) for x in (patches_BLD, patches_BLD[:, ::-1].copy()))
     np.testing.assert_allclose(one[:, 0], other[:, 0], atol=1e-5)
@@ -187,7 +187,7 @@ def test_weights_start_as_in_the_authors_code():
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"attention_heads": 3}, "hidden_size must be a multiple of attention_heads; received 8 and 3"),
         ({"label_head": "deep"}, "label_head is 'mlp' or 'linear'; received 'deep'"),
@@ -195,6 +195,6 @@ def test_weights_start_as_in_the_authors_code():
         ({"dropout": 1.0}, "dropout must be from 0 to 0.99"),
     ],
 )
-def test_what_cannot_be_is_refused(changes, said):
-    with pytest.raises(UserError, match=said):
+def test_impossible_hparams_are_refused(changes, message):
+    with pytest.raises(UserError, match=message):
         replace(SMALL, **changes)

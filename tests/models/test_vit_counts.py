@@ -28,7 +28,7 @@ def expected(hparams, classes):
 
 @pytest.fixture
 def counted():
-    """How many parameters a net that names pictures has, from shapes alone: no weight is made."""
+    """Return a function that counts the parameters of a net that names images from shapes, without making weights."""
 
     def count(hparams, classes):
         signature = Signature(Port("image", "image", 0), Port("label", "label_x", classes), "to-label")

@@ -1,4 +1,4 @@
-"""A package of someone else's: installing it is all that a user of its problem does."""
+"""The package of an example plugin. Users of its problem only install it."""
 
 from setuptools import setup
 

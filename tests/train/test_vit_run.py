@@ -128,5 +128,5 @@ def test_a_head_of_the_other_kind_starts_from_zero(run, squares, tmp_path):
 
 
 def test_a_picture_that_patches_do_not_divide_is_refused(squares, tmp_path):
-    with pytest.raises(UserError, match="Patches of 4 x 4 pixels do not divide pictures of 18 x 18"):
+    with pytest.raises(UserError, match="Patches of 4 x 4 pixels do not divide images of 18 x 18"):
         trainer(squares, tmp_path, HPARAMS.override("image_size=18"))

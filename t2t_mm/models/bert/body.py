@@ -1,4 +1,4 @@
-"""BERT (Devlin et al. 2018, arXiv 1810.04805): an encoder that sees both ways.
+"""BERT (Devlin et al. 2018, arXiv 1810.04805): a bidirectional encoder.
 
 B examples, L positions, D channels.
 """
@@ -18,9 +18,9 @@ from t2t_mm.layers.positions import LearnedPositions
 from t2t_mm.layers.residual import Residual
 from t2t_mm.layers.sequence import Seq
 from t2t_mm.models.bert.hparams import BertHparams
-from t2t_mm.models.body import Reader
+from t2t_mm.models.body import EncoderBody
 
-GAIN = 0.5**0.5  # of the attention projections' start, as the Transformer's
+GAIN = 0.5**0.5  # of the initial attention projections, as in the Transformer
 
 
 class EncoderLayer(Layer):
@@ -40,13 +40,13 @@ class EncoderLayer(Layer):
             part.build(width)
 
     def call(self, x_BLD: Any, real_BL: Any, forward: Forward) -> Any:
-        """float[B, L, D] to float[B, L, D]; a pad is looked at by nobody."""
+        """Return float[B, L, D] from float[B, L, D]. No position attends to a pad."""
         x_BLD = self.around_attention.leave(x_BLD, self.attention(x_BLD, forward, real_BL), forward)
         return self.around_feed_forward.leave(x_BLD, self.feed_forward(x_BLD, forward), forward)
 
 
 class Pooler(Layer):
-    """tanh(x W + b): what has become of [CLS], for heads that judge the whole."""
+    """tanh(x W + b) of the first position, [CLS], for heads that classify the inputs as one."""
 
     def build(self, width: int) -> None:
         self.weight_DD = self.add_weight(shape=(width, width), initializer="glorot_uniform", name="weight")
@@ -56,14 +56,13 @@ class Pooler(Layer):
         return ops.tanh(ops.matmul(x, self.weight_DD) + self.shift_D)
 
 
-class Bert(Reader):
-    """Sums of token, segment and position, a norm, then layers with the norm last.
+class Bert(EncoderBody):
+    """Sums of token, segment and position embeddings, a norm, then layers with the norm last.
 
-    The modality net brings the sums of token and segment. The memory's first position comes through the pooler, so that
-    every head on it, of the next sentence as of classes, begins with the pooler that was pre-trained.
+    The modality net makes the sums of token and segment embeddings. The pooler is applied to the memory's first
+    position, so that every head that reads it, of the next sentence or of classes, starts with the pre-trained pooler.
     """
 
-    hparams_class = BertHparams
     reads = ("sentences",)
     writes = ("sentences", "label", "span")
     modality_nets = {"label": "label_token"}
@@ -81,7 +80,7 @@ class Bert(Reader):
             part.build(width)
 
     def encode(self, source: Seq, forward: Forward) -> Seq:
-        """Seq[B, L, D] to Seq[B, L, D]."""
+        """Return Seq[B, L, D] from Seq[B, L, D]."""
         x_BLD = source.values_BLD
         positions_LD = self.positions(ops.arange(ops.shape(x_BLD)[1]))
         x_BLD = self.norm(x_BLD + ops.cast(positions_LD, x_BLD.dtype))

@@ -1,4 +1,4 @@
-"""Sizes and rates of BERT's body, and the head of classes that reads it."""
+"""Hparams of BERT's body and of the head of classes on it."""
 
 from dataclasses import dataclass
 from math import inf
@@ -17,8 +17,8 @@ class BertHparams:
     attention_heads: int = 12  # A; each has D / A channels
     dropout: float = 0.1  # on the output of each sublayer, and on the embeddings
     attention_dropout: float = 0.1  # on attention weights
-    max_positions: int = 512  # rows of the table of positions: nothing that is read may be longer
-    label_head: str = "linear"  # of classes, behind the pooler; "mlp" puts a layer of its own between
+    max_positions: int = 512  # rows of the table of positions: the maximum length of inputs
+    label_head: str = "linear"  # head of classes on the pooler's output; "mlp" adds a hidden layer
 
     def __post_init__(self) -> None:
         counts = ("hidden_size", "filter_size", "attention_heads", "max_positions")

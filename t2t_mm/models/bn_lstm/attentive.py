@@ -16,11 +16,11 @@ from t2t_mm.layers.step_norm import StepNorm
 from t2t_mm.models.bn_lstm.hparams import BnLstmHparams
 
 NEVER = -1e9  # the score of a pad
-TERMS = ("document", "question", "found", "asked")  # that go into the tanh of m(t), and of g
+TERMS = ("document", "question", "found", "asked")  # inputs of the tanh: the first two of m(t), the last two of g
 
 
-class Reading(Layer):
-    """An LSTM from left to right and, with `bidirectional`, another from right to left over what is real."""
+class SequenceReader(Layer):
+    """An LSTM from left to right and, with `bidirectional`, another from right to left over the real positions."""
 
     def __init__(self, hparams: BnLstmHparams, *, name: str) -> None:
         super().__init__(name=name)
@@ -33,7 +33,7 @@ class Reading(Layer):
                 lstm.build(width, problems)
 
     def call(self, x: Seq, forward: Forward) -> tuple[Any, Any]:
-        """(float[B, L, W] at each word, float[B, W] when all is read)."""
+        """Return (float[B, L, W], the outputs at each word; float[B, W], the outputs at the last word of each LSTM)."""
         y_BLD = self.forth(x.values_BLD, x.real_BL, forward)
         end_BD = last_real(y_BLD, x.real_BL)
         if self.back is None:
@@ -46,16 +46,16 @@ class Reading(Layer):
 class AttentiveReader(Layer):
     """m(t) = tanh(W_ym y_d(t) + W_um u),  s = softmax(w_ms m),  r = sum s(t) y_d(t),  g = tanh(W_rg r + W_ug u).
 
-    y_d reads the text and u is the question when read. With `attention_norm` each of the four terms is normalised:
-    those of words by one mean and variance over all words, those of questions over the rows. Both tanh have a bias,
-    which starts at 0.
+    y_d are the outputs of the LSTM at the words of the text, u its output after the question. With `attention_norm`
+    each of the four terms is normalised: the terms of words by one mean and variance over all words, the terms of
+    questions over the rows. Both tanh have a bias, which starts at 0.
     """
 
     def __init__(self, hparams: BnLstmHparams, *, name: str) -> None:
         super().__init__(name=name)
         self.hparams = hparams
-        self.document = Reading(hparams, name="document")
-        self.question = Reading(hparams, name="question")
+        self.document = SequenceReader(hparams, name="document")
+        self.question = SequenceReader(hparams, name="question")
         gamma, rate = hparams.initial_gamma, hparams.statistics_rate
         self.norms = {
             term: StepNorm(gamma=gamma, steps=1, rate=rate, shifted=False, name=f"{term}_norm")
@@ -63,8 +63,8 @@ class AttentiveReader(Layer):
         }
 
     def build(self, width: int, problems: Sequence[str]) -> None:
-        for part in (self.document, self.question, *self.norms.values()):
-            part.build(width, problems)
+        for layer in (self.document, self.question, *self.norms.values()):
+            layer.build(width, problems)
         wide = width * (2 if self.hparams.bidirectional else 1)
         self.weights_WD = {
             term: self.add_weight(shape=(wide, width), initializer="orthogonal", name=f"{term}_weight")
@@ -77,11 +77,11 @@ class AttentiveReader(Layer):
         )
 
     def call(self, source: Seq, question: Seq, forward: Forward) -> Seq:
-        """A text, Seq[B, L, D], and the question about it to g, Seq[B, 1, D]."""
+        """Return g, Seq[B, 1, D], from a text Seq[B, L, D] and the question about it."""
         words_BLW, _ = self.document(source, forward)
-        _, asked_BW = self.question(question, forward)
+        _, question_BW = self.question(question, forward)
         real_BL, real_B = source.real_BL, ops.any(source.real_BL, axis=1)
-        from_question_BD = self._term("question", asked_BW, real_B, forward)
+        from_question_BD = self._term("question", question_BW, real_B, forward)
         seen_BLD = ops.tanh(
             self._term("document", words_BLW, real_BL, forward) + from_question_BD[:, None] + self.seen_shift_D.value
         )
@@ -89,22 +89,22 @@ class AttentiveReader(Layer):
         share_BL = ops.softmax(ops.where(real_BL, score_BL, NEVER), axis=-1)
         if forward.watched is not None:
             forward.watched.attention[self.path] = share_BL[:, None]
-        found_BW = ops.matmul(ops.cast(share_BL, words_BLW.dtype)[:, None], words_BLW)[:, 0]
+        context_BW = ops.matmul(ops.cast(share_BL, words_BLW.dtype)[:, None], words_BLW)[:, 0]
         known_BD = ops.tanh(
-            self._term("found", found_BW, real_B, forward)
-            + self._term("asked", asked_BW, real_B, forward)
+            self._term("found", context_BW, real_B, forward)
+            + self._term("asked", question_BW, real_B, forward)
             + self.known_shift_D.value
         )
         return Seq(ops.cast(known_BD, words_BLW.dtype)[:, None], real_B[:, None])
 
     def _term(self, term: str, x: Any, real: Any, forward: Forward) -> Any:
-        """float32[..., D]."""
+        """Return one term of a tanh, float32[..., D]."""
         y = ops.cast(ops.matmul(x, self.weights_WD[term]), "float32")
         return self.norms[term].normalise_all_steps(y, real, forward) if term in self.norms else y
 
 
 def make_lstm(hparams: BnLstmHparams, name: str) -> Lstm:
-    """An LSTM layer as the hparams say."""
+    """Return an LSTM layer with these hparams."""
     return Lstm(
         hparams.hidden_size,
         batch_norm=hparams.batch_norm,

@@ -1,4 +1,4 @@
-"""LSTMs with recurrent batch normalisation (Cooijmans et al. 2016, arXiv 1603.09025), or without.
+"""LSTMs with and without recurrent batch normalisation (Cooijmans et al. 2016, arXiv 1603.09025).
 
 B examples, L positions, D channels and units.
 """
@@ -18,14 +18,14 @@ from t2t_mm.models.bn_lstm.hparams import BnLstmHparams
 from t2t_mm.models.body import Body, State
 from t2t_mm.problem import Signature
 
-NO_READER = "Texts with a question are read by an attentive reader: set attentive=true."
-NO_ENCODER = "Inputs are read by an encoder, and this one has no layers: set encoder_layers=1 or more."
-NO_DECODER = "Text is written by a decoder, and this one has no layers: set decoder_layers=1 or more."
-WRITTEN = ("text",)  # modalities of targets that are decoded position by position
+NO_READER = "Texts with a question need the attentive reader: set attentive=true."
+NO_ENCODER = "Inputs need an encoder, but encoder_layers is 0: set encoder_layers=1 or more."
+NO_DECODER = "Text as targets needs a decoder, but decoder_layers is 0: set decoder_layers=1 or more."
+DECODED = ("text",)  # modalities of targets that are decoded position by position
 
 
 class Stack(Layer):
-    """LSTM layers, each reading what the one below made."""
+    """A stack of LSTM layers: each reads the outputs of the one below."""
 
     def __init__(self, layers: int, hparams: BnLstmHparams, *, name: str) -> None:
         super().__init__(name=name)
@@ -36,7 +36,7 @@ class Stack(Layer):
             layer.build(width, problems)
 
     def call(self, x: Seq, forward: Forward, start_BD: Any = None) -> Seq:
-        """Seq[B, L, D] to Seq[B, L, D]. `start_BD`, if given, is added to the h_0 of every layer."""
+        """Return Seq[B, L, D] from Seq[B, L, D]. `start_BD`, if not None, is added to the h_0 of every layer."""
         for layer in self.stack:
             x = x.with_values(layer(x.values_BLD, x.real_BL, forward, start_BD))
         return x
@@ -45,23 +45,22 @@ class Stack(Layer):
         return [layer.initial_state(rows, start_BD) for layer in self.stack]
 
     def step(self, states: list[Any], x_BD: Any, position: Any, problem: str) -> tuple[Any, list[Any]]:
-        """One position: (float[B, D], the next states)."""
-        following = []
+        """Return (output float[B, D], next states) for one position."""
+        next_states = []
         for layer, state in zip(self.stack, states, strict=True):
             x_BD, state = layer.step(state, x_BD, position, problem)
-            following.append(state)
-        return x_BD, following
+            next_states.append(state)
+        return x_BD, next_states
 
 
 class BnLstm(Body):
-    """One stack of LSTMs reads the source, another writes the target.
+    """One stack of LSTMs is the encoder, another the decoder.
 
-    A class is read from the encoder's last state. The decoder's h_0 is what it has learned, plus the last vector of the
-    memory: the source's summary, or the zero vector where there is no source and no encoder. A text with a question is
-    read by an attentive reader, whose memory is one vector.
+    A class is predicted from the encoder's last state. The decoder's h_0 is a learned vector plus the last vector of
+    the memory: a summary of the source, or the zero vector if there is no source and no encoder. A text with a question
+    is read by the attentive reader, whose memory is one vector.
     """
 
-    hparams_class = BnLstmHparams
     per_problem = True
     modality_nets = {"label": "label_last", "scan": "scan_plain", "passage": "passage_asked"}
 
@@ -84,7 +83,7 @@ class BnLstm(Body):
                 return NO_READER
         elif signature.inputs is not None and not self.hparams.encoder_layers:
             return NO_ENCODER
-        if signature.targets.modality in WRITTEN and not self.hparams.decoder_layers:
+        if signature.targets.modality in DECODED and not self.hparams.decoder_layers:
             return NO_DECODER
         return ""
 
@@ -111,7 +110,7 @@ class BnLstm(Body):
         return y_BD[:, None], {"position": position + 1, "layers": layers}
 
     def select(self, state: State, rows_B: Any) -> State:
-        layers = [tuple(ops.take(part_BD, rows_B, axis=0) for part_BD in layer) for layer in state["layers"]]
+        layers = [tuple(ops.take(x_BD, rows_B, axis=0) for x_BD in layer) for layer in state["layers"]]
         return {**state, "layers": layers}
 
     def _check_decoder(self) -> None:

@@ -11,13 +11,12 @@ from t2t_mm.models.conformer.hparams import ConformerHparams
 
 
 class Conformer(Body):
-    """Speech to text: an encoder of attention and convolution side by side, and two ways out of it.
+    """Speech to text: an encoder of attention and convolution, and one of two kinds of decoding.
 
-    With `way_out` "decoder" an LSTM that attends to the memory writes; with "ctc" there is no decoder, and the text's
-    modality net (modalities/text_ctc.py) writes from the memory itself. Heads of classes read the memory either way.
+    With `way_out` "decoder", an LSTM that attends to the memory decodes text. With "ctc" the body has no decoder: the
+    target net of text (modalities/text_ctc.py) decodes from the memory. Heads of classes read the memory in both cases.
     """
 
-    hparams_class = ConformerHparams
     per_problem: ClassVar[bool] = True  # statistics of batch norms
     reads = ("audio_spectral", "audio_waveform")
     writes = ("text", "label")
@@ -56,5 +55,5 @@ class Conformer(Body):
     @property
     def _decoder(self) -> Decoder:
         if self.decoder is None:
-            raise TypeError("a Conformer whose way_out is 'ctc' has no decoder")
+            raise TypeError("a Conformer with way_out=ctc has no decoder")
         return self.decoder

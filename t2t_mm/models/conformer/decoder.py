@@ -1,6 +1,6 @@
-"""The decoder: one LSTM layer that looks at the memory (arXiv 2005.08100, section 3.2; arXiv 1508.01211, section 2).
+"""The decoder: one LSTM layer that attends to the memory (arXiv 2005.08100, section 3.2; 1508.01211, section 2).
 
-B examples, L positions, D channels, H cells. Position by position there are J beams of each example, R = B * J rows.
+B examples, L positions, D channels, H cells. In decoding, J beams for each example, R = B * J rows.
 """
 
 from typing import Any
@@ -33,20 +33,20 @@ class Decoder(Layer):
     def build(self, width: int) -> None:
         self.lstm.build(width, ())
         self.query_HD = self.add_weight(shape=(self.lstm.size, width), initializer="glorot_uniform", name="query")
-        for part in (self.query_norm, self.to_source, self.norm):
-            part.build(width)
+        for layer in (self.query_norm, self.to_source, self.norm):
+            layer.build(width)
 
     def call(self, target: Seq, memory: Seq, forward: Forward) -> Any:
         h_BLH = self.lstm(target.values_BLD, target.real_BL, forward)
         return self._read(h_BLH, self.to_source.memory(memory), forward)
 
     def start(self, memory: Seq, beams: int) -> dict[str, Any]:
-        """The memory's keys and values, and `beams` rows for each of its own that have said nothing yet."""
+        """Return the memory's keys and values, and the LSTM's initial state of `beams` rows for each row of memory."""
         rows = ops.shape(memory.values_BLD)[0] * beams
         return {"memory": self.to_source.memory(memory), "lstm": self.lstm.initial_state(rows)}
 
     def step(self, state: dict[str, Any], x_RD: Any) -> tuple[Any, dict[str, Any]]:
-        """One position: (float[R, D], the next state)."""
+        """Return (output float[R, D], next state) for one position."""
         h_RH, lstm = self.lstm.step(state["lstm"], x_RD, ops.zeros((), "int32"), "")
         examples = ops.shape(state["memory"][0])[0]
         h_BJH = ops.reshape(h_RH, (examples, -1, h_RH.shape[-1]))  # beams of an example read one memory

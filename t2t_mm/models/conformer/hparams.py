@@ -1,4 +1,4 @@
-"""Sizes and rates of a Conformer's body."""
+"""Hparams of a Conformer's body."""
 
 from dataclasses import dataclass
 from math import inf
@@ -19,8 +19,8 @@ class ConformerHparams:
     attention_heads: int = 8
     kernel_size: int = 32  # taps of the depthwise convolution
     decoder_size: int = 640  # H, cells of the decoder's LSTM
-    way_out: str = "decoder"  # how text is written: "decoder", an LSTM that attends, or "ctc", from the memory itself
-    dropout: float = 0.1  # on each module's output and inside the feed-forward modules, and behind the subsampling
+    way_out: str = "decoder"  # how text is decoded: "decoder", by an LSTM with attention; "ctc", from the memory
+    dropout: float = 0.1  # on each module's output, inside the feed-forward modules and after subsampling
     attention_dropout: float = 0.0  # on attention weights
 
     def __post_init__(self) -> None:

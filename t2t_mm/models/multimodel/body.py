@@ -16,9 +16,8 @@ from t2t_mm.models.multimodel.mixer import Mixer
 
 
 class MultiModel(Body):
-    """One model to learn them all: the body that every problem shares."""
+    """The body of "One Model To Learn Them All", shared by all problems."""
 
-    hparams_class = MultiModelHparams
     expert_layers = {"encoder/experts": "experts", "decoder/experts": "decoder_experts"}
 
     def __init__(self, hparams: MultiModelHparams, *, name: str = "body") -> None:
@@ -29,15 +28,15 @@ class MultiModel(Body):
         self.decoder = Decoder(hparams, name="decoder")
 
     def build(self, width: int) -> None:
-        for part in (self.encoder, self.mixer, self.decoder):
-            part.build(width)
+        for layer in (self.encoder, self.mixer, self.decoder):
+            layer.build(width)
 
     def encode(self, source: Seq, forward: Forward) -> Seq:
         return source.with_values(forward.once(self._encode, source.values_BLD, source.real_BL))
 
     def decode(self, memory: Seq, target: Seq, forward: Forward) -> Seq:
-        given = memory.values_BLD, memory.real_BL, target.values_BLD, target.real_BL
-        return target.with_values(forward.once(self._decode, *given))
+        tensors = memory.values_BLD, memory.real_BL, target.values_BLD, target.real_BL
+        return target.with_values(forward.once(self._decode, *tensors))
 
     def _encode(self, x_BSD: Any, real_BS: Any, forward: Forward) -> Any:
         x_BSD = dropout(x_BSD, self.hparams.input_dropout, forward, self.encoder.path)
@@ -68,6 +67,6 @@ class MultiModel(Body):
         return y_BD[:, None], {**state, "position": position + 1, "mixer": mixer, "decoder": decoder}
 
     def select(self, state: State, rows_B: Any) -> State:
-        if "paths" not in state:  # each row reads a memory of its own, and goes on from itself
+        if "paths" not in state:  # one beam: each row continues itself
             return state
         return {**state, "paths": reorder_paths(state["paths"], rows_B, state["position"])}

@@ -1,4 +1,4 @@
-"""The decoder: ConvBlocks and attention blocks in turn, experts in the middle (arXiv 1706.05137, section 2.4)."""
+"""The decoder: alternating ConvBlocks and attention blocks, experts in the middle (arXiv 1706.05137, section 2.4)."""
 
 from typing import Any
 
@@ -8,12 +8,12 @@ from t2t_mm.layers.forward import Forward
 from t2t_mm.layers.layer import Layer
 from t2t_mm.layers.norm import LayerNorm
 from t2t_mm.layers.sequence import Seq
+from t2t_mm.models.multimodel.blocks import make_attention, make_blocks, make_experts
 from t2t_mm.models.multimodel.hparams import MultiModelHparams
-from t2t_mm.models.multimodel.parts import make_attention, make_blocks, make_experts
 
 
 class Decoder(Layer):
-    """Causal. Each of its blocks: x = ConvBlock(x), then x = x + AttentionBlock(x, source); one closing norm."""
+    """The causal decoder. Each block: x = ConvBlock(x), then x = x + AttentionBlock(x, source). A norm closes it."""
 
     def __init__(self, hparams: MultiModelHparams, *, name: str) -> None:
         super().__init__(name=name)
@@ -29,7 +29,7 @@ class Decoder(Layer):
                 layer.build(width)
 
     def call(self, x_BLD: Any, real_BL: Any, source: Seq, forward: Forward) -> Any:
-        """float[B, L, D] to float[B, L, D]. `real_BL` marks the target's real positions, which alone use experts."""
+        """Return float[B, L, D] from float[B, L, D]. Only real target positions, marked by `real_BL`, use experts."""
         for i, (block, attention) in enumerate(zip(self.blocks, self.attentions, strict=True)):
             if i == len(self.blocks) // 2 and self.experts is not None:
                 x_BLD = self.experts(x_BLD, real_BL, forward)
@@ -49,15 +49,15 @@ class Decoder(Layer):
         ]
 
     def step(self, states: list[Any], x_BD: Any, position: Any, paths: Any) -> tuple[Any, list[Any]]:
-        """One position: (float[B, D], the next states). `paths` as in SelfAttention."""
-        following = []
+        """Return (output float[B, D], next states) for one position. `paths` as in SelfAttention."""
+        next_states = []
         for i, (block, attention, state) in enumerate(zip(self.blocks, self.attentions, states, strict=True)):
             if i == len(self.blocks) // 2 and self.experts is not None:
                 x_BD = self.experts.step(x_BD)
             x_BD, caches = block.step(state["block"], x_BD, position, paths)
-            read = state["attention"]
+            attention_state = state["attention"]
             if attention is not None:
-                said_BD, read = attention.step(read, x_BD, position, paths)
-                x_BD = x_BD + said_BD
-            following.append({"block": caches, "attention": read})
-        return self.norm(x_BD), following
+                y_BD, attention_state = attention.step(attention_state, x_BD, position, paths)
+                x_BD = x_BD + y_BD
+            next_states.append({"block": caches, "attention": attention_state})
+        return self.norm(x_BD), next_states

@@ -6,12 +6,12 @@ from t2t_mm.layers.forward import Forward
 from t2t_mm.layers.layer import Layer
 from t2t_mm.layers.norm import LayerNorm
 from t2t_mm.layers.positions import add_timing
+from t2t_mm.models.multimodel.blocks import make_blocks, make_experts
 from t2t_mm.models.multimodel.hparams import MultiModelHparams
-from t2t_mm.models.multimodel.parts import make_blocks, make_experts
 
 
 class Encoder(Layer):
-    """Source positions to memory: timing, ConvBlocks (SAME) around an expert layer, one closing norm."""
+    """The encoder: timing signal, ConvBlocks (SAME) before and after a mixture of experts, and a closing norm."""
 
     def __init__(self, hparams: MultiModelHparams, *, name: str) -> None:
         super().__init__(name=name)
@@ -25,7 +25,7 @@ class Encoder(Layer):
                 layer.build(width)
 
     def call(self, x_BLD: Any, real_BL: Any, forward: Forward) -> Any:
-        """float[B, L, D] to float[B, L, D], of which `real_BL` are real."""
+        """Return the memory float[B, L, D] from the source float[B, L, D], whose real positions `real_BL` marks."""
         x_BLD = add_timing(x_BLD)
         for i, block in enumerate(self.blocks):
             if i == len(self.blocks) // 2 and self.experts is not None:

@@ -1,4 +1,4 @@
-"""Sizes and rates of a MultiModel's body and modality nets."""
+"""Hparams of a MultiModel's body and modality nets."""
 
 from dataclasses import dataclass
 from math import inf
@@ -15,20 +15,20 @@ class MultiModelHparams:
     encoder_blocks: int = 6
     mixer_blocks: int = 2
     decoder_blocks: int = 4
-    experts: int = 60  # E in each of the two expert layers; 0 leaves them out
-    decoder_experts: int = -1  # E in the decoder's, where pruning left another number; -1: as in the encoder's
+    experts: int = 60  # E in each of the two mixtures of experts; 0 leaves them out
+    decoder_experts: int = -1  # E in the decoder, if pruning left another number there; -1: as in the encoder
     experts_per_token: int = 4  # k
     expert_size: int = 2048  # width of an expert's one hidden layer
-    expert_capacity: float = 1.5  # in training: slots an expert has, as a multiple of an equal share
+    expert_capacity: float = 1.5  # in training: slots of an expert, as a multiple of an equal share
     balance_loss: float = 0.01  # weight of the importance loss and of the load loss
-    attention: bool = True  # False: the paper's ablation; the mixer then adds the source position by position
+    attention: bool = True  # false: the paper's ablation; the mixer then adds the source position by position
     attention_heads: int = 8
     attention_dropout: float = 0.1
-    mixing: str = "steps"  # what mixes the target before attention: "steps" (two ConvSteps) or "blocks" (ConvBlocks)
-    branch_scale: float = 0.2  # what the norms that join a ConvBlock's skips start from; 1 is the usual start
+    mixing: str = "steps"  # convolutions on the target before attention: two ConvSteps, or ConvBlocks: "blocks"
+    branch_scale: float = 0.2  # initial scale of the norms that join a ConvBlock's skips; usually it is 1
     dropout: float = 0.1  # at the end of each ConvBlock; 0.4 in the paper
-    branch_dropout: float = 0.0  # of what blocks, attention and experts add to their input, which stays whole
-    input_dropout: float = 0.0  # of the vectors that modality nets hand to the body
+    branch_dropout: float = 0.0  # on what blocks, attention and experts add to their input; not on the input
+    input_dropout: float = 0.0  # on the vectors that modality nets pass to the body
 
     def __post_init__(self) -> None:
         counts = ("hidden_size", "expert_size", "attention_heads", "experts_per_token")

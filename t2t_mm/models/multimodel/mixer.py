@@ -1,4 +1,4 @@
-"""The I/O mixer: previous outputs meet the encoded inputs (arXiv 1706.05137, section 2.4)."""
+"""The I/O mixer: it combines previous outputs with the encoded inputs (arXiv 1706.05137, section 2.4)."""
 
 from typing import Any
 
@@ -7,15 +7,15 @@ from keras import ops
 from t2t_mm.layers.forward import Forward
 from t2t_mm.layers.layer import Layer
 from t2t_mm.layers.sequence import Seq, zero_pads
+from t2t_mm.models.multimodel.blocks import make_attention, make_blocks
 from t2t_mm.models.multimodel.hparams import MultiModelHparams
-from t2t_mm.models.multimodel.parts import make_attention, make_blocks
 
 
 class Mixer(Layer):
-    """x + what the attention block reads from the source, then causal ConvBlocks.
+    """x + AttentionBlock(x, source), then causal ConvBlocks.
 
-    Without attention (the paper's ablation) the source is added position by position, as in ByteNet, with its mean,
-    so that every target position still hears of it.
+    Without attention (the paper's ablation) the source is added position by position, as in ByteNet, with its mean, so
+    that every target position still depends on the source.
     """
 
     def __init__(self, hparams: MultiModelHparams, *, name: str) -> None:
@@ -29,7 +29,7 @@ class Mixer(Layer):
                 layer.build(width)
 
     def call(self, x_BLD: Any, source: Seq, forward: Forward) -> Any:
-        """float[B, L, D] to float[B, L, D]."""
+        """Return float[B, L, D] from float[B, L, D]."""
         if self.attention is not None:
             x_BLD = x_BLD + self.attention(x_BLD, source, forward)
         else:
@@ -41,28 +41,28 @@ class Mixer(Layer):
     def start(self, source: Seq, positions: int, beams: int) -> dict[str, Any]:
         rows = ops.shape(source.values_BLD)[0] * beams
         if self.attention is not None:
-            read = self.attention.start(source, positions, beams)
+            source_state = self.attention.start(source, positions, beams)
         else:
-            read = ops.repeat(aligned(source, positions), beams, axis=0)
-        return {"source": read, "blocks": [block.start(rows) for block in self.blocks]}
+            source_state = ops.repeat(aligned(source, positions), beams, axis=0)
+        return {"source": source_state, "blocks": [block.start(rows) for block in self.blocks]}
 
     def step(self, state: dict[str, Any], x_BD: Any, position: Any, paths: Any) -> tuple[Any, dict[str, Any]]:
-        """One position: (float[B, D], the next state). `paths` as in SelfAttention."""
-        read = state["source"]
+        """Return (output float[B, D], next state) for one position. `paths` as in SelfAttention."""
+        source_state = state["source"]
         if self.attention is not None:
-            said_BD, read = self.attention.step(read, x_BD, position, paths)
+            y_BD, source_state = self.attention.step(source_state, x_BD, position, paths)
         else:
-            said_BD = ops.take(read, position, axis=1)
-        x_BD = x_BD + said_BD
+            y_BD = ops.take(source_state, position, axis=1)
+        x_BD = x_BD + y_BD
         caches = []
         for block, cache in zip(self.blocks, state["blocks"], strict=True):
             x_BD, cache = block.step(cache, x_BD, position, paths)
             caches.append(cache)
-        return x_BD, {"source": read, "blocks": caches}
+        return x_BD, {"source": source_state, "blocks": caches}
 
 
 def aligned(source: Seq, positions: Any) -> Any:
-    """float[B, `positions`, D]: source position t at position t (zero behind its end), plus the mean of the source."""
+    """Return float[B, `positions`, D]: source position t, zero after the end, at position t, plus the source's mean."""
     values_BSD = zero_pads(source.values_BLD, source.real_BL)
     count_B1 = ops.maximum(ops.sum(ops.cast(source.real_BL, values_BSD.dtype), axis=1, keepdims=True), 1.0)
     mean_B1D = (ops.sum(values_BSD, axis=1) / count_B1)[:, None]

@@ -14,9 +14,7 @@ from t2t_mm.models.transformer.hparams import TransformerHparams
 
 
 class Transformer(Body):
-    """Attention is all there is: an encoder and a decoder of attention and feed-forward layers."""
-
-    hparams_class = TransformerHparams
+    """Encoder and decoder of attention and feed-forward layers."""
 
     def __init__(self, hparams: TransformerHparams, *, name: str = "body") -> None:
         super().__init__(name=name)
@@ -33,8 +31,8 @@ class Transformer(Body):
         return source.with_values(forward.once(self._encode, source.values_BLD, source.real_BL))
 
     def decode(self, memory: Seq, target: Seq, forward: Forward) -> Seq:
-        given = memory.values_BLD, memory.real_BL, target.values_BLD
-        return target.with_values(forward.once(self._decode, *given))
+        tensors = memory.values_BLD, memory.real_BL, target.values_BLD
+        return target.with_values(forward.once(self._decode, *tensors))
 
     def _encode(self, x_BSD: Any, real_BS: Any, forward: Forward) -> Any:
         return self.encoder(Seq(x_BSD, real_BS), forward).values_BLD
@@ -57,6 +55,6 @@ class Transformer(Body):
         return y_RD[:, None], {**state, "position": position + 1, "layers": layers}
 
     def select(self, state: State, rows_B: Any) -> State:
-        if "paths" not in state:  # each row reads a memory of its own, and goes on from itself
+        if "paths" not in state:  # one beam: each row continues itself
             return state
         return {**state, "paths": reorder_paths(state["paths"], rows_B, state["position"])}

@@ -1,6 +1,6 @@
-"""The decoder: every target position looks back at the targets and at the memory (arXiv 1706.03762, section 3.1).
+"""The decoder: each target position attends to the targets so far and to the memory (arXiv 1706.03762, section 3.1).
 
-B examples, L positions, D channels. Position by position there are J beams of each example, R = B * J rows.
+B examples, L positions, D channels. In decoding, J beams for each example, R = B * J rows.
 """
 
 from typing import Any
@@ -11,8 +11,8 @@ from t2t_mm.layers.attention import SelfAttention, SourceAttention
 from t2t_mm.layers.forward import Forward
 from t2t_mm.layers.layer import Layer
 from t2t_mm.layers.sequence import Seq
+from t2t_mm.models.transformer.blocks import GAIN, AddPositions, make_closing_norm, make_feed_forward, make_residual
 from t2t_mm.models.transformer.hparams import TransformerHparams
-from t2t_mm.models.transformer.parts import GAIN, Placed, make_closing_norm, make_feed_forward, make_residual
 
 
 class DecoderLayer(Layer):
@@ -35,27 +35,30 @@ class DecoderLayer(Layer):
             residual.build(width)
 
     def call(self, x_BLD: Any, memory: Seq, forward: Forward) -> Any:
-        """float[B, L, D] to float[B, L, D]."""
+        """Return float[B, L, D] from float[B, L, D]."""
         y_BLD = self.to_self(self.around_self.enter(x_BLD), forward)
         x_BLD = self.around_self.leave(x_BLD, y_BLD, forward)
         return self._read(x_BLD, self.to_source.memory(memory), forward)
 
     def start(self, memory: Seq, positions: int, beams: int) -> dict[str, Any]:
-        """The memory's keys and values, and empty caches for `positions` positions of `beams` rows an example."""
+        """Return the memory's keys and values, and an empty key/value cache.
+
+        The cache has `positions` positions for each of `beams` rows an example.
+        """
         examples = ops.shape(memory.values_BLD)[0]
         return {"memory": self.to_source.memory(memory), "self": self.to_self.start(examples, positions, beams)}
 
     def step(self, state: dict[str, Any], x_RD: Any, position: Any, paths: Any) -> tuple[Any, dict[str, Any]]:
-        """One position: (float[R, D], the next state). `paths` as in SelfAttention."""
-        y_RD, seen = self.to_self.step(state["self"], self.around_self.enter(x_RD), position, paths)
+        """Return (output float[R, D], next state) for one position. `paths` as in SelfAttention."""
+        y_RD, cache = self.to_self.step(state["self"], self.around_self.enter(x_RD), position, paths)
         x_RD = self.around_self.leave(x_RD, y_RD, Forward())
         beams = 1 if paths is None else paths.shape[2]
         x_BJD = ops.reshape(x_RD, (-1, beams, x_RD.shape[-1]))  # beams of an example read one memory
         x_RD = ops.reshape(self._read(x_BJD, state["memory"], Forward()), ops.shape(x_RD))
-        return x_RD, {"memory": state["memory"], "self": seen}
+        return x_RD, {"memory": state["memory"], "self": cache}
 
     def _read(self, x_BLD: Any, memory: tuple[Any, Any, Any], forward: Forward) -> Any:
-        """The second and the third sublayer."""
+        """Apply the second and the third sublayer."""
         y_BLD = self.to_source(self.around_source.enter(x_BLD), memory, forward)
         x_BLD = self.around_source.leave(x_BLD, y_BLD, forward)
         y_BLD = self.feed_forward(self.around_feed_forward.enter(x_BLD), forward)
@@ -63,21 +66,21 @@ class DecoderLayer(Layer):
 
 
 class Decoder(Layer):
-    """Previous outputs to vectors that predict the next: positions, then layers; with pre-norms one closing norm."""
+    """The decoder: it adds positions, then applies the layers and, with pre-norms, a closing norm."""
 
     def __init__(self, hparams: TransformerHparams, *, name: str) -> None:
         super().__init__(name=name)
-        self.placed = Placed(hparams, name="placed")
+        self.placed = AddPositions(hparams, name="placed")
         self.stack = [DecoderLayer(hparams, name=f"layer_{i}") for i in range(1, hparams.decoder_layers + 1)]
         self.norm = make_closing_norm(hparams)
 
     def build(self, width: int) -> None:
-        for part in [self.placed, *self.stack, self.norm]:
-            if part is not None:
-                part.build(width)
+        for layer in [self.placed, *self.stack, self.norm]:
+            if layer is not None:
+                layer.build(width)
 
     def call(self, x_BLD: Any, memory: Seq, forward: Forward) -> Any:
-        """float[B, L, D] to float[B, L, D]. Pads stand behind what is real, so nothing real looks at them."""
+        """Return float[B, L, D] from float[B, L, D]. Pads stand at the end, so no real position attends to them."""
         x_BLD = self.placed(x_BLD, forward)
         for layer in self.stack:
             x_BLD = layer(x_BLD, memory, forward)
@@ -87,10 +90,10 @@ class Decoder(Layer):
         return [layer.start(memory, positions, beams) for layer in self.stack]
 
     def step(self, states: list[Any], x_RD: Any, position: Any, paths: Any) -> tuple[Any, list[Any]]:
-        """One position: (float[R, D], the next states). `paths` as in SelfAttention."""
+        """Return (output float[R, D], next states) for one position. `paths` as in SelfAttention."""
         x_RD = self.placed.step(x_RD, position)
-        following = []
+        next_states = []
         for layer, state in zip(self.stack, states, strict=True):
             x_RD, state = layer.step(state, x_RD, position, paths)
-            following.append(state)
-        return x_RD if self.norm is None else self.norm(x_RD), following
+            next_states.append(state)
+        return x_RD if self.norm is None else self.norm(x_RD), next_states

@@ -1,4 +1,4 @@
-"""The encoder: every source position looks at all that are real (arXiv 1706.03762, section 3.1)."""
+"""The encoder: each source position attends to all that are real (arXiv 1706.03762, section 3.1)."""
 
 from typing import Any
 
@@ -6,8 +6,8 @@ from t2t_mm.layers.attention import SelfAttention
 from t2t_mm.layers.forward import Forward
 from t2t_mm.layers.layer import Layer
 from t2t_mm.layers.sequence import Seq
+from t2t_mm.models.transformer.blocks import GAIN, AddPositions, make_closing_norm, make_feed_forward, make_residual
 from t2t_mm.models.transformer.hparams import TransformerHparams
-from t2t_mm.models.transformer.parts import GAIN, Placed, make_closing_norm, make_feed_forward, make_residual
 
 
 class EncoderLayer(Layer):
@@ -26,7 +26,7 @@ class EncoderLayer(Layer):
             part.build(width)
 
     def call(self, x_BLD: Any, real_BL: Any, forward: Forward) -> Any:
-        """float[B, L, D] to float[B, L, D]; a pad is looked at by nobody, and what becomes of it says nothing."""
+        """Return float[B, L, D] from float[B, L, D]. No position attends to a pad; outputs at pads have no meaning."""
         y_BLD = self.to_self(self.around_self.enter(x_BLD), forward, real_BL)
         x_BLD = self.around_self.leave(x_BLD, y_BLD, forward)
         y_BLD = self.feed_forward(self.around_feed_forward.enter(x_BLD), forward)
@@ -34,21 +34,21 @@ class EncoderLayer(Layer):
 
 
 class Encoder(Layer):
-    """Source positions to memory: positions, then layers; with pre-norms one closing norm."""
+    """The encoder: it adds positions, then applies the layers and, with pre-norms, a closing norm."""
 
     def __init__(self, hparams: TransformerHparams, *, name: str) -> None:
         super().__init__(name=name)
-        self.placed = Placed(hparams, name="placed")
+        self.placed = AddPositions(hparams, name="placed")
         self.stack = [EncoderLayer(hparams, name=f"layer_{i}") for i in range(1, hparams.encoder_layers + 1)]
         self.norm = make_closing_norm(hparams)
 
     def build(self, width: int) -> None:
-        for part in [self.placed, *self.stack, self.norm]:
-            if part is not None:
-                part.build(width)
+        for layer in [self.placed, *self.stack, self.norm]:
+            if layer is not None:
+                layer.build(width)
 
     def call(self, source: Seq, forward: Forward) -> Seq:
-        """Seq[B, L, D] to Seq[B, L, D]."""
+        """Turn the source Seq[B, L, D] into the memory Seq[B, L, D]."""
         x_BLD = self.placed(source.values_BLD, forward)
         for layer in self.stack:
             x_BLD = layer(x_BLD, source.real_BL, forward)

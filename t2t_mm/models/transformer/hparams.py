@@ -1,4 +1,4 @@
-"""Sizes and rates of a Transformer's body."""
+"""Hparams of a Transformer's body."""
 
 from dataclasses import dataclass
 from math import inf
@@ -21,7 +21,7 @@ class TransformerHparams:
     relu_dropout: float = 0.0  # on the feed-forward networks' hidden layer
     norm: str = "post"  # "post": LN(x + sublayer(x)), the paper's; "pre": x + sublayer(LN(x)), one LN closes each stack
     positions: str = "sinusoidal"  # or "learned": one table for the encoder, one for the decoder
-    max_positions: int = 512  # rows of each table of learned positions: no sequence may be longer
+    max_positions: int = 512  # rows of each table of learned positions: the maximum length of a sequence
 
     def __post_init__(self) -> None:
         counts = ("hidden_size", "decoder_layers", "filter_size", "attention_heads", "max_positions")

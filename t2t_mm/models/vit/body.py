@@ -17,7 +17,7 @@ from t2t_mm.layers.layer import Layer
 from t2t_mm.layers.norm import LayerNorm
 from t2t_mm.layers.residual import Residual
 from t2t_mm.layers.sequence import Seq
-from t2t_mm.models.body import Reader
+from t2t_mm.models.body import EncoderBody
 from t2t_mm.models.vit.hparams import VitHparams
 
 
@@ -39,20 +39,19 @@ class EncoderLayer(Layer):
             part.build(width)
 
     def call(self, x_BLD: Any, real_BL: Any, forward: Forward) -> Any:
-        """float[B, L, D] to float[B, L, D]."""
+        """Return float[B, L, D] from float[B, L, D]."""
         y_BLD = self.attention(self.around_attention.enter(x_BLD), forward, real_BL)
         x_BLD = self.around_attention.leave(x_BLD, y_BLD, forward)
         y_BLD = self.mlp(self.around_mlp.enter(x_BLD), forward)
         return self.around_mlp.leave(x_BLD, y_BLD, forward)
 
 
-class Vit(Reader):
-    """A class token in front of a picture's patches, encoder layers with the norm first, and a norm behind them.
+class Vit(EncoderBody):
+    """A class token before the patches of an image, encoder layers with the norm first, and a closing norm.
 
-    The class token and its position, of which the paper's equation 1 adds one to the other, are one weight here.
+    The paper's equation 1 adds the class token and its position. Here their sum is one weight.
     """
 
-    hparams_class = VitHparams
     reads = ("image",)
     writes = ("label",)
     modality_nets = {"image": "image_patches", "label": "label_token"}
@@ -70,7 +69,7 @@ class Vit(Reader):
             part.build(width)
 
     def encode(self, source: Seq, forward: Forward) -> Seq:
-        """Seq[B, L, D] to Seq[B, 1 + L, D]: what has become of the class token, then of the patches."""
+        """Turn Seq[B, L, D] into Seq[B, 1 + L, D]: the class token, then the patches."""
         patches_BLD = source.values_BLD
         token_B1D = ops.zeros_like(patches_BLD[:, :1]) + ops.cast(self.token_D, patches_BLD.dtype)
         x_BLD = ops.concatenate([token_B1D, patches_BLD], axis=1)

@@ -1,4 +1,4 @@
-"""Sizes and rates of a Vision Transformer's body, and the head that reads it."""
+"""Hparams of a Vision Transformer's body and of the head of classes on it."""
 
 from dataclasses import dataclass
 from math import inf
@@ -15,9 +15,9 @@ class VitHparams:
     encoder_layers: int = 12
     filter_size: int = 3072  # width of the MLPs' hidden layer
     attention_heads: int = 12  # each has D / heads channels
-    dropout: float = 0.1  # behind each layer of the MLPs, behind attention, and on the sums of patch and position
+    dropout: float = 0.1  # after each layer of the MLPs, after attention, and on the sums of patch and position
     attention_dropout: float = 0.0  # on attention weights
-    label_head: str = "mlp"  # of classes: with a hidden layer, as when pre-training; "linear" as when fine-tuning
+    label_head: str = "mlp"  # head of classes: "mlp" has a hidden layer, as in pre-training; "linear" as in fine-tuning
 
     def __post_init__(self) -> None:
         counts = ("hidden_size", "filter_size", "attention_heads")

@@ -32,7 +32,7 @@ def read_by(net: Net, ready: GeneratedProblem) -> set[str]:
 
     with ReadRecorder():
         net.loss(name, batch.arrays, command, Forward(Noise(ops.convert_to_tensor(np.uint32(0)))), 0.0)
-        net.judge(name, batch.arrays, command)
+        net.teacher_forced(name, batch.arrays, command)
         rows = len(next(iter(batch.arrays["targets"].values())))
         memory = net.encode(name, batch.arrays.get("inputs"), Forward(), rows)
         if net.generates(name):

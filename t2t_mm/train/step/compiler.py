@@ -97,7 +97,7 @@ class StepCompiler(abc.ABC):
 
     def metric_sums(self, problem: str, metrics: Sequence[str], features: Any, command: Any) -> dict[str, Any]:
         """Return the sums of each metric for each example of a batch, float32[B, K] by name (teacher forcing)."""
-        logits_BTV, labels_BT, real_BT = self.net.judge(problem, features, command, Forward(inner=self.inner))
+        logits_BTV, labels_BT, real_BT = self.net.teacher_forced(problem, features, command, Forward(inner=self.inner))
         return {metric: METRICS[metric].sums(logits_BTV, labels_BT, real_BT) for metric in metrics}
 
     def combine(self, last: Gradients, command: Any) -> tuple[dict[str, Any], Any]:

@@ -149,7 +149,7 @@ class ActivationReader:
             judged = net.predict(problem, features, arrays["command"], Forward(watched=watched))
             if net.generates(problem):
                 at_1 = ops.reshape(arrays["last"], (1,))
-                logits_BV = ops.take(net.judged(problem, judged, features["targets"]), at_1, axis=1)[:, 0]
+                logits_BV = ops.take(net.target_logits(problem, judged, features["targets"]), at_1, axis=1)[:, 0]
             else:
                 logits_BV = net.classify(problem, judged)
             recorded = watched.attention, watched.load, watched.ordering, watched.importance

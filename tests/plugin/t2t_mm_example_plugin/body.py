@@ -1,4 +1,4 @@
-"""The body: what is said next is told from the mean of what was read and the mean of what was said so far."""
+"""The body: the next output is predicted from the mean of the inputs and the mean of the outputs so far."""
 
 from typing import Any
 
@@ -12,24 +12,22 @@ from .hparams import RunningMeanHparams
 
 
 class RunningMean(Body):
-    """One matrix reads, another remembers; any modality on either side."""
-
-    hparams_class = RunningMeanHparams
+    """One matrix for inputs, another for previous outputs. It takes any modality as inputs and as targets."""
 
     def __init__(self, hparams: RunningMeanHparams, *, name: str = "body") -> None:
         super().__init__(name=name)
         self.hparams = hparams
 
     def build(self, width: int) -> None:
-        self.read_DD = self.add_weight(shape=(width, width), initializer="glorot_uniform", name="read")
-        self.said_DD = self.add_weight(shape=(width, width), initializer="glorot_uniform", name="said")
+        self.inputs_DD = self.add_weight(shape=(width, width), initializer="glorot_uniform", name="read")
+        self.outputs_DD = self.add_weight(shape=(width, width), initializer="glorot_uniform", name="said")
 
     def encode(self, source: Seq, forward: Forward) -> Seq:
-        read_BLD = ops.tanh(ops.matmul(source.values_BLD, self.read_DD))
-        return source.with_values(zero_pads(read_BLD, source.real_BL))
+        input_BLD = ops.tanh(ops.matmul(source.values_BLD, self.inputs_DD))
+        return source.with_values(zero_pads(input_BLD, source.real_BL))
 
     def decode(self, memory: Seq, target: Seq, forward: Forward) -> Seq:
-        sums_BLD = ops.cumsum(self._heard(target.values_BLD), axis=1)
+        sums_BLD = ops.cumsum(self._project(target.values_BLD), axis=1)
         count_L1 = ops.cast(ops.arange(1, ops.shape(sums_BLD)[1] + 1)[:, None], sums_BLD.dtype)
         return target.with_values(self._mean(memory)[:, None] + sums_BLD / count_L1)
 
@@ -38,16 +36,16 @@ class RunningMean(Body):
         return {"mean": mean_BD, "sum": ops.zeros_like(mean_BD), "count": ops.zeros((), "float32")}
 
     def step(self, state: State, x_B1D: Any) -> tuple[Any, State]:
-        sum_BD, count = state["sum"] + self._heard(x_B1D)[:, 0], state["count"] + 1
+        sum_BD, count = state["sum"] + self._project(x_B1D)[:, 0], state["count"] + 1
         return (state["mean"] + sum_BD / count)[:, None], {**state, "sum": sum_BD, "count": count}
 
     def select(self, state: State, rows_B: Any) -> State:
         return {**state, "sum": ops.take(state["sum"], rows_B, axis=0)}
 
-    def _heard(self, x_BLD: Any) -> Any:
-        return ops.tanh(ops.matmul(x_BLD, self.said_DD))
+    def _project(self, x_BLD: Any) -> Any:
+        return ops.tanh(ops.matmul(x_BLD, self.outputs_DD))
 
     def _mean(self, memory: Seq) -> Any:
-        """float[B, D]: of what is real."""
+        """Return the mean of the real positions, float[B, D]."""
         count_B1 = ops.sum(ops.cast(memory.real_BL, memory.values_BLD.dtype), axis=1, keepdims=True)
         return ops.sum(memory.values_BLD, axis=1) / ops.maximum(count_B1, 1)

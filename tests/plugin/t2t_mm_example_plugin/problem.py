@@ -1,4 +1,4 @@
-"""The problem: readings of a gauge, made on the spot, to what a person would say of them."""
+"""The problem: generated readings of a gauge as inputs, a word for each reading as targets."""
 
 from collections.abc import Mapping
 from typing import Any

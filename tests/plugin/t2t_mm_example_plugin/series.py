@@ -1,4 +1,4 @@
-"""The feature: a few numbers, carried as float32."""
+"""The feature: a series of numbers, stored as float32."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,20 +14,20 @@ from t2t_mm.problem import Arrays, ArraySpec, Codec, FilelessFeature, Port
 
 @dataclass(frozen=True)
 class Series(FilelessFeature):
-    """Numbers in the order in which they were read."""
+    """Numbers in the order of the readings."""
 
     def open(self, folder: Path) -> "SeriesCodec":
         return SeriesCodec()
 
 
 class SeriesCodec(Codec):
-    """A series stands in a record as its numbers, float32 little-endian."""
+    """Codec of series: a record holds the numbers as float32 little-endian."""
 
     port = Port("series", "series", 0)
 
     def store(self, value: Any) -> bytes:
         if not len(value):
-            raise UserError("A series holds at least one number.")
+            raise UserError("A series must hold at least one number; received an empty one.")
         return np.asarray(value, "<f4").tobytes()
 
     def length(self, stored: bytes) -> int:
@@ -60,7 +60,7 @@ class SeriesCodec(Codec):
         try:
             return [float(number) for number in line.split()]
         except ValueError:
-            raise UserError(f"A series is numbers with blanks between them; received {line.strip()!r}.") from None
+            raise UserError(f"A series must be numbers separated by blanks; received {line.strip()!r}.") from None
 
     def show(self, output: np.ndarray, source: Any = None) -> str:
         return " ".join(f"{number:g}" for number in output)

@@ -74,7 +74,7 @@ def answers(letters):
         net = open_run(folder).decoder.net
         batch = Batches(ready or letters[name], DEV, net.hparams.data, 0, training=False).batch(0)
         command = np.int32(net.command(name))
-        logits_BTV, _, real_BT = net.judge(name, batch.arrays, command)
+        logits_BTV, _, real_BT = net.teacher_forced(name, batch.arrays, command)
         loss = net.loss(name, batch.arrays, command, Forward(), 0.1)
         return np.asarray(logits_BTV)[np.asarray(real_BT)], float(loss.nats), float(loss.objective)
 

@@ -1,4 +1,4 @@
-"""What encoder, mixer and decoder are put together from, as the hparams say."""
+"""Layers that the encoder, the mixer and the decoder are made of, built from the hparams."""
 
 from t2t_mm.layers.attention import AttentionBlock
 from t2t_mm.layers.conv import ConvBlock
@@ -7,7 +7,7 @@ from t2t_mm.models.multimodel.hparams import MultiModelHparams
 
 
 def make_blocks(hparams: MultiModelHparams, count: int, *, causal: bool) -> list[ConvBlock]:
-    """`count` ConvBlocks, named block_1 and on."""
+    """Return `count` ConvBlocks, named block_1, block_2, ..."""
     return [
         ConvBlock(
             dropout=hparams.dropout,
@@ -21,7 +21,7 @@ def make_blocks(hparams: MultiModelHparams, count: int, *, causal: bool) -> list
 
 
 def make_experts(hparams: MultiModelHparams, count: int, name: str) -> Experts | None:
-    """A layer of `count` experts as `hparams` describes them, or None for none."""
+    """Return a mixture of `count` experts with these hparams, or None if `count` is 0."""
     if count == 0:
         return None
     return Experts(
@@ -36,7 +36,7 @@ def make_experts(hparams: MultiModelHparams, count: int, name: str) -> Experts |
 
 
 def make_attention(hparams: MultiModelHparams, name: str) -> AttentionBlock | None:
-    """The attention block that `hparams` describes, or None without attention."""
+    """Return an attention block with these hparams, or None if the hparam `attention` is false."""
     if not hparams.attention:
         return None
     return AttentionBlock(

@@ -1,7 +1,4 @@
-"""What encoder and decoder are both put together from, as the hparams say.
-
-B examples, L positions, D channels.
-"""
+"""Layers that the encoder and the decoder share, made from the hparams. B examples, L positions, D channels."""
 
 from typing import Any
 
@@ -16,13 +13,13 @@ from t2t_mm.layers.positions import LearnedPositions, timing_signal
 from t2t_mm.layers.residual import Residual
 from t2t_mm.models.transformer.hparams import TransformerHparams
 
-GAIN = 0.5**0.5  # of the attention projections' start: docs/transformer.md says what 1 cost
+GAIN = 0.5**0.5  # of the initial attention projections; docs/transformer.md has the measurement for a gain of 1
 
 
-class Placed(Layer):
-    """What a stack begins with: Dropout(x + position), the position as sines or as a learned row.
+class AddPositions(Layer):
+    """Dropout(x + position), the first layer of a stack. Positions are sines or learned rows.
 
-    Learned rows are scaled by sqrt(D), as words are.
+    Learned rows are scaled by sqrt(D), as word embeddings are.
     """
 
     def __init__(self, hparams: TransformerHparams, *, name: str) -> None:
@@ -36,12 +33,12 @@ class Placed(Layer):
             self.learned.build(width)
 
     def call(self, x_BLD: Any, forward: Forward) -> Any:
-        """float[B, L, D] to float[B, L, D]."""
+        """Return float[B, L, D] from float[B, L, D]."""
         signal_LD = self._signal(ops.arange(ops.shape(x_BLD)[1]), x_BLD)
         return dropout(x_BLD + signal_LD, self.dropout, forward, self.path)
 
     def step(self, x_BD: Any, position: Any) -> Any:
-        """The one at `position`, int32[]: float[B, D] to float[B, D]."""
+        """Return float[B, D] from the vectors float[B, D] at `position`, int32[]."""
         return x_BD + self._signal(ops.reshape(position, (1,)), x_BD)
 
     def _signal(self, positions_L: Any, x: Any) -> Any:
@@ -52,7 +49,7 @@ class Placed(Layer):
 
 
 def make_residual(hparams: TransformerHparams, name: str) -> Residual:
-    """The way around the sublayer `name`."""
+    """Return the residual connection around the sublayer `name`."""
     return Residual(dropout=hparams.dropout, norm_first=hparams.norm == "pre", name=f"{name}_residual")
 
 
@@ -61,5 +58,5 @@ def make_feed_forward(hparams: TransformerHparams) -> FeedForward:
 
 
 def make_closing_norm(hparams: TransformerHparams) -> LayerNorm | None:
-    """The norm behind a stack whose layers end without one."""
+    """Return the norm that closes a stack of pre-norm layers; None for post-norm layers, which end with one."""
     return LayerNorm(name="norm") if hparams.norm == "pre" else None
