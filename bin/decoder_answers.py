@@ -11,7 +11,6 @@ from t2t_mm.decoding.answers import Answer, Decoded, DecodeOptions, Failure, Res
 if TYPE_CHECKING:
     from t2t_mm.decoding.decoder import Decoder, Item
 
-FORMATS = ("text", "jsonl")
 ESCAPED = {ord(letter): f"\\u{ord(letter):04x}" for letter in "\x85\u2028\u2029"}  # ends of lines to some, not to JSON
 DIGITS = 5  # of a score or probability in JSON; the last ones of a float32 hang on the batch
 
@@ -28,7 +27,7 @@ class Answered:
 class Writer:
     """How answers are written."""
 
-    format: str  # one of FORMATS
+    format: str  # "text" or "jsonl"
     most: int | None  # answers to each request, with their scores; None: the best alone
 
     def write(self, decoder: "Decoder", requests: Sequence[Request], how: DecodeOptions) -> Answered:

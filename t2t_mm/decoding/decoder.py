@@ -16,9 +16,9 @@ from t2t_mm.decoding.answers import Answer, Decoded, DecodeOptions, Failure, Res
 from t2t_mm.decoding.programs import Programs
 from t2t_mm.decoding.sampling import keys
 from t2t_mm.errors import UnknownName, UserError
+from t2t_mm.feature import Codec
 from t2t_mm.hparam_set import DataHparams
 from t2t_mm.models.net import Net
-from t2t_mm.problem import Codec
 
 STRIDE = 32  # outputs get room in multiples of it, sources in powers of two from it on: every shape is compiled
 ROOM = 1.25  # an output may have so many times the ids that training targets had, for a source of its length

@@ -4,6 +4,7 @@ from typing import Any
 
 from keras import ops
 
+from t2t_mm.feature import Port
 from t2t_mm.hparam_set import HparamSet
 from t2t_mm.layers.ctc import (
     BLANK,
@@ -18,7 +19,6 @@ from t2t_mm.layers.forward import Forward
 from t2t_mm.layers.sequence import Seq
 from t2t_mm.modalities.base import Loss, Modality, Tensors, Writer, one_way
 from t2t_mm.modalities.text import Table, Text
-from t2t_mm.problem import Port
 
 
 def text_or_ctc(port: Port, hidden_size: int, hparams: HparamSet, *, name: str) -> Modality:

@@ -8,6 +8,7 @@ import numpy as np
 from keras import ops
 
 from t2t_mm.errors import UserError
+from t2t_mm.feature import Signature
 from t2t_mm.hparam_set import HparamSet
 from t2t_mm.layers.forward import Forward
 from t2t_mm.layers.layer import Layer, leaving_out
@@ -16,7 +17,6 @@ from t2t_mm.modalities.base import Loss, Modality, Tensors, Writer
 from t2t_mm.modalities.text import Table
 from t2t_mm.models.body import State
 from t2t_mm.models.ports import check_ports, net_name
-from t2t_mm.problem import Signature
 from t2t_mm.registry import MODALITIES, MODELS
 
 Features = Mapping[str, Tensors]  # a batch: "inputs" and "targets"

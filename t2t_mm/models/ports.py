@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from t2t_mm.errors import UserError
+from t2t_mm.feature import Signature
 from t2t_mm.hparam_set import HparamSet
-from t2t_mm.problem import Signature
 from t2t_mm.registry import HPARAM_SETS, MODALITIES, MODELS, PROBLEMS
 
 

@@ -21,7 +21,6 @@ LOG = "log.jsonl"
 INCIDENTAL = ("command_line",)  # of config.json: what it asked for stands in the rest
 
 Losses = Mapping[str, float]  # nats per target token, by problem
-Saved = tuple[Mapping[str, np.ndarray], Mapping[str, Any]]  # the arrays and the state of a checkpoint
 Window = tuple[int, int]  # the steps of a line in the log, first and last
 
 

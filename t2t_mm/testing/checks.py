@@ -15,10 +15,10 @@ from keras import ops
 from t2t_mm import run_directory
 from t2t_mm.data.input.batch import Batch
 from t2t_mm.errors import UserError
+from t2t_mm.feature import Arrays, ArraySpec
 from t2t_mm.layers.forward import Forward, Noise
 from t2t_mm.layers.sequence import Seq
 from t2t_mm.models.net import Net
-from t2t_mm.problem import Arrays, ArraySpec
 from t2t_mm.testing.examples import Features, lengths_of, padded, picked
 from t2t_mm.testing.promise import PromiseBroken, difference, same
 from t2t_mm.testing.subject import Subject, log_probabilities, net_of

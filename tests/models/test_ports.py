@@ -3,13 +3,13 @@
 import pytest
 
 from t2t_mm.errors import UserError
+from t2t_mm.feature import Port, Signature
 from t2t_mm.layers.forward import Forward
 from t2t_mm.modalities.label import Label
 from t2t_mm.models.body import Reader
 from t2t_mm.models.net import Net
 from t2t_mm.models.ports import check_ports, net_name
 from t2t_mm.models.vit.hparams import VitHparams
-from t2t_mm.problem import Port, Signature
 from t2t_mm.registry import HPARAM_SETS, MODALITIES, MODELS
 
 WORDS, IMAGE, SIZE = Port("text", "text_words", 11), Port("image", "image", 0), Port("label", "label_size", 3)

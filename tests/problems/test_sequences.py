@@ -9,8 +9,9 @@ from t2t_mm.data.datagen.generate import generate
 from t2t_mm.data.features.scan import permutation
 from t2t_mm.data.input.batches import Batches
 from t2t_mm.data.input.generated_problem import open_problem
+from t2t_mm.feature import Port
 from t2t_mm.hparam_set import DataHparams
-from t2t_mm.problem import DEV, TEST, Port
+from t2t_mm.problem import DEV, TEST
 from t2t_mm.registry import PROBLEMS
 
 

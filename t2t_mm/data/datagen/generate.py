@@ -20,9 +20,10 @@ from t2t_mm.data.input.generated_problem import GeneratedProblem, open_codecs
 from t2t_mm.data.input.records import MANIFEST, Manifest, Shard, Split, SplitReader, check_fingerprints, files_of
 from t2t_mm.data.input.shards import FORMAT, shard_name
 from t2t_mm.errors import UserError
+from t2t_mm.feature import Codec, Feature
 from t2t_mm.fingerprint import fingerprint
 from t2t_mm.hparam_set import DataHparams
-from t2t_mm.problem import DEV, TRAIN, Codec, Feature, Problem
+from t2t_mm.problem import DEV, TRAIN, Problem
 
 SHARDS = 4, 128  # files of a training split, at least and at most; one of any other
 EXAMPLES_A_SHARD = 10_000  # between these

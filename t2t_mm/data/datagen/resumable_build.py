@@ -65,7 +65,6 @@ def unfinished(folder: Path, plan: Mapping[str, Any]) -> Iterator[ResumableBuild
         try:
             if folder.exists():
                 raise UserError(f"{folder} was made by another process in the meantime.")
-            sweep_killed(folder)
             yield _taken_up(beside, plan)
             (beside / RECORDS).rename(folder)
         except OSError as error:
@@ -91,14 +90,6 @@ def sweep_finished(folder: Path) -> None:
             return
         shutil.rmtree(beside, ignore_errors=True)
         os.close(lock)
-
-
-def sweep_killed(folder: Path) -> None:
-    """Remove what calls of an earlier version, which gave their folders their process's number, left when killed."""
-    for left in folder.parent.glob(f"{folder.name}.partial-*"):
-        process = left.name.rpartition("-")[2]
-        if process.isdigit() and not _alive(int(process)):
-            shutil.rmtree(left, ignore_errors=True)
 
 
 @contextmanager
@@ -153,16 +144,6 @@ def _taken_up(beside: Path, plan: Mapping[str, Any]) -> ResumableBuild:
         if here.written(left.name.removesuffix(INDEX)) is None:
             left.unlink()
     return here
-
-
-def _alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _room(folder: Path) -> str:

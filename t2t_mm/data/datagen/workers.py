@@ -25,7 +25,8 @@ from t2t_mm.data.features.references import is_blank
 from t2t_mm.data.input.generated_problem import open_codecs
 from t2t_mm.data.input.shards import ShardWriter, shard_name, shard_range
 from t2t_mm.errors import UserError
-from t2t_mm.problem import Codec, Example, Problem
+from t2t_mm.feature import Codec
+from t2t_mm.problem import Example, Problem
 
 LONGEST = 2**14  # ids or frames; an example with a longer feature is left out of every split: no batch could hold it
 SECONDS_BETWEEN_REPORTS = 10.0

@@ -12,8 +12,8 @@ from t2t_mm.data.features.input_file import read_named
 from t2t_mm.data.features.log_mel import BINS, STEP, frames_in, log_mel
 from t2t_mm.data.features.spec_augment import POLICIES, spec_augment
 from t2t_mm.errors import UserError
+from t2t_mm.feature import Arrays, ArraySpec, Codec, FilelessFeature, Port
 from t2t_mm.hparam_set import DataHparams
-from t2t_mm.problem import Arrays, ArraySpec, Codec, FilelessFeature, Port
 
 FORMS = ("spectral", "waveform")
 

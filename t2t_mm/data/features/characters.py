@@ -14,7 +14,7 @@ from t2t_mm.data.features.feature_file import read_made
 from t2t_mm.data.features.text import TextCodec
 from t2t_mm.data.vocabulary import EOS, PAD, UNK
 from t2t_mm.errors import UserError
-from t2t_mm.problem import Feature, Port
+from t2t_mm.feature import Feature, Port
 
 LINE_FEED = "\u23ce"  # what is shown for one
 RESERVED = 3  # pad, end of sequence and unknown, as in every vocabulary

@@ -11,13 +11,19 @@ import numpy as np
 from PIL import Image as Pillow
 
 from t2t_mm.data.features.input_file import read_named
-from t2t_mm.data.features.jpeg_head import jpeg_size
 from t2t_mm.errors import UserError
+from t2t_mm.feature import Arrays, ArraySpec, Codec, FilelessFeature, Port
 from t2t_mm.hparam_set import DataHparams
-from t2t_mm.problem import Arrays, ArraySpec, Codec, FilelessFeature, Port
 
 MOST_PIXELS = 89_000_000  # of a picture: what is larger is more likely a bomb or a mistake than a picture
 TOO_LARGE = f"The picture has more than {MOST_PIXELS // 10**6} million pixels."
+
+# Markers of a JPEG file (ISO/IEC 10918-1, annex B).
+JPEG_START = b"\xff\xd8"
+JPEG_END = b"\xff\xd9"
+JPEG_FRAMES = (0xC0, 0xC1, 0xC2)  # start-of-frame markers in common use: baseline, extended, progressive
+JPEG_SCAN = 0xDA  # start of scan: the image data begin here
+JPEG_BITS, JPEG_COMPONENTS = 8, (1, 3, 4)  # bits of a sample; grey, RGB or CMYK
 
 
 @dataclass(frozen=True)
@@ -87,6 +93,25 @@ class ImageCodec(Codec):
 
     def show(self, output: np.ndarray, source: Any = None) -> str:
         return f"a picture of {'x'.join(map(str, np.shape(output)))}"
+
+
+def jpeg_size(data: bytes) -> tuple[int, int] | None:
+    """Return height and width in pixels of a common JPEG that is complete to its end marker; None for anything else.
+
+    The image is not decoded. The segments of the header (marker, length, content) are read one after the other.
+    """
+    if not (data.startswith(JPEG_START) and data.endswith(JPEG_END)):
+        return None
+    size, place, last = None, len(JPEG_START), len(data) - 10
+    while place < last and data[place] == 0xFF:
+        marker = data[place + 1]
+        if marker == JPEG_SCAN:
+            return size
+        if marker in JPEG_FRAMES and data[place + 4] == JPEG_BITS and data[place + 9] in JPEG_COMPONENTS:
+            height, width = int.from_bytes(data[place + 5 : place + 7]), int.from_bytes(data[place + 7 : place + 9])
+            size = (height, width) if height and width else None
+        place += 2 + int.from_bytes(data[place + 2 : place + 4])
+    return None
 
 
 def _decoded_size(value: bytes) -> tuple[int, int]:

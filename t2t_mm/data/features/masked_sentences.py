@@ -16,8 +16,8 @@ from t2t_mm.data import keyed_rng
 from t2t_mm.data.features.sentences import Sentences, SentencesCodec
 from t2t_mm.data.vocabulary import UNK, Vocabulary
 from t2t_mm.errors import UserError
+from t2t_mm.feature import Arrays, ArraySpec
 from t2t_mm.hparam_set import DataHparams
-from t2t_mm.problem import Arrays, ArraySpec
 
 SHARE = 0.15  # of the tokens, [CLS] and [SEP] counted in, as the authors' code has it
 MASKED, REPLACED = 0.8, 0.1  # of those chosen; the rest stay

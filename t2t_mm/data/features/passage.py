@@ -14,8 +14,8 @@ from t2t_mm.data.features.feature_file import lines, read_made
 from t2t_mm.data.features.input_file import read_named
 from t2t_mm.data.vocabulary import PAD, UNK
 from t2t_mm.errors import UserError
+from t2t_mm.feature import Arrays, ArraySpec, Codec, Feature, Port
 from t2t_mm.hparam_set import DataHparams
-from t2t_mm.problem import Arrays, ArraySpec, Codec, Feature, Port
 
 RESERVED = 3  # pad, end of sequence and unknown, as in every vocabulary
 MULTIPLE = 16  # lengths of questions in a batch are padded to

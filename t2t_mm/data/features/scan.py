@@ -13,8 +13,8 @@ from PIL import Image as Pillow
 from t2t_mm.data.features.image import ImageCodec
 from t2t_mm.data.features.input_file import read_named
 from t2t_mm.errors import UserError
+from t2t_mm.feature import Arrays, ArraySpec, Codec, FilelessFeature, Port
 from t2t_mm.hparam_set import DataHparams
-from t2t_mm.problem import Arrays, ArraySpec, Codec, FilelessFeature, Port
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ import numpy as np
 from t2t_mm.data.features.text import Text
 from t2t_mm.data.vocabulary import PAD, Vocabulary
 from t2t_mm.errors import UserError
+from t2t_mm.feature import Arrays, ArraySpec, Codec, Port
 from t2t_mm.hparam_set import DataHparams
-from t2t_mm.problem import Arrays, ArraySpec, Codec, Port
 
 CLS, SEP, MASK, OTHER, NEXT = range(5)  # counted from the vocabulary's end
 BEYOND = 5  # ids behind those of the vocabulary

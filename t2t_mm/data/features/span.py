@@ -15,8 +15,8 @@ from t2t_mm.data.features.text import Text
 from t2t_mm.data.features.windows import windows
 from t2t_mm.data.vocabulary import Vocabulary
 from t2t_mm.errors import UserError
+from t2t_mm.feature import Arrays, ArraySpec, Codec, Port
 from t2t_mm.hparam_set import DataHparams
-from t2t_mm.problem import Arrays, ArraySpec, Codec, Port
 
 LONGEST = 30  # ids of an answer, as in the authors' code
 SHOWN = 20  # answers, best first

@@ -11,8 +11,8 @@ import numpy as np
 from t2t_mm.data import keyed_rng
 from t2t_mm.data.vocabulary import EOS, PAD, SIZE, Vocabulary
 from t2t_mm.errors import UserError
+from t2t_mm.feature import Arrays, ArraySpec, Codec, Feature, Port
 from t2t_mm.hparam_set import DataHparams
-from t2t_mm.problem import Arrays, ArraySpec, Codec, Feature, Port
 
 SAMPLE_LINES = 100_000  # that a vocabulary is made from, shared evenly among the problems of the call
 SAMPLE_CHARACTERS = 8_000_000  # likewise; 5 s of training

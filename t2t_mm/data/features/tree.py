@@ -20,8 +20,8 @@ from t2t_mm.data.features.brackets import DEEPEST, ESCAPES, UNKNOWN, Node, read_
 from t2t_mm.data.features.text import Text, TextCodec
 from t2t_mm.data.vocabulary import Vocabulary
 from t2t_mm.errors import UserError
+from t2t_mm.feature import Arrays, ArraySpec, Codec, Feature
 from t2t_mm.hparam_set import DataHparams
-from t2t_mm.problem import Arrays, ArraySpec, Codec, Feature
 
 # The Penn Treebank's constituents and tags (Marcus et al. 1993, tables 2 and 3), function tags apart.
 CONSTITUENTS = (

@@ -12,8 +12,8 @@ import numpy as np
 from t2t_mm.atomic_file import whole_file
 from t2t_mm.data.features.feature_file import read_made
 from t2t_mm.errors import UserError
+from t2t_mm.feature import Arrays, ArraySpec, Codec, Feature, Port
 from t2t_mm.hparam_set import DataHparams
-from t2t_mm.problem import Arrays, ArraySpec, Codec, Feature, Port
 
 MISSING = "?"
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from t2t_mm.problem import Arrays
+from t2t_mm.feature import Arrays
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,6 @@ class BatchPlan:
         kept = np.arange(len(lengths_NF)) if kept is None else kept
         self.key = key
         self.buckets = make_buckets(lengths_NF, kept, positions, batch_size, buckets)
-        self._real = int(lengths_NF[kept].sum())
         self._starts = np.cumsum([0, *(bucket.batches for bucket in self.buckets)])
         self._lock = Lock()  # one thread plans an epoch, and the others wait for it
         self._shuffled = lru_cache(maxsize=2)(self._shuffle)
@@ -79,11 +78,6 @@ class BatchPlan:
         which = max(range(len(self.buckets)), key=lambda i: self.buckets[i].rows * self.buckets[i].positions)
         _, sequence = self._epoch(0)
         return int(np.flatnonzero(sequence == self._starts[which])[0])
-
-    def padding(self) -> float:
-        """The share of an epoch's positions that hold nothing, empty rows included; 0 to below 1."""
-        room = sum(bucket.batches * bucket.rows * sum(bucket.lengths) for bucket in self.buckets)
-        return 1 - self._real / room
 
     def _epoch(self, epoch: int) -> tuple[list[np.ndarray], np.ndarray]:
         with self._lock:

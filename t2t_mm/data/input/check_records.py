@@ -10,8 +10,9 @@ from t2t_mm.data.input.corrupt_records import SKIP, CorruptRecord
 from t2t_mm.data.input.generated_problem import GeneratedProblem
 from t2t_mm.data.input.records import Split, SplitReader
 from t2t_mm.errors import UserError
+from t2t_mm.feature import Arrays, Codec
 from t2t_mm.hparam_set import DataHparams
-from t2t_mm.problem import DEV, TRAIN, Arrays, Codec
+from t2t_mm.problem import DEV, TRAIN
 
 BRIEFLY = 8  # records of a split that are read before every run
 THOROUGHLY = 2000

@@ -8,8 +8,9 @@ import numpy as np
 
 from t2t_mm.data.input.records import Manifest, check_fingerprints
 from t2t_mm.errors import UserError
+from t2t_mm.feature import Codec, Port, Signature
 from t2t_mm.hparam_set import DataHparams
-from t2t_mm.problem import DEV, TRAIN, Codec, Port, Problem, Signature
+from t2t_mm.problem import DEV, TRAIN, Problem
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,6 @@ class SyntheticSource(Source):
     both splits: by its hash, a key belongs to train or to dev, so that dev asks for what was never seen.
     """
 
-    made_on_the_spot: ClassVar[bool] = True
     name: ClassVar[str]  # the seed of all its examples
     train: ClassVar[int] = 5000  # examples
     dev: ClassVar[int] = 400

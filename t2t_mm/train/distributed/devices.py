@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from t2t_mm.problem import Arrays
+from t2t_mm.feature import Arrays
 from t2t_mm.train.distributed.cluster import Cluster
 
 CHOSEN = ("class", "places")  # arrays that say by -1 that a row is empty, unless lengths say it

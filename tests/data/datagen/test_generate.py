@@ -14,7 +14,7 @@ from t2t_mm.data.features.text import LineCodec, Text
 from t2t_mm.data.input.generated_problem import open_problem
 from t2t_mm.data.input.records import Manifest
 from t2t_mm.errors import UserError
-from t2t_mm.problem import Codec
+from t2t_mm.feature import Codec
 
 PAIRS = [(f"the dog sees {i} cats", f"der Hund sieht {i} Katzen") for i in range(60)]
 ROWS = {"train": PAIRS[:50], "dev": PAIRS[50:]}

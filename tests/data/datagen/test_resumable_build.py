@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import t2t_mm
-from t2t_mm.data.datagen.resumable_build import Stopped, sweep_finished, sweep_killed, unfinished
+from t2t_mm.data.datagen.resumable_build import Stopped, sweep_finished, unfinished
 from t2t_mm.data.input.shards import ShardWriter
 from t2t_mm.errors import UserError
 
@@ -90,16 +90,6 @@ def test_what_another_process_made_meanwhile_is_left_alone(tmp_path):
         with unfinished(tmp_path / "made", {}):
             pass
     assert os.listdir(tmp_path) == ["made"] and os.listdir(tmp_path / "made") == ["file"]
-
-
-def test_what_earlier_versions_left_when_killed_is_swept_once_their_process_is_gone(tmp_path):
-    done = subprocess.Popen([sys.executable, "-c", ""])
-    done.wait()
-    for process in (done.pid, os.getpid()):
-        (tmp_path / f"made.partial-{process}").mkdir()
-    (tmp_path / "made.partial-x").mkdir()
-    sweep_killed(tmp_path / "made")
-    assert sorted(os.listdir(tmp_path)) == sorted([f"made.partial-{os.getpid()}", "made.partial-x"])
 
 
 def test_what_is_left_of_a_call_that_was_killed_behind_its_last_act_is_swept(tmp_path):

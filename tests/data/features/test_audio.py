@@ -8,8 +8,8 @@ from t2t_mm.data.features.audio import Audio
 from t2t_mm.data.features.audio_file import AudioClip, as_wav
 from t2t_mm.data.features.log_mel import log_mel
 from t2t_mm.errors import UserError
+from t2t_mm.feature import ArraySpec, Port
 from t2t_mm.hparam_set import DataHparams
-from t2t_mm.problem import ArraySpec, Port
 
 NOISE_N = np.random.default_rng(0).integers(-9000, 9000, 1000).astype(np.int16)  # 62.5 ms: 7 frames
 

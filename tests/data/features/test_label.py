@@ -5,8 +5,8 @@ import pytest
 
 from t2t_mm.data.features.label import Label
 from t2t_mm.errors import UserError
+from t2t_mm.feature import Port
 from t2t_mm.hparam_set import DataHparams
-from t2t_mm.problem import Port
 
 
 def prepare(data_dir, feature, *names):

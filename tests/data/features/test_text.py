@@ -7,8 +7,8 @@ from t2t_mm.data.features import text
 from t2t_mm.data.features.text import Text
 from t2t_mm.data.vocabulary import EOS
 from t2t_mm.errors import UserError
+from t2t_mm.feature import ArraySpec, Port
 from t2t_mm.hparam_set import DataHparams
-from t2t_mm.problem import ArraySpec, Port
 
 LINES = [f"the {colour} dog sees {number} cats" for colour in ("red", "old", "small") for number in range(40)]
 

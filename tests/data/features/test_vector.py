@@ -7,8 +7,8 @@ import pytest
 
 from t2t_mm.data.features.vector import Vector
 from t2t_mm.errors import UserError
+from t2t_mm.feature import Port
 from t2t_mm.hparam_set import DataHparams
-from t2t_mm.problem import Port
 
 FEATURE = Vector("pets", ("weight", "kind", "legs"), categories=("kind",))
 ROWS = [["1", "dog", "4"], ["3", "cat", "4"], ["?", "?", "4"]]

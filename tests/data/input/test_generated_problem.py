@@ -9,7 +9,7 @@ from t2t_mm.data.features.scan import Scan
 from t2t_mm.data.features.text import Text
 from t2t_mm.data.input.generated_problem import open_codecs, open_problem, outline
 from t2t_mm.errors import UserError
-from t2t_mm.problem import Port, Signature
+from t2t_mm.feature import Port, Signature
 
 ROWS = {"train": [("one dog", "dog"), ("one cat", "cat")], "dev": [("a dog", "dog")]}
 

@@ -54,7 +54,6 @@ def test_a_key_is_in_one_split_only(tmp_path):
 
 
 def test_nothing_need_be_there(tmp_path):
-    assert Numbers.made_on_the_spot
     assert Numbers().present(tmp_path / "nowhere")
     assert Numbers().splits(tmp_path / "nowhere") == (TRAIN, DEV)
 
