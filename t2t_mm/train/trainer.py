@@ -87,7 +87,9 @@ class Trainer:
         apart = hparams.training.problem_choice == DISTRIBUTED
         takers = (workers or cluster.count) if apart else 1
         part = WHOLE_BATCH if apart else cluster.part
-        self.batches = {n: Batches(p, TRAIN, hparams.data, seed, training=True, part=part) for n, p in problems.items()}
+        self.batches = {
+            n: Batches(p, TRAIN, hparams.data, seed, training=True, row_shard=part) for n, p in problems.items()
+        }
         self.net = Net({name: problem.signature for name, problem in problems.items()}, hparams, left_out)
         for ready in problems.values():
             check_positions(ready, self.net.longest, hparams.data)

@@ -107,7 +107,7 @@ def test_killed_it_is_gone_on_with_in_either_way(command, arguments, tmp_path):
     there = len(list(partial.glob("*.done")))
     assert 2 <= there < 7
     done = command("datagen", *asked, f"--data_dir={tmp_path / 'killed'}")
-    assert f"{there} of its 7 files were there; going on" in done.stdout
+    assert f"resuming; {there} of 7 files are finished" in done.stdout
     assert checksums(tmp_path / "killed") == checksums(tmp_path / "plain")
 
 
@@ -120,7 +120,7 @@ def test_what_a_worker_cannot_carry_is_the_same_sentence_and_nothing_stays(comma
     ]
     for done in said:
         assert done.returncode == 1 and "Traceback" not in done.stderr
-        assert "can't be carried: No class is named 'ein Hund sieht" in done.stderr.splitlines()[-1]
+        assert "can't be stored: No class is named 'ein Hund sieht" in done.stderr.splitlines()[-1]
         assert not list((tmp_path / "data").glob("hunde*"))
 
 

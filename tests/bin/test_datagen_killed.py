@@ -119,7 +119,7 @@ def test_after_a_kill_finished_shards_are_not_made_again(make, processes):
     assert {shard: after[shard] for shard in before} == before
     said, wrong = process.communicate()
     assert process.returncode == 0, wrong
-    assert f"translate_slowly: {len(before)} of its 13 files were there; going on." in said
+    assert f"translate_slowly: resuming; {len(before)} of 13 files are finished." in said
     assert datagen.checksums("killed") == datagen.checksums("whole")
 
 

@@ -58,7 +58,7 @@ def test_json_keeps_the_beginning_and_a_character_it_never_saw_is_said(decoded):
     asked = [json.dumps({"inputs": text, "id": number}) for number, text in enumerate(["cd", "cdx", ""])]
     lines, code, said = decoded(asked, "--decode_output_format=jsonl", "--decode_extra_length=4", "--beam_size=1")
     found = [json.loads(line) for line in lines]
-    assert code == 1 and "line 2: Its character 3, 'x', is none of the 7 that the model was trained on" in said
+    assert code == 1 and "line 2: Its character 3, 'x', is not one of the 7 that the model was trained on" in said
     assert (found[0]["problem"], found[0]["id"], found[0]["inputs"]) == ("lm_text8", 0, "cd")
     [output] = found[0]["outputs"]
     assert output["text"] == goes_on("cd", 4) and output["whole"] is False  # running text has no end

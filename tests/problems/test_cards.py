@@ -37,7 +37,7 @@ def test_every_problem_has_a_row():
 def test_every_corpus_has_one_card_with_all_its_parts():
     corpora = [name for name in OURS if not isinstance(PROBLEMS[name].source, SyntheticSource)]
     of_problems = {name: [card for written, card in cards() if fnmatchcase(name, written)] for name in corpora}
-    assert not [name for name, found in of_problems.items() if len(found) != 1]
+    assert not [name for name, actual in of_problems.items() if len(actual) != 1]
     incomplete = []
     for name, (card,) in of_problems.items():
         if [part for part in PARTS if f"- **{part}.**" in card] != list(

@@ -85,7 +85,7 @@ def test_a_sound_is_seen_as_its_spectra_whatever_the_net_reads(form, tmp_path):
     codec = Audio(form).open(tmp_path)
     samples = (np.sin(np.arange(RATE // 2) * 0.3) * 9000).astype(np.int16)
     shown = view(codec, codec.store(AudioClip(samples, RATE)), HPARAMS)
-    assert isinstance(shown, AudioView) and shown.words == "a sound of 0.5 s"
+    assert isinstance(shown, AudioView) and shown.words == "an audio clip of 0.5 s"
     assert shown.picture().width >= MAP_WIDTH
     spectral = Audio("spectral").open(tmp_path)
     mel_TF = spectral.load(spectral.store(AudioClip(samples, RATE)), HPARAMS, None)
