@@ -87,12 +87,12 @@ class ImageCaptionsShapes(Problem):
     command = "to-english"
     decoded_metrics = ("cider", "bleu_4", "exact_match")
     ceiling = (
-        "0.693 nats and 1 wrong token in two captions, half of the captions exact, one of the two right ones always: "
-        "which of the shapes a caption begins with is a toss-up, and since the two shapes differ, it is settled by the "
-        "one token where their names part: ln 2. By the token that is 0.693 / 8 = 0.087 nats and 93.75 % where each of "
-        "the seven words is a piece of the vocabulary; the vocabulary of all stand-ins spells the rarer ones, so that "
-        "a caption takes 14.3 tokens: 0.048 nats and 96.5 %. The image leaves no doubt: without noise, two scenes "
-        "are at least 175 grey levels apart (Euclidean: a circle against a square, both of the least size, 2.5, times "
-        "the faintest tint on grey, 70), 29 standard deviations of the noise, so that the best classifier errs less "
-        "than once in 10^9 images"
+        "0.693 nats a caption, 1 wrong token in two captions, half of the captions exact, and always one of the two "
+        "right ones. A caption may begin with either shape; since the two shapes differ, only the one token at which "
+        "their names first differ is uncertain: ln 2. Per token that is 0.693 / 8 = 0.087 nats and 93.75 % where each "
+        "of the seven words is a piece of the vocabulary; the joint vocabulary of the built-in problems splits the "
+        "rarer ones, so that a caption takes 14.3 tokens: 0.048 nats and 96.5 %. The image leaves no doubt: without "
+        "noise, two scenes are at least 175 grey levels apart (Euclidean distance of a circle and a square, both of "
+        "the smallest size, 2.5, times the faintest tint on grey, 70), 29 standard deviations of the noise, so that "
+        "the best classifier errs less than once in 10^9 images"
     )

@@ -61,7 +61,7 @@ class ImageShapes(Problem):
     metrics = ("neg_log_perplexity", "accuracy", "accuracy_top5")
     decoded_metrics = ("top_1", "top_5")
     ceiling = (
-        "accuracy 1.00, 0.00 nats: without noise, images of two classes are at least 220 grey levels apart "
-        "(Euclidean: a circle against a square, both of the least size, 3.2, times the faintest tint on grey, 70), "
-        "18 standard deviations of the noise, so that the best classifier errs less than once in 10^9 images"
+        "accuracy 1.00, 0.00 nats: without noise, images of two classes are at least 220 grey levels apart (Euclidean "
+        "distance of a circle and a square, both of the smallest size, 3.2, times the faintest tint on grey, 70), 18 "
+        "standard deviations of the noise, so that the best classifier errs less than once in 10^9 images"
     )

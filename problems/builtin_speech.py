@@ -195,8 +195,8 @@ class SpeechSyllables(Problem):
     decoded_metrics = ("wer", "cer", "exact_match")
     batch_size_multiplier = 0.5  # audio positions cost more than others, and few a step are enough
     ceiling = (
-        "all transcripts exact, 0.00 nats: whoever speaks, no two syllables sound alike. Speakers' formants differ by "
-        "1.12 / 0.89 = 1.26 times; of any two vowels one formant differs by 1.6 times (1.62 the least: a and e), of "
-        "any two hisses the frequency by 1.5 times (s and t); l and m have a voice that k, s and t have not, m's "
-        "second formant is 16 dB weaker than l's. The noise behind is 30 dB below the peaks or more"
+        "all transcripts exact, 0.00 nats: for every speaker, all syllables sound different. Speakers' formants "
+        "differ by 1.12 / 0.89 = 1.26 times; of any two vowels one formant differs by 1.6 times (1.62 at least: a and "
+        "e), of any two hisses the frequency by 1.5 times (s and t); l and m are voiced, k, s and t are not; m's "
+        "second formant is 16 dB weaker than l's. The background noise is at least 30 dB below the peaks"
     )
