@@ -166,7 +166,7 @@ def bomb() -> bytes:
     ("name", "file", "example", "content", "message"),
     [
         ("image_captions_flickr8k", f"flickr8k/Images/{IDS[3]}.jpg", IDS[3], bomb, "more than 89 million pixels"),
-        ("image_captions_flickr8k", f"flickr8k/Images/{IDS[3]}.jpg", IDS[3], lambda: b"", "no image"),
+        ("image_captions_flickr8k", f"flickr8k/Images/{IDS[3]}.jpg", IDS[3], lambda: b"", "not a readable image"),
         ("image_captions_coco", "coco/val2017/000000000007.jpg", "val2017/000000000007.jpg", bomb, "million pixels"),
         ("speech_digits", "fsdd/recordings/7_theo_5.wav", "7_theo_5", lambda: audio(121, 4000), "longer than 120 sec"),
         ("speech_digits", "fsdd/recordings/7_theo_5.wav", "7_theo_5", lambda: audio(0), "empty"),

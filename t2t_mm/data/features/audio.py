@@ -45,7 +45,7 @@ class AudioCodec(Codec):
     def store(self, value: Any) -> bytes:
         if not isinstance(value, bytes | AudioClip):
             raise UserError(
-                f"An audio clip is the bytes of its file, or an AudioClip; received {type(value).__name__}."
+                f"An audio clip must be the bytes of its file, or an AudioClip; received {type(value).__name__}."
             )
         return decode_audio(value).astype("<i2").tobytes()
 

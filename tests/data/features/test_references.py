@@ -64,7 +64,7 @@ def test_blank_lines_are_left_out_and_nothing_but_blank_lines_is_refused(codec):
         codec.store(("", " "))
     with pytest.raises(UserError, match="References must be one or more lines of text; received str: 'a dog'"):
         codec.store("a dog")
-    with pytest.raises(UserError, match="carries a line of text; received int: 7"):
+    with pytest.raises(UserError, match="Expected a line of text; received int: 7"):
         codec.store(("a dog", 7))
 
 
