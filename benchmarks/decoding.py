@@ -22,8 +22,8 @@ from made_text import parameters, spread_gates
 from t2t_mm.data.features.text import TextCodec
 from t2t_mm.data.vocabulary import EOS
 from t2t_mm.decoding.programs import Programs
+from t2t_mm.feature import Signature
 from t2t_mm.models.net import Net
-from t2t_mm.problem import Signature
 from t2t_mm.registry import HPARAM_SETS
 
 ALPHA = 0.6

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from t2t_mm.data.input.batch import Batch
+from t2t_mm.feature import ArraySpec, Port, Signature
 from t2t_mm.hparam_set import HparamSet
 from t2t_mm.models.net import Net
-from t2t_mm.problem import ArraySpec, Port, Signature
 
 FEATURE = {"ids": ArraySpec("int32", (None, None)), "lengths": ArraySpec("int32", (None,))}
 SPECS = {"inputs": FEATURE, "targets": FEATURE}

@@ -18,9 +18,9 @@ import tensorflow as tf
 from clock import Call, gemm_rate, in_turns, peak_memory, seconds
 from made_text import SPECS, made_batch, parameters, spread_gates
 
+from t2t_mm.feature import Port, Signature
 from t2t_mm.hparam_set import HparamSet
 from t2t_mm.models.net import Net
-from t2t_mm.problem import Port, Signature
 from t2t_mm.registry import HPARAM_SETS
 from t2t_mm.train.optim.optimizer import Optimizer
 from t2t_mm.train.step.steps import Steps

@@ -24,11 +24,17 @@ def registry_help(wanted: str, runs: Mapping[str, Sequence[str]], form: str) -> 
 
 
 def _catalogue(runs: Mapping[str, Sequence[str]]) -> Catalogue:
-    """Return registry -> name -> {"summary", "defined_in"}; names that stand for several problems are under "runs"."""
+    """Return registry -> name -> {"summary", "defined_in"}, and "ceiling" for a problem that states the best result.
+
+    Names that stand for several problems are under "runs".
+    """
     listed = {
         kind: {name: {"summary": registry.summary(name), "defined_in": registry.address(name)} for name in registry}
         for kind, registry in REGISTRIES.items()
     }
+    for name, entry in listed["problems"].items():
+        if ceiling := REGISTRIES["problems"].text_attribute(name, "ceiling"):
+            entry["ceiling"] = ceiling
     stands_for = {
         name: {"summary": " ".join(problems), "defined_in": "t2t_mm.bin.problem_names:RUNS"}
         for name, problems in runs.items()
@@ -44,6 +50,10 @@ def _text(catalogue: Catalogue) -> str:
     width = max(len(name) for names in catalogue.values() for name in names)
     blocks = []
     for kind, names in catalogue.items():
-        lines = [f"  {name:<{width}}  {entry['summary']}".rstrip() for name, entry in names.items()]
+        lines = []
+        for name, entry in names.items():
+            lines.append(f"  {name:<{width}}  {entry['summary']}".rstrip())
+            if "ceiling" in entry:
+                lines.append(f"  {'':<{width}}  Best possible: {entry['ceiling']}.")
         blocks.append("\n".join([f"{kind}:", *lines]))
     return "\n\n".join(blocks)

@@ -1,4 +1,4 @@
-"""What there is to learn: a file is a corpus and reads as its data card."""
+"""The problems: one file for each corpus, which reads as its data card."""
 
 if __name__ != "t2t_mm.problems":
     raise ImportError(

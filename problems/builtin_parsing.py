@@ -1,14 +1,14 @@
-"""A small English grammar to parse, made on the spot.
+"""Synthetic sentences of a small English grammar, and their parse trees.
 
-What: sentences of 3 to 14 words drawn from the grammar below, and their trees in the manner of the Penn Treebank.
+What: sentences of 3 to 14 words drawn from the grammar below, and their trees in the style of the Penn Treebank.
 Splits: train 5,000, dev 400; a sentence is in one of them only, by its hash, so every dev sentence is new.
-Layout: none; no file is needed.
+Layout: none; no files are needed.
 Licence: that of this package.
-Ceiling: 100 % of trees exact, since no sentence has two trees. What would make English ambiguous is settled by words:
-    "of" and "with" belong to the noun before them, "in", "near" and "behind" to the verb; "that" begins a relative
-    clause after a noun and a complement after a verb; sentences are joined at the top only, and a verb with a
-    complement takes no place of its own. Tags still need their context: "that" is IN or WDT, "her" is PRP or PRP$,
-    "walk" and "watch" are nouns or verbs.
+Ceiling: 100 % of trees exact, since no sentence has two trees. What is ambiguous in English is decided by words: "of"
+    and "with" belong to the noun before them, "in", "near" and "behind" to the verb; "that" begins a relative clause
+    after a noun and a complement after a verb; sentences are joined at the top only, and a verb with a complement has
+    no place adverbial of its own. Tags still need their context: "that" is IN or WDT, "her" is PRP or PRP$, "walk" and
+    "watch" are nouns or verbs.
 """
 
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ from t2t_mm.registry import PROBLEMS
 
 LONGEST = 14  # words
 
-# What a symbol may become: (weight, what). Its label in the tree is what stands before the slash.
+# The expansions of each symbol: (weight, symbols). The part before the slash is the label in the tree.
 GRAMMAR: dict[str, tuple[tuple[float, str], ...]] = {
     "S/top": ((7, "NP/subject VP/main ./end"), (1, "S/part CC/and S/part ./end")),
     "S/part": ((1, "NP/subject VP/main"),),
@@ -80,7 +80,7 @@ WORDS: dict[str, str] = {
 
 
 class Grammar(SyntheticSource):
-    """A sentence, its words joined by blanks, and its tree on one line."""
+    """Sentences, with words joined by blanks, and their trees on one line."""
 
     name = "grammar"
     train = 5000
@@ -103,14 +103,14 @@ def _grow(symbol: str, rng: np.random.Generator) -> Node:
     weights = np.array([weight for weight, _ in GRAMMAR[symbol]])
     children = GRAMMAR[symbol][rng.choice(len(weights), p=weights / weights.sum())][1].split()
     grown = tuple(_grow(child, rng) for child in children)
-    if len(grown) == 1 and grown[0].label == label:  # a name for a choice, not a constituent of its own
+    if len(grown) == 1 and grown[0].label == label:  # a symbol for a choice, not a constituent of its own
         return grown[0]
     return Node(label, grown)
 
 
 @PROBLEMS.register
 class ParsingGrammar(Problem):
-    """Made-up English sentences to parse trees, each with one right answer."""
+    """Synthetic English sentences to parse trees, each with one right answer."""
 
     source = Grammar()
     inputs = Text("builtin")

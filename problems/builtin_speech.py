@@ -1,17 +1,17 @@
-"""Spoken syllables to write down, made on the spot.
+"""Synthetic speech: spoken syllables, and their transcripts.
 
-What: sounds of 0.3 to 1.1 seconds at 16 kHz in which an invented speaker says two to four syllables, and what was
-    said: `ka mo si`. A syllable is one of five consonants and one of four vowels. The voice is a train of pulses, each
-    of which sets three formants ringing, and they glide from phone to phone; `k`, `s` and `t` are hisses at frequencies
-    of their own, the first and the last after a closure. Each speaker has a pitch (the highest is over an octave above
-    the lowest), a melody, a vocal tract's length (the longest is a quarter longer than the shortest), a pace and a
-    loudness; steady noise lies behind, 30 to 40 dB below the peaks.
-Splits: train 2,400, dev 240, each a function of its split and number alone; what is said is in one split only, by its
+What: audio clips of 0.3 to 1.1 seconds at 16 kHz in which an invented speaker says two to four syllables, and their
+    transcripts: `ka mo si`. A syllable is one of five consonants and one of four vowels. The voice is a train of
+    pulses, each of which sets three formants ringing, and they glide from phone to phone; `k`, `s` and `t` are hisses
+    at frequencies of their own, the first and the last after a closure. Each speaker has a pitch (the highest is over
+    an octave above the lowest), a melody, a vocal tract's length (the longest is a quarter longer than the shortest), a
+    pace and a loudness; steady noise lies behind, 30 to 40 dB below the peaks.
+Splits: train 2,400, dev 240, each a function of its split and number alone; a transcript is in one split only, by its
     hash, so that every dev transcript is new.
-Layout: none; no file is needed.
+Layout: none; no files are needed.
 Licence: that of this package.
-Ceiling: 100 % (see `SpeechSyllables.ceiling`). Without the sound, 10.09 nats a transcript are the best: three syllables
-    on average, each as likely as 19 others, and where the line ends, 3 ln 20 + ln 3. The sound's length tells how many
+Ceiling: 100 % (see `SpeechSyllables.ceiling`). Without the audio, the best is 10.09 nats a transcript: three syllables
+    on average, each as likely as 19 others, and where the line ends, 3 ln 20 + ln 3. The audio's length tells how many
     syllables there are, roughly, but not which: 3 ln 20 = 8.99.
 """
 
@@ -29,21 +29,21 @@ from t2t_mm.data.sources.synthetic import SyntheticSource
 from t2t_mm.problem import Problem
 from t2t_mm.registry import PROBLEMS
 
-SYLLABLES = (2, 4)  # that are said, at least and at most
-PULSE = 256  # samples that a pulse of the voice rings, 16 ms
-HISS_PULSE = 64  # samples that a hiss's filter rings
+SYLLABLES = (2, 4)  # fewest and most syllables of an example
+PULSE = 256  # length of the voice's pulse response in samples, 16 ms
+HISS_PULSE = 64  # length of the hiss filter's response in samples
 
 
 @dataclass(frozen=True)
 class Phone:
-    """A consonant or a vowel of the middling speaker."""
+    """A consonant or a vowel of the average speaker."""
 
     seconds: float
-    formants_3: tuple[float, float, float]  # Hz; of a phone without a voice: where its neighbour's begin
+    formants_3: tuple[float, float, float]  # Hz; of an unvoiced phone: where its neighbour's formants begin
     strengths_3: tuple[float, float, float] = (0.0, 0.0, 0.0)  # of the formants
-    hiss: float = 0.0  # Hz, the middle of its noise
-    hiss_strength: float = 0.0  # beside the voice
-    closed: float = 0.0  # share of the time before the hiss, in which nothing is heard
+    hiss: float = 0.0  # Hz, the centre of its noise
+    hiss_strength: float = 0.0  # relative to the voice
+    closed: float = 0.0  # share of the duration before the hiss, which is silent
 
 
 VOICED = (1.0, 0.6, 0.3)
@@ -59,23 +59,23 @@ PHONES = {
     "o": Phone(0.11, (460, 830, 2500), VOICED),
 }
 CONSONANTS, VOWELS = "klmst", "aeio"
-TRACT = (0.89, 1.12)  # times the middling speaker's formants
+TRACT = (0.89, 1.12)  # factor of the average speaker's formants
 
 
 @dataclass(frozen=True)
 class Speaker:
-    """Who speaks, and how."""
+    """The voice of a speaker."""
 
-    pitch: float = 140.0  # Hz, in the middle of what is said
+    pitch: float = 140.0  # Hz, in the middle of an utterance
     fall: float = 0.2  # of the pitch, from the beginning to the end
-    tract: float = 1.0  # times the middling speaker's formants
-    pace: float = 1.0  # times the middling speaker's
-    loudness: float = 0.5  # of the highest peak, full scale being 1
-    noise: float = 0.015  # standard deviation, beside the highest peak
+    tract: float = 1.0  # factor of the average speaker's formants
+    pace: float = 1.0  # factor of the average speaker's pace
+    loudness: float = 0.5  # of the highest peak; 1 is full scale
+    noise: float = 0.015  # standard deviation, relative to the highest peak
 
     @staticmethod
     def drawn(rng: np.random.Generator) -> "Speaker":
-        """Anyone at all."""
+        """Return a random speaker."""
         return Speaker(
             pitch=rng.uniform(95, 220),
             fall=rng.uniform(0.0, 0.4),
@@ -88,7 +88,7 @@ class Speaker:
 
 @dataclass(frozen=True)
 class Moment:
-    """When a phone is said, in samples."""
+    """The time of a phone, in samples."""
 
     phone: str
     begin: int
@@ -96,7 +96,7 @@ class Moment:
 
 
 def said_when(line: str, speaker: Speaker, rng: np.random.Generator) -> list[Moment]:
-    """The moments of a line's phones, after a short silence; no two are quite as long."""
+    """Return the moments of a line's phones, after a short silence. Their lengths vary at random."""
     moments, begin = [], round(rng.uniform(0.02, 0.06) * RATE)
     for phone in line.replace(" ", ""):
         end = begin + round(PHONES[phone].seconds * rng.uniform(0.85, 1.15) / speaker.pace * RATE)
@@ -106,7 +106,7 @@ def said_when(line: str, speaker: Speaker, rng: np.random.Generator) -> list[Mom
 
 
 def spoken(moments: Sequence[Moment], speaker: Speaker, rng: np.random.Generator) -> AudioClip:
-    """Phones in a speaker's voice, int16[N], and a short silence after them."""
+    """Return the phones in a speaker's voice, int16[N], with a short silence after them."""
     x_N = np.zeros(moments[-1].end + round(rng.uniform(0.02, 0.06) * RATE))
     _add_voice(x_N, moments, speaker, rng)
     for moment in moments:
@@ -119,7 +119,7 @@ def spoken(moments: Sequence[Moment], speaker: Speaker, rng: np.random.Generator
 
 
 def _add_voice(x_N: np.ndarray, moments: Sequence[Moment], speaker: Speaker, rng: np.random.Generator) -> None:
-    """Pulses at the pitch, each ringing in the formants of its time: sums of damped sines (after Rodet 1984, FOF)."""
+    """Add pulses at the pitch that ring in the formants of their time: sums of damped sines (after Rodet 1984, FOF)."""
     begin, end = moments[0].begin, moments[-1].end
     grid = np.arange(begin, end, RATE // 1000)
     pitch = speaker.pitch * np.interp(grid, [begin, end], [1 + speaker.fall / 2, 1 - speaker.fall / 2])
@@ -127,7 +127,7 @@ def _add_voice(x_N: np.ndarray, moments: Sequence[Moment], speaker: Speaker, rng
     turns = np.cumsum(pitch) / 1000
     when_P = np.interp(np.arange(1, turns[-1]), turns, grid)
 
-    # A phone's formants hold for the middle of its time and glide between.
+    # A phone's formants are constant in the middle of its time and glide between phones.
     knots = [edge for m in moments for edge in (0.7 * m.begin + 0.3 * m.end, 0.3 * m.begin + 0.7 * m.end)]
     phones = [PHONES[m.phone] for m in moments for _ in range(2)]
     formant_P3 = speaker.tract * _tracks(when_P, knots, [phone.formants_3 for phone in phones])
@@ -136,12 +136,12 @@ def _add_voice(x_N: np.ndarray, moments: Sequence[Moment], speaker: Speaker, rng
     for formant_P, strength_P in zip(formant_P3.T, strength_P3.T, strict=True):
         ring_PN += strength_P[:, None] * _damped_sines(formant_P, 60 + 0.05 * formant_P, PULSE)
     for when, ring_N in zip(when_P.astype(int), ring_PN, strict=True):
-        room = x_N[when : when + PULSE]
-        room += ring_N[: len(room)]
+        target_N = x_N[when : when + PULSE]
+        target_N += ring_N[: len(target_N)]
 
 
 def _add_hiss(x_N: np.ndarray, moment: Moment, speaker: Speaker, rng: np.random.Generator) -> None:
-    """Noise about the phone's frequency, rising and falling within its time."""
+    """Add noise around the phone's frequency, which rises and falls within its time."""
     phone = PHONES[moment.phone]
     begin = moment.begin + round(phone.closed * (moment.end - moment.begin))
     length = moment.end - begin
@@ -152,18 +152,18 @@ def _add_hiss(x_N: np.ndarray, moment: Moment, speaker: Speaker, rng: np.random.
 
 
 def _tracks(when_P: np.ndarray, knots: Sequence[float], values: Sequence[tuple[float, ...]]) -> np.ndarray:
-    """float[P, 3]: three values given at `knots`, at the times between."""
+    """Return float[P, 3]: three values given at `knots`, interpolated at the times `when_P`."""
     return np.stack([np.interp(when_P, knots, track) for track in zip(*values, strict=True)], axis=1)
 
 
 def _damped_sines(hertz_P: np.ndarray, width_P: np.ndarray, length: int) -> np.ndarray:
-    """float[P, N]: exp(-pi width n / RATE) sin(2 pi hertz n / RATE), n = 1 to `length`, by repeated multiplication."""
+    """Return float[P, N]: exp(-pi width n / RATE) sin(2 pi hertz n / RATE), for n = 1 to `length`."""
     turn_P = np.exp((-np.pi * width_P + 2j * np.pi * hertz_P) / RATE)
     return np.cumprod(np.repeat(turn_P[:, None], length, axis=1), axis=1).imag
 
 
 class Syllables(SyntheticSource):
-    """What is said is drawn first, and belongs to a split; then it is spoken."""
+    """Lines of syllables, which belong to a split, and audio of them. The line is drawn first, then spoken."""
 
     name = "syllables"
     train = 2400
@@ -186,17 +186,17 @@ class Syllables(SyntheticSource):
 
 @PROBLEMS.register
 class SpeechSyllables(Problem):
-    """Made-up speakers' syllables to letters."""
+    """Synthetic speech of syllables to letters."""
 
     source = Syllables()
     inputs = Audio()
     targets = Text("builtin")
     command = "to-syllables"
     decoded_metrics = ("wer", "cer", "exact_match")
-    batch_size_multiplier = 0.5  # sounds cost more than other positions, and few a step are enough
+    batch_size_multiplier = 0.5  # audio positions cost more than others, and few a step are enough
     ceiling = (
-        "all transcripts exact, 0.00 nats: whoever speaks, no two syllables sound alike. Speakers' formants differ by "
-        "1.12 / 0.89 = 1.26 times; of any two vowels one formant differs by 1.6 times (1.62 the least: a and e), of "
-        "any two hisses the frequency by 1.5 times (s and t); l and m have a voice that k, s and t have not, m's "
-        "second formant is 16 dB weaker than l's. The noise behind is 30 dB below the peaks or more"
+        "all transcripts exact, 0.00 nats: for every speaker, all syllables sound different. Speakers' formants "
+        "differ by 1.12 / 0.89 = 1.26 times; of any two vowels one formant differs by 1.6 times (1.62 at least: a and "
+        "e), of any two hisses the frequency by 1.5 times (s and t); l and m are voiced, k, s and t are not; m's "
+        "second formant is 16 dB weaker than l's. The background noise is at least 30 dB below the peaks"
     )

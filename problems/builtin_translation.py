@@ -1,15 +1,15 @@
-"""Three small languages to translate between, made on the spot.
+"""Synthetic sentences in three small languages, and their translations.
 
-What: sentences of 2 to 11 words that say who does what to whom, and when. The languages differ as languages do:
-    north: subject, verb, object, but the verb comes second when the time is told first (`ikveld jager den katt`); two
+What: sentences of 2 to 11 words about who does what to whom, and when. The languages differ as real ones do:
+    north: subject, verb, object, but the verb comes second when the time comes first (`ikveld jager den katt`); two
         genders, in articles and adjectives; adjective before noun; tense on the verb.
-    south: subject, object, verb; two genders, others than north's, in articles, nouns and adjectives, which follow the
-        noun; the verb shows tense and number; `a` before the object.
-    east: verb, subject, object; no gender and no articles: `so` says definite; a plural is the noun said twice; `ga`
+    south: subject, object, verb; two genders, different from north's, in articles, nouns and adjectives, which follow
+        the noun; the verb shows tense and number; `a` before the object.
+    east: verb, subject, object; no gender and no articles: `so` means definite; a plural is the noun twice; `ga`
         and `wo` follow subject and object; tense is a word before the verb.
-    Each says everything that the others say, so a sentence has exactly one translation.
-Splits: train 5,000, dev 400; a meaning is in one of them only, by its hash, in all four directions alike.
-Layout: none; no file is needed.
+    Each expresses everything that the others express, so a sentence has exactly one translation.
+Splits: train 5,000, dev 400; a meaning is in one of them only, by its hash, the same one in all four directions.
+Layout: none; no files are needed.
 Licence: that of this package.
 Ceiling: 100 % of sentences exact, BLEU 100.
 """
@@ -69,7 +69,7 @@ TENSES = (("er", "a", "ima"), ("et", "ava", "ta"), ("vil", "ara", "mai"))  # now
 
 @dataclass(frozen=True)
 class Phrase:
-    """Who or what: row numbers of the tables above; `adjective` None for none."""
+    """A noun phrase: row numbers of the tables above; `adjective` None for none."""
 
     noun: int
     adjective: int | None
@@ -79,7 +79,7 @@ class Phrase:
 
 @dataclass(frozen=True)
 class Clause:
-    """What a sentence says, in no language."""
+    """The meaning of a sentence, independent of the language."""
 
     subject: Phrase
     verb: int
@@ -88,15 +88,15 @@ class Clause:
     time: int | None
 
 
-def north(said: Clause) -> str:
-    """The clause in north."""
-    stem, tense = VERBS[said.verb][0], TENSES[said.tense][0]
+def north(meaning: Clause) -> str:
+    """Return the clause in north."""
+    stem, tense = VERBS[meaning.verb][0], TENSES[meaning.tense][0]
     finite, infinitive = (tense, f"{stem}e") if tense == "vil" else (f"{stem}{tense}", "")
-    subject = _north_phrase(said.subject)
-    object = _north_phrase(said.object) if said.object else ""
-    if said.time is None:
+    subject = _north_phrase(meaning.subject)
+    object = _north_phrase(meaning.object) if meaning.object else ""
+    if meaning.time is None:
         return _join(subject, finite, infinitive, object)
-    return _join(TIMES[said.time][0], finite, subject, infinitive, object)
+    return _join(TIMES[meaning.time][0], finite, subject, infinitive, object)
 
 
 def _north_phrase(phrase: Phrase) -> str:
@@ -115,12 +115,12 @@ def _north_phrase(phrase: Phrase) -> str:
     return _join(article, adjective, noun + (plural if phrase.many else ""))
 
 
-def south(said: Clause) -> str:
-    """The clause in south."""
-    verb = VERBS[said.verb][1] + TENSES[said.tense][1] + ("n" if said.subject.many else "")
-    object = "a " + _south_phrase(said.object) if said.object else ""
-    time = TIMES[said.time][1] if said.time is not None else ""
-    return _join(_south_phrase(said.subject), object, time, verb)
+def south(meaning: Clause) -> str:
+    """Return the clause in south."""
+    verb = VERBS[meaning.verb][1] + TENSES[meaning.tense][1] + ("n" if meaning.subject.many else "")
+    object = "a " + _south_phrase(meaning.object) if meaning.object else ""
+    time = TIMES[meaning.time][1] if meaning.time is not None else ""
+    return _join(_south_phrase(meaning.subject), object, time, verb)
 
 
 def _south_phrase(phrase: Phrase) -> str:
@@ -131,11 +131,11 @@ def _south_phrase(phrase: Phrase) -> str:
     return _join(article, noun + ("s" if phrase.many else ""), adjective)
 
 
-def east(said: Clause) -> str:
-    """The clause in east."""
-    object = _east_phrase(said.object) + " wo" if said.object else ""
-    time = TIMES[said.time][2] if said.time is not None else ""
-    return _join(TENSES[said.tense][2], VERBS[said.verb][2], _east_phrase(said.subject) + " ga", object, time)
+def east(meaning: Clause) -> str:
+    """Return the clause in east."""
+    object = _east_phrase(meaning.object) + " wo" if meaning.object else ""
+    time = TIMES[meaning.time][2] if meaning.time is not None else ""
+    return _join(TENSES[meaning.tense][2], VERBS[meaning.verb][2], _east_phrase(meaning.subject) + " ga", object, time)
 
 
 def _east_phrase(phrase: Phrase) -> str:
@@ -153,7 +153,7 @@ LANGUAGES: dict[str, Callable[[Clause], str]] = {"north": north, "south": south,
 
 @dataclass(frozen=True)
 class Languages(SyntheticSource):
-    """The same meanings, index by index, said in two of the languages."""
+    """The same meanings, index by index, in two of the languages."""
 
     inputs: str
     targets: str
@@ -165,12 +165,12 @@ class Languages(SyntheticSource):
         return values["inputs" if self.inputs == "north" else "targets"]  # north is one side of every pair
 
     def make(self, rng: np.random.Generator) -> Mapping[str, Any]:
-        said = clause(rng)
-        return {"inputs": LANGUAGES[self.inputs](said), "targets": LANGUAGES[self.targets](said)}
+        meaning = clause(rng)
+        return {"inputs": LANGUAGES[self.inputs](meaning), "targets": LANGUAGES[self.targets](meaning)}
 
 
 def clause(rng: np.random.Generator) -> Clause:
-    """Draw what to say; all words equally likely."""
+    """Draw a meaning; all words are equally likely."""
     verb = int(rng.integers(len(VERBS)))
     return Clause(
         subject=_phrase(rng),
@@ -200,7 +200,7 @@ class SmallLanguages(Problem):
 
 @PROBLEMS.register
 class TranslateNorthSouth(SmallLanguages):
-    """Made-up sentences from north to south, two of three small languages."""
+    """Synthetic sentences from north to south, two of three small languages."""
 
     source = Languages("north", "south")
     command = "to-south"
@@ -208,7 +208,7 @@ class TranslateNorthSouth(SmallLanguages):
 
 @PROBLEMS.register
 class TranslateSouthNorth(SmallLanguages):
-    """Made-up sentences from south to north, two of three small languages."""
+    """Synthetic sentences from south to north, two of three small languages."""
 
     source = Languages("south", "north")
     command = "to-north"
@@ -216,7 +216,7 @@ class TranslateSouthNorth(SmallLanguages):
 
 @PROBLEMS.register
 class TranslateNorthEast(SmallLanguages):
-    """Made-up sentences from north to east, two of three small languages."""
+    """Synthetic sentences from north to east, two of three small languages."""
 
     source = Languages("north", "east")
     command = "to-east"
@@ -224,7 +224,7 @@ class TranslateNorthEast(SmallLanguages):
 
 @PROBLEMS.register
 class TranslateEastNorth(SmallLanguages):
-    """Made-up sentences from east to north, two of three small languages."""
+    """Synthetic sentences from east to north, two of three small languages."""
 
     source = Languages("east", "north")
     command = "to-north"

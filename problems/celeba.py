@@ -1,12 +1,12 @@
-"""CelebA: faces, and for each of 40 attributes a problem: whether the face has it (arXiv 1711.00108, section 5.4).
+"""CelebA: faces, and one problem for each of 40 attributes: has the face got it? (arXiv 1711.00108, section 5.4)
 
 What: 202,599 photographs of 10,177 famous people, 178 x 218 pixels, the face in the middle, each marked by hand with 40
     attributes (Liu et al. 2015, arXiv 1411.7766).
 Splits: train 162,770; validation 19,867 (dev here); test 19,962. Nobody is in two of them.
 Layout, below --tmp_dir: the TFDS data set `celeb_a` in `tensorflow_datasets/`, which --generate_data downloads (1.4 GB,
-    from a place that often refuses; then it is prepared elsewhere and copied).
+    from a server that often refuses; then prepare it elsewhere and copy it).
 Licence: for research, not for profit.
-Quirks: pictures are read as squares. Some attributes are rare (2 % are bald) and some are matters of taste.
+Quirks: images are read as squares. Some attributes are rare (2 % are bald) and some are matters of taste.
 """
 
 from t2t_mm.data.features.image import Image
@@ -24,7 +24,7 @@ ATTRIBUTES = (
 
 
 class CelebA(Problem):
-    """Faces of famous people, to whether they have the attribute of the name: CelebA."""
+    """Faces of famous people, to yes or no for the attribute in the problem's name: CelebA."""
 
     inputs = Image()
     command = "to-label"

@@ -1,14 +1,14 @@
-"""CIFAR-10: small photographs of ten kinds of thing.
+"""CIFAR-10: small photographs of ten classes.
 
-What: 32x32 colour pictures of airplanes, automobiles, birds, cats, deer, dogs, frogs, horses, ships and trucks
+What: 32x32 colour images of airplanes, automobiles, birds, cats, deer, dogs, frogs, horses, ships and trucks
     (Krizhevsky 2009), 6,000 of each.
-Splits: train 50,000; the test part, 10,000 pictures, is dev here. Where a copy has no test part (only train/), every
-    tenth picture, by hash of its id, is dev.
+Splits: train 50,000; the test part, 10,000 images, is dev here. If a copy has no test part (only train/), every
+    tenth image, by hash of its id, is dev.
 Layout, below --tmp_dir, the first that is there: `cifar10/{train,test}/<class>/<file>`; the same inside
     `cifar10/cifar10_train.zip` or `cifar10/CIFAR-10-images-master.zip` (as its homepage packs it); the TFDS data set
     `cifar10` in `tensorflow_datasets/`, which --generate_data downloads when nothing else is there.
 Licence: none stated.
-Quirks: copies in JPEG have lost a little against the original, which TFDS has (as PNG).
+Quirks: copies in JPEG have lost some quality; TFDS has the original (as PNG).
 """
 
 from t2t_mm.data.features.image import Image

@@ -1,4 +1,4 @@
-"""CNN questions: news articles, and a sentence about each in which one name is to be filled in.
+"""CNN questions: news articles, and a sentence about each with one name to fill in.
 
 What: articles whose highlights are made into questions by taking a name out (Hermann et al. 2015, arXiv 1506.03340).
     Names are replaced by `@entity12` and the like, numbered anew in every article, so that the answer is in the article
@@ -8,7 +8,7 @@ Layout: `cnn/questions/{training,validation,test}/*.question` below --tmp_dir, a
     holds an address, the article, the question, the answer and the entities, with empty lines between them.
 Licence: none stated; the articles are CNN's.
 Quirks: articles have 760 words on average and up to 2,000; `qa_cnn_short` keeps the four sentences that share the most
-    words with the question (arXiv 1603.09025, appendix), in which the answer sometimes is not. Entities keep the
+    words with the question (arXiv 1603.09025, appendix), which sometimes lack the answer. Entities keep the
     numbers of their file; the authors draw others for every batch.
 """
 
@@ -36,6 +36,6 @@ class QaCnn(Problem):
 
 @PROBLEMS.register
 class QaCnnShort(QaCnn):
-    """The same with the four sentences nearest to the question in place of the article."""
+    """The same, with the four sentences of the article that share the most words with the question."""
 
     source = QuestionFiles(FOLDER, sentences=4, homepage=HOMEPAGE)

@@ -1,17 +1,17 @@
 """Flickr8k: photographs of people and animals, each described by five people.
 
-What: pictures from Flickr with five English captions each, of what is done and by whom (Hodosh et al. 2013, Journal of
-    Artificial Intelligence Research 47). A picture is one example: training draws one of its captions each time,
-    evaluation holds all five together.
-Splits: every tenth picture, by hash of its id (the file's name before the dot), is dev; speech_captions, whose ids are
-    the same, is split alike. The authors' own split of 6,000 / 1,000 / 1,000 is not used.
-Size: 8,091 pictures, 40,455 captions, 1.1 GB.
-Layout, below --tmp_dir: `flickr8k/captions.txt` (CSV with the header `image,caption`) and the pictures in
+What: images from Flickr with five English captions each, of what is done and by whom (Hodosh et al. 2013, Journal of
+    Artificial Intelligence Research 47). An image is one example: training draws one of its captions each time,
+    evaluation compares with all five.
+Splits: every tenth image, by hash of its id (the file's name before the dot), is dev; speech_captions, whose ids are
+    the same, is split in the same way. The authors' own split of 6,000 / 1,000 / 1,000 is not used.
+Size: 8,091 images, 40,455 captions, 1.1 GB.
+Layout, below --tmp_dir: `flickr8k/captions.txt` (CSV with the header `image,caption`) and the images in
     `flickr8k/images/` or `flickr8k/Images/`, as Kaggle packs them; the same in `flickr8k_1k/`.
-Licence: for research and education, not for commerce; its makers do not own the pictures.
+Licence: for research and education, not for commerce; its makers do not own the images.
 Quirks: captions are tokenised, in part: a full stop or comma stands by itself (`a man , a dog .`). The authors' list of
-    captions names a file that is not among the pictures, 2258277193_586949ec62.jpg.1; Kaggle's does not. A line
-    for a picture that is not there is refused.
+    captions names a file that is not among the images, 2258277193_586949ec62.jpg.1; Kaggle's does not. A line
+    for a missing image is rejected.
 """
 
 from t2t_mm.data.features.image import Image

@@ -3,12 +3,12 @@
 What: six speakers say each digit fifty times, at 8 kHz; a clip is trimmed close and takes 0.1 to 2.3 seconds, most
     less than half a second. `speech_digit_strings` joins 3 to 7 clips of one speaker, with pauses of 50 to 200 ms.
 Splits: by take. The corpus holds out takes 0 to 4 for test (a copy without them has no test split); 5 to 9 are dev
-    here, and what is above trains. Strings are made of clips of their own split. All speakers are in all splits.
+    here, and all higher takes train. Strings are made of clips of their own split. All speakers are in all splits.
 Size: digits 2,400 / 300 / 300; strings 3,000 / 300 / 300, each a function of its split and number and the corpus.
 Layout, below --tmp_dir: `fsdd/recordings/<digit>_<speaker>_<take>.wav`, or `free-spoken-digit-dataset/recordings/`,
     as a clone of its repository is called.
 Licence: CC BY-SA 4.0.
-Quirks: the speakers differ in accent, microphone and loudness; nobody else's digits are in it.
+Quirks: the speakers differ in accent, microphone and loudness; there are no other speakers in it.
 """
 
 from t2t_mm.data.features.audio import Audio

@@ -1,13 +1,13 @@
 """ImageNet, the 1,000 classes of ILSVRC 2012.
 
-What: photographs of many sizes, each of one class (Russakovsky et al. 2015, arXiv 1409.0575). A class goes by its
+What: photographs of many sizes, each of one class (Russakovsky et al. 2015, arXiv 1409.0575). A class is named by its
     WordNet id, such as n01440764, the name of its folder.
 Splits: train 1,281,167; the validation part, 50,000, is dev here. A copy without parts (a sample) holds out every
-    tenth picture by hash of its id.
+    tenth image by hash of its id.
 Layout, below --tmp_dir, the first that is there: `imagenet/{train,val}/<wnid>/<file>`; `imagenet_sample/<wnid>/<file>`,
-    a picture or more a class; the TFDS data set `imagenet2012` in `tensorflow_datasets/`, prepared, or the two archives
+    an image or more a class; the TFDS data set `imagenet2012` in `tensorflow_datasets/`, prepared, or the two archives
     it is made from in `tensorflow_datasets/downloads/manual/`.
-Licence: for research and education, not for commerce; the makers do not own the pictures.
+Licence: for research and education, not for commerce; the makers do not own the images.
 Quirks: a few files are PNG or CMYK under the name .JPEG; dog breeds are 118 of the classes.
 """
 
@@ -30,8 +30,8 @@ class ImageImagenet(Problem):
         ImageFolder(
             "imagenet",
             homepage=HOMEPAGE,
-            advice="ILSVRC's tar files are read as they come if they lie in tensorflow_datasets/downloads/manual/ and "
-            "nothing in imagenet/; what is unpacked of them wants sorting into a folder a class.",
+            advice="ILSVRC's tar files are read without unpacking if they are in tensorflow_datasets/downloads/manual/ "
+            "and imagenet/ is empty; unpacked images must be sorted into a folder for each class.",
         ),
         ImageFolder("imagenet_sample", homepage="https://github.com/EliSchwartz/imagenet-sample-images"),
         Tfds(

@@ -1,16 +1,16 @@
 """LibriSpeech: a thousand hours of English read aloud, from audio books in the public domain.
 
-What: utterances of 1 to 35 seconds at 16 kHz and what is said in them, in capitals and without punctuation (Panayotov
-    et al. 2015, ICASSP). The free corpus of speech that most people have.
-Splits: train-clean-100, train-clean-360 and train-other-500 train, or those of them that are there; dev-clean is dev
+What: utterances of 1 to 35 seconds at 16 kHz and their transcripts, in capitals and without punctuation (Panayotov
+    et al. 2015, ICASSP). The most widely used free corpus of speech.
+Splits: train-clean-100, train-clean-360 and train-other-500 train, or those of them that exist; dev-clean is dev
     and test-clean test. No speaker is in two of these. dev-other and test-other are not read.
 Size: train 28,539, 104,014 and 148,688 utterances (100, 363 and 496 hours); dev 2,703, test 2,620.
 Layout, below --tmp_dir, the first that is there: `LibriSpeech/`, as OpenSLR's archives unpack, with
     `dev-clean/<speaker>/<chapter>/<utterance>.flac` and so on; the TFDS data set `librispeech/default` in
-    `tensorflow_datasets/`, which --generate_data and t2t-mm-datagen download: 61 GB, of which TFDS makes 300, and needs
-    pydub and ffmpeg to do it; or `librispeech/lazy_decode`, if tensorflow_io is there. The archives are the easier way.
+    `tensorflow_datasets/`, which --generate_data and t2t-mm-datagen download: 61 GB, which become 300 GB and need pydub
+    and ffmpeg; or `librispeech/lazy_decode`, if tensorflow_io is installed. The archives are the easier way.
 Licence: CC BY 4.0.
-Quirks: numbers and abbreviations are spelt out; books are of before 1923, and so are their words.
+Quirks: numbers and abbreviations are spelt out; the books and their vocabulary are from before 1923.
 """
 
 from t2t_mm.data.features.audio import Audio

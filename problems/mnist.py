@@ -1,15 +1,15 @@
 """MNIST: handwritten digits, read as sequences.
 
-What: grey pictures of 28x28 pixels, each of one digit (LeCun et al. 1998). Read pixel by pixel they are the long
-    sequences that recurrent nets are tried on (Le et al. 2015, arXiv 1504.00941): 784 moments in raster order, the same
-    in one random order for all pictures, or 28 rows, which is quick.
+What: grey images of 28x28 pixels, each of one digit (LeCun et al. 1998). Read pixel by pixel they are the long
+    sequences that recurrent nets are tried on (Le et al. 2015, arXiv 1504.00941): 784 time steps in raster order, the
+    same in one random order for all images, or 28 rows, which is fast.
 Splits: train the first 50,000 of the training part, dev its last 10,000, test the test part, 10,000. Of a copy with
-    fewer pictures dev is the last sixth.
+    fewer images dev is the last sixth.
 Layout, below --tmp_dir, the first that is there: `mnist/{train,t10k}-images-idx3-ubyte` and
     `mnist/{train,t10k}-labels-idx1-ubyte`, plain or .gz, as its makers have them; `mnist/mnist.npz`, as Keras has it;
     the TFDS data set `mnist` in `tensorflow_datasets/`, which --generate_data downloads when nothing else is there.
 Licence: none stated by its makers; copies say CC BY-SA 3.0 or MIT.
-Quirks: the first rows are black in nearly every picture, so that nothing tells pictures apart for the first hundred
+Quirks: the first rows are black in nearly every image, so that nothing tells images apart for the first hundred
     pixels.
 """
 
@@ -25,7 +25,7 @@ HOMEPAGE = "http://yann.lecun.com/exdb/mnist"
 
 
 class Mnist(Problem):
-    """A digit's picture to its class."""
+    """Images of handwritten digits to their class."""
 
     source = FirstPresent(
         IdxFiles("mnist", homepage=HOMEPAGE),
@@ -47,7 +47,7 @@ class Mnist(Problem):
 
 @PROBLEMS.register
 class SequentialMnist(Mnist):
-    """Handwritten digits pixel by pixel, 784 moments, to their class."""
+    """Handwritten digits pixel by pixel, 784 time steps, to their class."""
 
     inputs = Scan(28, 28)
 
@@ -61,6 +61,6 @@ class PermutedMnist(Mnist):
 
 @PROBLEMS.register
 class SequentialMnistRows(Mnist):
-    """Handwritten digits row by row, 28 moments, to their class."""
+    """Handwritten digits row by row, 28 time steps, to their class."""
 
     inputs = Scan(28, 28, by_row=True)

@@ -1,7 +1,7 @@
-"""Pairs of MNIST's digits, 45 problems: which of two digits a picture is (arXiv 1711.00108, section 5.1).
+"""Pairs of MNIST's digits, 45 problems: which of two digits an image is (arXiv 1711.00108, section 5.1).
 
-What, layout, licence: see mnist.py. Tasks that are alike, but for which of the digits they ask.
-Splits: MNIST's, of the two digits alone: about 10,000 pictures of the first 50,000 to train.
+What, layout, licence: see mnist.py. The tasks differ only in the two digits.
+Splits: MNIST's, of the two digits alone: about 10,000 images of the first 50,000 to train.
 Quirks: pixels are read as a vector; every pair has an encoder of its own.
 """
 
@@ -15,7 +15,7 @@ from t2t_mm.problems.mnist import Mnist
 
 
 class Pair(Problem):
-    """Handwritten digits that are one of two, as the name says, to which."""
+    """Handwritten digits, each one of the two in the problem's name, to which of them."""
 
     command = "to-label"
     metrics = ("neg_log_perplexity", "accuracy")

@@ -1,12 +1,12 @@
-"""Multi30k: picture descriptions in English, German and French.
+"""Multi30k: image descriptions in English, German and French.
 
-What: one sentence a picture of Flickr30K, written in English and translated by people (Elliott et al. 2016,
+What: one sentence an image of Flickr30K, written in English and translated by people (Elliott et al. 2016,
     arXiv 1605.00459; French: Elliott et al. 2017, arXiv 1710.07177). Short, concrete sentences, about 12 words.
-Size: train 29,000 sentences in each language, val 1,014, which are dev here; test_2016_flickr, where there is one,
+Size: train 29,000 sentences in each language, val 1,014, which are dev here; test_2016_flickr, if there is one,
     1,000.
 Layout: `multi30k/{train,val}.{en,de,fr}` below --tmp_dir, plain or .gz, as in `data/task1/raw` of its repository.
 Licence: for research and education, not for commerce; derived from Flickr30K.
-Quirks: untokenised; quotation marks and dashes are not written alike throughout.
+Quirks: untokenised; quotation marks and dashes are not written consistently.
 """
 
 from t2t_mm.data.features.text import Text
@@ -29,7 +29,7 @@ class Multi30k(Problem):
 
 @PROBLEMS.register
 class TranslateEndeMulti30k(Multi30k):
-    """English to German picture descriptions, 29,000 pairs."""
+    """English to German image descriptions, 29,000 pairs."""
 
     source = EN_DE
     command = "to-german"
@@ -37,7 +37,7 @@ class TranslateEndeMulti30k(Multi30k):
 
 @PROBLEMS.register
 class TranslateDeenMulti30k(Multi30k):
-    """German to English picture descriptions, 29,000 pairs."""
+    """German to English image descriptions, 29,000 pairs."""
 
     source = EN_DE.reversed()
     command = "to-english"
@@ -45,7 +45,7 @@ class TranslateDeenMulti30k(Multi30k):
 
 @PROBLEMS.register
 class TranslateEnfrMulti30k(Multi30k):
-    """English to French picture descriptions, 29,000 pairs."""
+    """English to French image descriptions, 29,000 pairs."""
 
     source = EN_FR
     command = "to-french"
@@ -53,7 +53,7 @@ class TranslateEnfrMulti30k(Multi30k):
 
 @PROBLEMS.register
 class TranslateFrenMulti30k(Multi30k):
-    """French to English picture descriptions, 29,000 pairs."""
+    """French to English image descriptions, 29,000 pairs."""
 
     source = EN_FR.reversed()
     command = "to-english"

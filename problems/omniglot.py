@@ -1,7 +1,7 @@
-"""Omniglot's fifty alphabets, a problem each.
+"""Omniglot's fifty alphabets, one problem for each.
 
 What: characters of 50 alphabets, each drawn by 20 people: black ink on white, 105 x 105 pixels (Lake et al. 2015,
-    Science 350, 1332). Alphabets have 14 to 55 characters; which of them a drawing is, is the class.
+    Science 350, 1332). Alphabets have 14 to 55 characters; the drawn character is the class.
 Splits: none of its own within an alphabet; a fifth of the drawings is dev, by hash of the id.
 Layout, below --tmp_dir: `omniglot/<set>.zip` as at github.com/brendenlake/omniglot, or the folder it unpacks to, with
     `<set>/<alphabet>/character<nn>/<id>_<nn>.png`; sets are `images_background`, `images_evaluation`, and
@@ -15,7 +15,7 @@ from t2t_mm.data.features.label import Label
 from t2t_mm.data.sources.omniglot_alphabet import OmniglotAlphabet
 from t2t_mm.problem import Problem
 
-BACKGROUND = {  # what a problem is called, and the folder of its alphabet
+BACKGROUND = {  # problem -> the folder of its alphabet
     "omniglot_alphabet_of_the_magi": "Alphabet_of_the_Magi",
     "omniglot_anglo_saxon_futhorc": "Anglo-Saxon_Futhorc",
     "omniglot_arcadian": "Arcadian",
@@ -72,7 +72,7 @@ EVALUATION = {
 
 
 class Omniglot(Problem):
-    """Drawn characters of the alphabet of the name, to which they are."""
+    """Drawn characters of the alphabet in the problem's name, to their class."""
 
     inputs = Image()
     command = "to-label"

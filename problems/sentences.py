@@ -1,6 +1,6 @@
-"""Raw text with a sentence a line: to pre-train on, and to tell whether its words are in order.
+"""Raw text with one sentence on each line, for pre-training, and for classifying the order of words.
 
-What: pairs of sentences in which words are hidden, the second one the next of its text or any other (Devlin et al.
+What: pairs of sentences with masked words; the second one is the next of its text or a random one (Devlin et al.
     2018, arXiv 1810.04805). `word_order_*` are sentences to classify: as they were, or two neighbouring words swapped.
     A pair, and a swap, is drawn by the line's number, so that every machine makes the same ones.
 Splits: those of the files.
@@ -8,8 +8,8 @@ Layout, below --tmp_dir, plain or .gz: `text/{train,dev,test}.txt` for any text 
     between documents); `ptb/ptb.{train,valid,test}.txt`; `multi30k/{train,val,test_2016_flickr}.en`. Test files may be
     missing.
 Licence: LDC for the Penn Treebank, see `parsing_wsj`; for Multi30k research and education.
-Quirks: Multi30k's lines describe pictures that have nothing to do with each other, so whether one is the next cannot be
-    learnt there. The Treebank's articles run into one another.
+Quirks: Multi30k's lines describe images that have nothing to do with each other, so the prediction of the next sentence
+    cannot be learnt there. The Treebank's articles run into one another.
 """
 
 from t2t_mm.data.features.label import Label
@@ -26,7 +26,7 @@ MULTI30K_HOME = "https://github.com/multi30k/dataset"
 
 
 class MaskedPairs(Problem):
-    """Hidden words to fill in, and whether the second sentence is the next."""
+    """Masked words to predict, and if the second sentence is the next one."""
 
     inputs = MaskedSentences()
     targets = MaskedWords()
@@ -36,27 +36,27 @@ class MaskedPairs(Problem):
 
 @PROBLEMS.register
 class SentencesText(MaskedPairs):
-    """Any text of one's own, a sentence a line, to fill in and to tell what comes next."""
+    """Any text of your own, a sentence a line: masked words to predict, and if the second sentence is the next one."""
 
     source = SentenceFiles("text", {TRAIN: "train.txt", DEV: "dev.txt", TEST: "test.txt"})
 
 
 @PROBLEMS.register
 class SentencesPtb(MaskedPairs):
-    """Newspaper sentences to fill in and to tell what comes next: the Penn Treebank."""
+    """Newspaper sentences: masked words to predict, and if the second one is the next: the Penn Treebank."""
 
     source = SentenceFiles("ptb", PTB, PTB_HOME)
 
 
 @PROBLEMS.register
 class SentencesMulti30k(MaskedPairs):
-    """English picture descriptions to fill in: Multi30k."""
+    """English image descriptions: masked words to predict: Multi30k."""
 
     source = SentenceFiles("multi30k", MULTI30K, MULTI30K_HOME)
 
 
 class WordOrder(Problem):
-    """Whether a sentence is as it was written."""
+    """Sentences to "kept", or "swapped" if two neighbouring words are swapped."""
 
     inputs = Sentences()
     targets = Label("word_order", names=(KEPT, SWAPPED))
@@ -73,6 +73,6 @@ class WordOrderPtb(WordOrder):
 
 @PROBLEMS.register
 class WordOrderMulti30k(WordOrder):
-    """English picture descriptions in which two words are swapped, or not: Multi30k."""
+    """English image descriptions in which two words are swapped, or not: Multi30k."""
 
     source = SwappedWords("multi30k", MULTI30K, MULTI30K_HOME)

@@ -1,4 +1,4 @@
-"""How the made-up pictures are drawn: coloured shapes on grey, with noise over all of it."""
+"""Draw the synthetic images: coloured shapes on grey, with noise over all of it."""
 
 import io
 
@@ -16,16 +16,16 @@ SHAPES = {  # corners of a shape of radius 1 about its centre, x to the right an
 
 
 def tint(colour: str, rng: np.random.Generator) -> np.ndarray:
-    """float[3]: a red, green or blue as a picture has it."""
+    """Return float[3]: a random tint of red, green or blue."""
     return np.array(COLOURS[colour]) + rng.uniform(-TINT, TINT, size=3)
 
 
 def coverage(shape: str, centre_2: np.ndarray, radius: float) -> np.ndarray:
-    """float[H, W] in 0..1: how much of each pixel the shape covers, measured at 4x4 points."""
-    from PIL import Image as Pictures
+    """Return float[H, W] in 0..1: the share of each pixel that the shape covers, measured at 4x4 points."""
+    from PIL import Image as Images
     from PIL import ImageDraw
 
-    canvas = Pictures.new("L", (4 * SIDE, 4 * SIDE))
+    canvas = Images.new("L", (4 * SIDE, 4 * SIDE))
     pen = ImageDraw.Draw(canvas)
     if SHAPES[shape]:
         pen.polygon([tuple(4 * (centre_2 + radius * np.array(corner))) for corner in SHAPES[shape]], fill=255)
@@ -36,15 +36,15 @@ def coverage(shape: str, centre_2: np.ndarray, radius: float) -> np.ndarray:
 
 
 def over(inside_HW: np.ndarray, tint_3: np.ndarray, behind: np.ndarray | float) -> np.ndarray:
-    """float[H, W, 3]: the tint where a shape covers, what is behind it elsewhere."""
+    """Return float[H, W, 3]: the tint where the shape covers, `behind` elsewhere."""
     return inside_HW[..., None] * tint_3 + (1 - inside_HW[..., None]) * behind
 
 
 def noisy_png(clean_HW3: np.ndarray, noise: float, rng: np.random.Generator) -> bytes:
-    """The bytes of a PNG file of the picture under noise, its standard deviation in grey levels of 256."""
-    from PIL import Image as Pictures
+    """Return the image with Gaussian noise as the bytes of a PNG. `noise` is in grey levels of 256."""
+    from PIL import Image as Images
 
     pixels_HW3 = np.clip(clean_HW3 + rng.normal(0, noise, clean_HW3.shape), 0, 255).astype(np.uint8)
     file = io.BytesIO()
-    Pictures.fromarray(pixels_HW3).save(file, "png")
+    Images.fromarray(pixels_HW3).save(file, "png")
     return file.getvalue()

@@ -1,13 +1,13 @@
 """Ten tables of the UCI repository: a row of numbers and names to its class.
 
-What: small classification sets that everyone knows (Dua and Graff, UCI Machine Learning Repository), ten tasks that
+What: small, well-known classification sets (Dua and Graff, UCI Machine Learning Repository), ten tasks that
     share nothing but the form: 4 to 60 columns, 2 to 8 classes, 150 to 1,372 rows.
-Splits: the tables have none; a fifth of the rows is dev, by hash of their values, so that equal rows are on one side.
+Splits: the tables have none; a fifth of the rows is dev, by hash of their values, so equal rows are in one split.
 Layout: `uci/<file>.csv` below --tmp_dir, without header, the class in the last column, `?` where a value is missing,
     as in the collection at github.com/jbrownlee/Datasets.
 Licence: the repository's sets are CC BY 4.0; the collection states none.
-Quirks: numbers are standardised by the mean and deviation of the training rows, missing ones are the mean, and a name
-    is a 1 among zeros. In uci_pima 0 stands for unknown in some columns. Two classes of uci_ecoli have two rows each.
+Quirks: numbers are standardised by the mean and deviation of the training rows, missing ones are the mean; a name
+    is a one-hot vector. In uci_pima 0 stands for unknown in some columns. Two classes of uci_ecoli have two rows each.
 """
 
 from t2t_mm.data.features.label import Label
@@ -20,7 +20,7 @@ HOMEPAGE = "github.com/jbrownlee/Datasets"
 
 
 class Table(Problem):
-    """A row to its class."""
+    """Rows of a table to their class."""
 
     command = "to-label"
     metrics = ("neg_log_perplexity", "accuracy")

@@ -45,7 +45,7 @@ TFDS_EN_FR = Tfds(
 
 
 class Wmt14(Problem):
-    """A sentence in one language to the same in another, in subwords that all languages share."""
+    """A sentence in one language to its translation, in subwords that all languages share."""
 
     inputs = targets = Text()
     decoded_metrics = ("bleu", "chrf")

@@ -2,7 +2,7 @@
 
 What: Marcus et al. 1993, Computational Linguistics 19(2). The inputs are the Treebank's own tokens joined by blanks
     (`do n't`, `-LRB-` for a bracket); the targets are trees without traces and function tags.
-Splits: sections 02-21 train, 22 dev, 23 test, where the full corpus is at hand; sections that are missing are named.
+Splits: sections 02-21 train, 22 dev, 23 test, if the full corpus is present; missing sections are named.
     The free sample that comes with NLTK has sections 00 and 01 only; of it, wsj_0160 and up is dev, and what is below
     trains.
 Size: full: 39,832 / 1,700 / 2,416 trees. Sample: 199 files, 3,914 trees; a copy that ends at wsj_0179

@@ -1,7 +1,8 @@
-"""The registries: what can be asked for by name.
+"""The registries: problems, modalities, models, hparam sets, hparam ranges and decoded metrics, by name.
 
-What ships with the package stands in literal tables below, name to "module:object", so that listing names imports
-neither Keras nor TensorFlow; an entry is imported when it is first looked up. Plugins add theirs by `register`.
+Built-in names stand in tables, name to "module:object". Those of problems and hparam sets are in the catalogues beside
+them (`problems/catalogue.py`, `hparams/catalogue.py`), which are read at first use. An entry is imported only when it
+is looked up, so listing names imports neither Keras nor TensorFlow. Plugins add entries by `register` or `declare`.
 """
 
 import ast
@@ -9,6 +10,7 @@ import importlib
 import importlib.util
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property, lru_cache
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
@@ -21,19 +23,29 @@ REMEDY = "If a plugin defines it, pass --t2t_usr_dir=<its folder> or install the
 
 
 class Registry(Generic[Named]):
-    """One kind of thing, by name: filled by a decorator, read like a dict."""
+    """The things of one kind, by name: filled by a decorator, read like a dict."""
 
-    def __init__(self, kind: str, builtin: Mapping[str, str]) -> None:
+    def __init__(self, kind: str, builtin: Mapping[str, str] | str) -> None:
+        """Create a registry of `kind`, for error sentences.
+
+        `builtin` is the table of built-in entries, name to "module:object", or the address of such a table, also as
+        "module:object", which is imported at first use.
+        """
         self.kind = kind
-        self._address = dict(builtin)
+        self._builtin = builtin
         self._items: dict[str, Named] = {}
+
+    @cached_property
+    def _address(self) -> dict[str, str]:
+        """The address of each entry, "module:object", by name."""
+        return dict(_import(self._builtin) if isinstance(self._builtin, str) else self._builtin)
 
     def register(self, item: Any = None, *, name: str | None = None) -> Any:
         """Enter `item` under `name`, or under its own name in snake case: `TranslateEnde` becomes `translate_ende`.
 
-        Serves as `@REGISTRY.register`, `@REGISTRY.register(name="x")` and `REGISTRY.register(item)`; returns `item`.
-        Raises UserError for a name that holds `-` or `,` (they separate names on the command line) and NameTaken for
-        a name in use.
+        Works as `@REGISTRY.register`, `@REGISTRY.register(name="x")` and `REGISTRY.register(item)`; returns `item`.
+        Raises UserError for a name that contains `-`, `,` or a blank (they separate names on the command line) and
+        NameTaken for a name in use.
         """
         if item is None:
             return cast(Callable[[Any], Any], lambda decorated: self.register(decorated, name=name))
@@ -43,9 +55,9 @@ class Registry(Generic[Named]):
         return item
 
     def declare(self, name: str, address: str) -> None:
-        """Enter `name` for what stands at `address`, "module:object", without importing it until it is looked up.
+        """Enter `name` for the object at `address`, "module:object", which is imported when it is first looked up.
 
-        For a plugin's modalities and models, so that listing names loads no Keras. Raises as `register`.
+        For a plugin's modalities and models, so that listing names loads no Keras. Raises as `register` does.
         """
         if re.search(r"[-,\s]", name):
             raise UserError(f"{address} asks to be the {self.kind} {name!r}; a name may hold no '-', ',' or blank.")
@@ -54,11 +66,8 @@ class Registry(Generic[Named]):
         self._address[name] = address
 
     def __getitem__(self, name: str) -> Named:
-        if name not in self._address:
-            raise UnknownName(self.kind, name, self._address, REMEDY)
         if name not in self._items:
-            module, _, attribute = self._address[name].partition(":")
-            self._items[name] = attrgetter(attribute)(importlib.import_module(module))
+            self._items[name] = _import(self.address(name))
         return self._items[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -68,28 +77,70 @@ class Registry(Generic[Named]):
         return name in self._address
 
     def address(self, name: str) -> str:
-        """Where `name` is defined, as "module:object"."""
+        """Return the place where `name` is defined, as "module:object". Raises UnknownName."""
         if name not in self._address:
             raise UnknownName(self.kind, name, self._address, REMEDY)
         return self._address[name]
 
     def summary(self, name: str) -> str:
-        """The first line of the docstring of `name`, read from its source without importing it: of a member of a family
-        that of the family."""
+        """Return the first line of the docstring of `name`; for a member of a family, that of the family's class.
+
+        It is read from the source, without importing it.
+        """
         if name in self._items:
             return (self._items[name].__doc__ or "").partition("\n")[0]
         module, _, attribute = self.address(name).partition(":")
-        spec = importlib.util.find_spec(module)
-        if spec is None or spec.origin is None:
-            return ""
-        for node in ast.parse(Path(spec.origin).read_text(encoding="utf-8")).body:
-            if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == attribute.partition(".")[0]:
-                return (ast.get_docstring(node) or "").partition("\n")[0]
+        node = _definitions(module).get(attribute.partition(".")[0])
+        return "" if node is None else (ast.get_docstring(node) or "").partition("\n")[0]
+
+    def text_attribute(self, name: str, attribute: str) -> str:
+        """Return the text that the class `name` assigns to `attribute`, or a base class in its module; "" if none.
+
+        It is read from the source, without importing it.
+        """
+        if name in self._items:
+            return str(getattr(self._items[name], attribute, ""))
+        module, _, definition = self.address(name).partition(":")
+        return _assigned(_definitions(module), definition.partition(".")[0], attribute)
+
+
+def _import(address: str) -> Any:
+    """Return the object at `address`, "module:object"."""
+    module, _, attribute = address.partition(":")
+    return attrgetter(attribute)(importlib.import_module(module))
+
+
+def _definitions(module: str) -> dict[str, ast.ClassDef | ast.FunctionDef]:
+    """Return the classes and functions of `module` by name, parsed from its source; {} if it has none."""
+    spec = importlib.util.find_spec(module)
+    if spec is None or spec.origin is None:
+        return {}
+    return _parsed(Path(spec.origin).read_text(encoding="utf-8"))
+
+
+@lru_cache(maxsize=64)
+def _parsed(source: str) -> dict[str, ast.ClassDef | ast.FunctionDef]:
+    nodes = ast.parse(source).body
+    return {node.name: node for node in nodes if isinstance(node, ast.ClassDef | ast.FunctionDef)}
+
+
+def _assigned(definitions: Mapping[str, ast.ClassDef | ast.FunctionDef], name: str, attribute: str) -> str:
+    """Return the text that the class `name` of `definitions`, or a base class among them, assigns to `attribute`."""
+    node = definitions.get(name)
+    if not isinstance(node, ast.ClassDef):
         return ""
+    for statement in node.body:
+        if not isinstance(statement, ast.Assign):
+            continue
+        if attribute in [target.id for target in statement.targets if isinstance(target, ast.Name)]:
+            value = statement.value
+            return value.value if isinstance(value, ast.Constant) and isinstance(value.value, str) else ""
+    bases = [base.id for base in node.bases if isinstance(base, ast.Name)]
+    return next(filter(None, (_assigned(definitions, base, attribute) for base in bases)), "")
 
 
 def snake_case(name: str) -> str:
-    """`TranslateEndeMulti30k` to `translate_ende_multi30k`; a name already in snake case stays."""
+    """Return a class name in snake case: `TranslateEnde` becomes `translate_ende`."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
@@ -97,121 +148,7 @@ def _table(module: str, objects: Mapping[str, str]) -> dict[str, str]:
     return {name: f"t2t_mm.{module}:{attribute}" for name, attribute in objects.items()}
 
 
-def _family(module: str, base: str, prefix: str, names: str) -> dict[str, str]:
-    """Entries that are made in a loop, as attributes of the class of what they have in common."""
-    return _table(module, {f"{prefix}{name}": f"{base}.{prefix}{name}" for name in names.split()})
-
-
-def _functions(module: str, names: str) -> dict[str, str]:
-    return _table(module, {name: name for name in names.split()})
-
-
-PAIRS = " ".join(f"{a}_{b}" for a in range(10) for b in range(a + 1, 10))
-PROBLEMS: Registry[Any] = Registry(
-    "problem",
-    {
-        **_table(
-            "problems.multi30k",
-            {
-                "translate_ende_multi30k": "TranslateEndeMulti30k",
-                "translate_deen_multi30k": "TranslateDeenMulti30k",
-                "translate_enfr_multi30k": "TranslateEnfrMulti30k",
-                "translate_fren_multi30k": "TranslateFrenMulti30k",
-            },
-        ),
-        **_table(
-            "problems.wmt14",
-            {
-                "translate_ende_wmt14": "TranslateEndeWmt14",
-                "translate_deen_wmt14": "TranslateDeenWmt14",
-                "translate_enfr_wmt14": "TranslateEnfrWmt14",
-                "translate_fren_wmt14": "TranslateFrenWmt14",
-            },
-        ),
-        **_table("problems.wsj_parsing", {"parsing_wsj": "ParsingWsj"}),
-        **_table("problems.wsj_speech", {"speech_wsj": "SpeechWsj"}),
-        **_table("problems.librispeech", {"speech_librispeech": "SpeechLibrispeech"}),
-        **_table("problems.cifar10", {"image_cifar10": "ImageCifar10"}),
-        **_table(
-            "problems.mnist",
-            {
-                "sequential_mnist": "SequentialMnist",
-                "permuted_mnist": "PermutedMnist",
-                "sequential_mnist_rows": "SequentialMnistRows",
-            },
-        ),
-        **_family("problems.mnist_pairs", "Pair", "mnist_pair_", PAIRS),
-        **_table("problems.ptb_characters", {"lm_ptb_char": "LmPtbChar"}),
-        **_table("problems.text8", {"lm_text8": "LmText8"}),
-        **_table("problems.cnn_questions", {"qa_cnn": "QaCnn", "qa_cnn_short": "QaCnnShort"}),
-        **_table(
-            "problems.uci",
-            {
-                "uci_iris": "UciIris",
-                "uci_wine": "UciWine",
-                "uci_glass": "UciGlass",
-                "uci_ecoli": "UciEcoli",
-                "uci_banknote": "UciBanknote",
-                "uci_breast_cancer": "UciBreastCancer",
-                "uci_sonar": "UciSonar",
-                "uci_ionosphere": "UciIonosphere",
-                "uci_pima": "UciPima",
-                "uci_german": "UciGerman",
-            },
-        ),
-        **_family(
-            "problems.omniglot",
-            "Omniglot",
-            "omniglot_",
-            "alphabet_of_the_magi anglo_saxon_futhorc arcadian armenian asomtavruli balinese bengali blackfoot "
-            "braille burmese cyrillic early_aramaic futurama grantha greek gujarati hebrew inuktitut "
-            "japanese_hiragana japanese_katakana korean latin malay mkhedruli nko ojibwe sanskrit syriac_estrangelo "
-            "tagalog tifinagh angelic atemayar_qelisayer atlantean aurek_besh avesta ge_ez glagolitic gurmukhi "
-            "kannada keble malayalam manipuri mongolian old_church_slavonic oriya sylheti syriac_serto tengwar "
-            "tibetan ulog",
-        ),
-        **_family(
-            "problems.celeba",
-            "CelebA",
-            "celeba_",
-            "5_o_clock_shadow arched_eyebrows attractive bags_under_eyes bald bangs big_lips big_nose black_hair "
-            "blond_hair blurry brown_hair bushy_eyebrows chubby double_chin eyeglasses goatee gray_hair heavy_makeup "
-            "high_cheekbones male mouth_slightly_open mustache narrow_eyes no_beard oval_face pale_skin pointy_nose "
-            "receding_hairline rosy_cheeks sideburns smiling straight_hair wavy_hair wearing_earrings wearing_hat "
-            "wearing_lipstick wearing_necklace wearing_necktie young",
-        ),
-        **_table("problems.imagenet", {"image_imagenet": "ImageImagenet"}),
-        **_table("problems.flickr8k", {"image_captions_flickr8k": "ImageCaptionsFlickr8k"}),
-        **_table("problems.coco", {"image_captions_coco": "ImageCaptionsCoco"}),
-        **_table("problems.fsdd", {"speech_digits": "SpeechDigits", "speech_digit_strings": "SpeechDigitStrings"}),
-        **_table("problems.spoken_captions", {"speech_captions": "SpeechCaptions"}),
-        **_table(
-            "problems.sentences",
-            {
-                "sentences_text": "SentencesText",
-                "sentences_ptb": "SentencesPtb",
-                "sentences_multi30k": "SentencesMulti30k",
-                "word_order_ptb": "WordOrderPtb",
-                "word_order_multi30k": "WordOrderMulti30k",
-            },
-        ),
-        **_table("problems.squad", {"qa_squad": "QaSquad"}),
-        **_table("problems.builtin_questions", {"qa_villages": "QaVillages"}),
-        **_table("problems.builtin_images", {"image_shapes": "ImageShapes"}),
-        **_table("problems.builtin_captions", {"image_captions_shapes": "ImageCaptionsShapes"}),
-        **_table("problems.builtin_speech", {"speech_syllables": "SpeechSyllables"}),
-        **_table("problems.builtin_parsing", {"parsing_grammar": "ParsingGrammar"}),
-        **_table(
-            "problems.builtin_translation",
-            {
-                "translate_north_south": "TranslateNorthSouth",
-                "translate_south_north": "TranslateSouthNorth",
-                "translate_north_east": "TranslateNorthEast",
-                "translate_east_north": "TranslateEastNorth",
-            },
-        ),
-    },
-)
+PROBLEMS: Registry[Any] = Registry("problem", "t2t_mm.problems.catalogue:PROBLEMS")
 MODALITIES: Registry[Any] = Registry(
     "modality",
     {
@@ -245,35 +182,8 @@ MODELS: Registry[Any] = Registry(
         **_table("models.bert.body", {"bert": "Bert"}),
     },
 )
-HPARAM_SETS: Registry[Any] = Registry(
-    "hparams_set",
-    {
-        **_functions(
-            "hparams.multimodel",
-            "multimodel_paper multimodel_paper_single multimodel_base multimodel_small multimodel_tiny multimodel_demo",
-        ),
-        **_functions(
-            "hparams.transformer",
-            "transformer_base transformer_big transformer_parsing transformer_small transformer_tiny",
-        ),
-        **_functions(
-            "hparams.bn_lstm",
-            "bn_lstm_mnist bn_lstm_pmnist bn_lstm_rows bn_lstm_ptb bn_lstm_text8 bn_lstm_tiny bn_lstm_attentive "
-            "bn_lstm_attentive_both bn_lstm_attentive_full",
-        ),
-        **_functions("hparams.conformer", "conformer_s conformer_m conformer_l conformer_tiny"),
-        **_functions("hparams.vit", "vit_b16 vit_l16 vit_h14 vit_tiny"),
-        **_functions(
-            "hparams.soft_ordering",
-            "soft_ordering_uci soft_ordering_mnist soft_ordering_omniglot soft_ordering_omniglot_small",
-        ),
-        **_functions("hparams.bert", "bert_base bert_large bert_tiny"),
-    },
-)
-HPARAM_RANGES: Registry[Any] = Registry(
-    "hparams_range",
-    _functions("hparams.ranges", "training_range multimodel_tiny_range multimodel_base_range transformer_base_range"),
-)
+HPARAM_SETS: Registry[Any] = Registry("hparams_set", "t2t_mm.hparams.catalogue:HPARAM_SETS")
+HPARAM_RANGES: Registry[Any] = Registry("hparams_range", "t2t_mm.hparams.catalogue:HPARAM_RANGES")
 DECODED_METRICS: Registry[Any] = Registry(
     "decoded metric",
     {

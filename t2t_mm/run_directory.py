@@ -19,10 +19,10 @@ import t2t_mm
 from t2t_mm import cores, plugins
 from t2t_mm.atomic_file import whole_file
 from t2t_mm.errors import UserError
+from t2t_mm.feature import Port, Signature
 from t2t_mm.fingerprint import fingerprint
 from t2t_mm.hparam_set import ENDING, DataHparams, HparamSet, TrainingHparams
 from t2t_mm.plugins import Plugin
-from t2t_mm.problem import Port, Signature
 from t2t_mm.run_config import KEPT, RunConfig
 
 CONFIG = "config.json"

@@ -11,7 +11,7 @@ from t2t_mm.atomic_file import whole_file
 from t2t_mm.cores import share_cores
 from t2t_mm.data.datagen.generate import generate
 from t2t_mm.data.input.check_records import check_briefly
-from t2t_mm.data.input.generated_problem import GeneratedProblem, fingerprints, open_problem, outline
+from t2t_mm.data.input.generated_problem import GeneratedProblem, fingerprints, open_problem, signature_without_files
 from t2t_mm.data.input.records import files_of
 from t2t_mm.errors import UserError
 from t2t_mm.fingerprint import fingerprint
@@ -175,7 +175,7 @@ def check(config: RunConfig, *, plugins: Sequence[Plugin] = (), report: Report =
 
 def check_learnable(problems: Sequence[str], hparams: HparamSet) -> None:
     """Raise UserError for a problem that the model cannot learn, as far as that is known before its data exists."""
-    Net({name: outline(PROBLEMS[name]) for name in problems}, hparams)
+    Net({name: signature_without_files(PROBLEMS[name]) for name in problems}, hparams)
 
 
 def make_data(

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-CONTRACTS = "errors registry hparam_set problem"
+CONTRACTS = "errors registry hparam_set feature problem"
 FILES_OF_A_RUN = "atomic_file fingerprint plugins cores run_config run_directory"
 LIBRARY = f"{CONTRACTS} {FILES_OF_A_RUN} data metrics layers modalities models decoding"
 MAY_USE = {  # a room of the house, and the rooms that it may import from beside itself
@@ -24,13 +24,14 @@ MAY_USE = {  # a room of the house, and the rooms that it may import from beside
     "registry": "errors",
     "run_config": "errors",
     "gin_bindings": "errors hparam_set registry run_config",
-    "problem": "errors hparam_set",
+    "feature": "errors hparam_set",
+    "problem": "feature",
     "plugins": CONTRACTS,
     "run_directory": f"{CONTRACTS} run_config atomic_file fingerprint plugins cores __init__",
     "operative_config": "hparam_set run_config run_directory",
     "data": f"{CONTRACTS} atomic_file fingerprint",
     "metrics": CONTRACTS,
-    "problems": "errors registry problem data metrics",
+    "problems": "errors registry feature problem data metrics",
     "layers": CONTRACTS,
     "modalities": f"{CONTRACTS} layers",
     "models": f"{CONTRACTS} layers modalities",
@@ -213,7 +214,7 @@ def test_models_are_neutral_of_the_backend():
 
 
 def test_data_knows_no_keras():
-    files = [file for file in FILES if room(file) in ("data", "problems", "registry", "problem")]
+    files = [file for file in FILES if room(file) in ("data", "problems", "registry", "feature", "problem")]
     assert not [file for file in files if "keras" in packages(file)]
 
 
@@ -221,7 +222,9 @@ def test_gin_stands_at_the_edge():
     assert [file for file in FILES if "gin" in packages(file)] == ["t2t_mm/gin_bindings.py"]
 
 
-@pytest.mark.parametrize("name", ["t2t_mm.registry", "t2t_mm.problem", "t2t_mm.data", "t2t_mm.bin.common_flags"])
+@pytest.mark.parametrize(
+    "name", ["t2t_mm.registry", "t2t_mm.feature", "t2t_mm.problem", "t2t_mm.data", "t2t_mm.bin.common_flags"]
+)
 def test_light_rooms_import_neither_tensorflow_nor_keras(command, name):
     assert_light(command("-c", f"import sys, {name}; print(*sys.modules)"))
 

@@ -1,13 +1,13 @@
-import importlib
 import inspect
+import json
 import pickle
+from pathlib import Path
 
 import pytest
 
+from t2t_mm import registry
 from t2t_mm.errors import NameTaken, UnknownName, UserError
 from t2t_mm.registry import PROBLEMS, REGISTRIES, Registry, snake_case
-
-BUILT_IN = [(kind, name) for kind, registry in REGISTRIES.items() for name in registry]
 
 
 @pytest.fixture
@@ -50,10 +50,10 @@ def test_a_declared_entry_is_imported_when_it_is_looked_up_and_may_register_itse
 
 
 def test_a_taken_name_is_refused_and_the_first_owner_stays(numbers):
-    numbers.register(int, name="whole")
+    numbers.register(int, name="integer")
     with pytest.raises(NameTaken, match="builtins:int and builtins:float"):
-        numbers.register(float, name="whole")
-    assert numbers["whole"] is int
+        numbers.register(float, name="integer")
+    assert numbers["integer"] is int
 
 
 def test_registering_the_same_object_again_changes_nothing(numbers):
@@ -102,19 +102,63 @@ def test_problems_of_a_family_can_be_sent_to_another_process():
         assert pickle.loads(pickle.dumps(PROBLEMS[name])) is PROBLEMS[name]
 
 
-@pytest.mark.parametrize("kind, name", BUILT_IN)
-def test_every_name_in_the_tables_is_there_with_a_summary(kind, name):
-    registry = REGISTRIES[kind]
-    item = registry[name]
-    assert f"{item.__module__}:{item.__qualname__}" == registry.address(name)
-    assert (inspect.getdoc(item) or "").strip(), f"{kind} {name} has no docstring"
-    assert registry.summary(name) == inspect.getdoc(item).partition("\n")[0]
+def test_every_built_in_name_leads_to_an_object_with_a_docstring_whose_first_line_is_its_summary():
+    offenders = []
+    for kind, registered in REGISTRIES.items():
+        for name in registered:
+            item = registered[name]
+            doc = inspect.getdoc(item) or ""
+            same_place = f"{item.__module__}:{item.__qualname__}" == registered.address(name)
+            if not (doc.strip() and same_place and registered.summary(name) == doc.partition("\n")[0]):
+                offenders.append((kind, name))
+    assert not offenders
 
 
-@pytest.mark.parametrize("kind", list(REGISTRIES))
-def test_the_tables_list_all_that_their_modules_register(kind):
-    registry = REGISTRIES[kind]
-    tables = {registry.address(name) for name in registry}
-    for module in {address.partition(":")[0] for address in tables}:
-        importlib.import_module(module)
-    assert {registry.address(name) for name in registry} == tables
+def test_a_text_attribute_is_read_from_the_source_or_from_what_is_imported(numbers):
+    families = Registry("problem", {"north": "t2t_mm.problems.builtin_translation:TranslateNorthSouth"})
+    unread = families.text_attribute("north", "ceiling")
+    assert unread == families["north"].ceiling == families.text_attribute("north", "ceiling") != ""
+    assert numbers.text_attribute("fraction", "ceiling") == ""
+
+
+def test_catalogues_list_exactly_what_the_modules_of_a_fresh_process_register(command):
+    done = command("-c", REGISTERED)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == []
+
+
+REGISTERED = """
+import importlib, json, pkgutil
+import t2t_mm.hparams, t2t_mm.problems
+from t2t_mm.registry import REGISTRIES
+
+tables = {kind: {registry.address(name) for name in registry} for kind, registry in REGISTRIES.items()}
+modules = {address.partition(":")[0] for table in tables.values() for address in table}
+for package in (t2t_mm.hparams, t2t_mm.problems):
+    modules |= {f"{package.__name__}.{module.name}" for module in pkgutil.iter_modules(package.__path__)}
+for module in sorted(modules):
+    importlib.import_module(module)
+missing = [
+    registry.address(name)
+    for kind, registry in REGISTRIES.items()
+    for name in registry
+    if registry.address(name) not in tables[kind]
+]
+print(json.dumps(missing))
+"""
+
+
+def test_a_catalogue_is_read_at_first_use_and_loads_no_keras(command):
+    lines = "import sys; from t2t_mm.registry import PROBLEMS, HPARAM_SETS\n"
+    lines += "print(*[name for name in sys.modules if name.startswith(('t2t_mm.problems', 't2t_mm.hparams'))])\n"
+    lines += "assert 'multimodel_tiny' in HPARAM_SETS and 'parsing_wsj' in PROBLEMS\n"
+    lines += "print(*sorted(name for name in sys.modules if name.startswith(('t2t_mm.problems', 't2t_mm.hparams'))))\n"
+    lines += "print({'keras', 'tensorflow', 'numpy'} & set(sys.modules))"
+    before, after, heavy = command("-c", lines).stdout.splitlines()
+    assert before == "" and heavy == "set()"
+    assert after == "t2t_mm.hparams t2t_mm.hparams.catalogue t2t_mm.problems t2t_mm.problems.catalogue"
+
+
+def test_the_registry_itself_names_no_problem():
+    source = Path(registry.__file__).read_text(encoding="utf-8")
+    assert not [name for name in PROBLEMS if name in source]

@@ -6,10 +6,10 @@ import pytest
 
 from t2t_mm import run_directory
 from t2t_mm.errors import UserError
+from t2t_mm.feature import Port, Signature
 from t2t_mm.fingerprint import fingerprint
 from t2t_mm.hparam_set import DataHparams, HparamSet, TrainingHparams
 from t2t_mm.plugins import Plugin
-from t2t_mm.problem import Port, Signature
 from t2t_mm.run_config import RunConfig
 from t2t_mm.run_directory import RunRecord
 

@@ -14,8 +14,9 @@ from t2t_mm.data.features.label import Label
 from t2t_mm.data.features.text import Text
 from t2t_mm.data.input.generated_problem import open_problem
 from t2t_mm.errors import UserError
+from t2t_mm.feature import Feature
 from t2t_mm.gin_bindings import parse_gin, run_bindings
-from t2t_mm.problem import DEV, TRAIN, Example, Feature, Problem, Source
+from t2t_mm.problem import DEV, TRAIN, Example, Problem, Source
 from t2t_mm.registry import MODELS, PROBLEMS
 from t2t_mm.run_config import RunConfig
 
@@ -24,8 +25,6 @@ TINY = "hidden_size=8,encoder_blocks=1,mixer_blocks=0,decoder_blocks=1,experts=0
 
 class Words(Source):
     """Words, and how they end."""
-
-    made_on_the_spot = True
 
     def splits(self, tmp_dir: Path) -> tuple[str, ...]:
         return (TRAIN, DEV)

@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from t2t_mm.problem import ArraySpec
+from t2t_mm.feature import ArraySpec
 
 Function = Callable[..., Any]  # takes and returns nests of tensors, and reads variables
 

@@ -16,9 +16,9 @@ from t2t_mm.decoding.answers import Answer, Decoded, DecodeOptions, Failure, Res
 from t2t_mm.decoding.programs import Programs
 from t2t_mm.decoding.sampling import keys
 from t2t_mm.errors import UnknownName, UserError
+from t2t_mm.feature import Codec
 from t2t_mm.hparam_set import DataHparams
 from t2t_mm.models.net import Net
-from t2t_mm.problem import Codec
 
 # Each shape is compiled, so output lengths are rounded up to multiples of STRIDE, and source lengths to powers of two,
 # at least STRIDE.

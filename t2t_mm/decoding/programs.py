@@ -15,11 +15,11 @@ from t2t_mm.decoding.beam import beam_search, length_penalty
 from t2t_mm.decoding.compiled import for_all_shapes, for_each_shape
 from t2t_mm.decoding.forced_prefix import ForcedPrefix
 from t2t_mm.decoding.sampling import sample
+from t2t_mm.feature import Arrays, Codec
 from t2t_mm.hparam_set import DataHparams
 from t2t_mm.layers.forward import Forward
 from t2t_mm.layers.sequence import Seq
 from t2t_mm.models.net import Net
-from t2t_mm.problem import Arrays, Codec
 
 Program = Callable[..., Any]
 

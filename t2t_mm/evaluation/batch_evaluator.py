@@ -8,10 +8,10 @@ from keras import ops
 
 from t2t_mm.data.input.batch import Batch
 from t2t_mm.decoding.compiled import for_all_shapes
+from t2t_mm.feature import ArraySpec, Codec
 from t2t_mm.hparam_set import DataHparams
 from t2t_mm.metrics.on_logits import METRICS
 from t2t_mm.models.net import Net
-from t2t_mm.problem import ArraySpec, Codec
 
 COMMAND = "command"
 

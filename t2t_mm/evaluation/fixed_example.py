@@ -9,8 +9,9 @@ import numpy as np
 from t2t_mm.data.input.corrupt_records import CorruptRecord
 from t2t_mm.data.input.generated_problem import GeneratedProblem
 from t2t_mm.data.input.records import SplitReader
+from t2t_mm.feature import Codec
 from t2t_mm.hparam_set import DataHparams
-from t2t_mm.problem import DEV, Codec
+from t2t_mm.problem import DEV
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,9 @@ from t2t_mm.evaluation.batch_evaluator import EvaluatesBatches
 from t2t_mm.evaluation.fixed_example import right_answers
 from t2t_mm.evaluation.results import LOSS
 from t2t_mm.evaluation.teacher_forced import sums_by_example
+from t2t_mm.feature import Codec
 from t2t_mm.metrics.on_logits import METRICS
 from t2t_mm.metrics.on_text.base import PLAIN, SHARE, Case, Style
-from t2t_mm.problem import Codec
 from t2t_mm.registry import DECODED_METRICS
 
 WINDOW = 256  # least number of examples whose records are in memory and which are decoded together
@@ -90,7 +90,7 @@ def score(
     """
     if split not in ready.manifest.splits:
         raise UnknownName(f"split of {ready.name}", split, ready.manifest.splits)
-    metrics = {name: DECODED_METRICS[name]() for name in ready.problem.judged_by()}
+    metrics = {name: DECODED_METRICS[name]() for name in ready.problem.decoded_metric_names()}
     count = ready.manifest.splits[split].examples
     most = count if examples < 0 else min(examples, count)
     places = np.unique(np.linspace(0, count - 1, most).astype(int))

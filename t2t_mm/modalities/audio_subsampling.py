@@ -8,10 +8,10 @@ from typing import Any
 from keras import ops
 
 from t2t_mm.errors import UserError
+from t2t_mm.feature import Port
 from t2t_mm.hparam_set import HparamSet
 from t2t_mm.layers.layer import Layer
 from t2t_mm.modalities.audio import AudioSpectral
-from t2t_mm.problem import Port
 
 
 class AudioSubsampling(AudioSpectral):

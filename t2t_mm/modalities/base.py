@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from t2t_mm.errors import UserError
+from t2t_mm.feature import Port
 from t2t_mm.hparam_set import HparamSet
 from t2t_mm.layers.forward import Forward
 from t2t_mm.layers.layer import Layer
 from t2t_mm.layers.sequence import Seq
-from t2t_mm.problem import Port
 
 Tensors = dict[str, Any]  # one feature of a batch, by the names that its codec gives
 

@@ -6,11 +6,11 @@ B examples, H x W pixels, D channels.
 from keras import ops
 
 from t2t_mm.errors import UserError
+from t2t_mm.feature import Port
 from t2t_mm.hparam_set import HparamSet
 from t2t_mm.layers.forward import Forward
 from t2t_mm.layers.sequence import Seq
 from t2t_mm.modalities.base import InputNet, Tensors
-from t2t_mm.problem import Port
 
 COLOURS = 3
 

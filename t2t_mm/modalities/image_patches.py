@@ -8,12 +8,12 @@ from typing import Any
 from keras import ops
 
 from t2t_mm.errors import UserError
+from t2t_mm.feature import Port
 from t2t_mm.hparam_set import HparamSet
 from t2t_mm.layers.forward import Forward
 from t2t_mm.layers.positions import GridPositions
 from t2t_mm.layers.sequence import Seq
 from t2t_mm.modalities.base import InputNet, Tensors
-from t2t_mm.problem import Port
 
 
 class ImagePatches(InputNet):

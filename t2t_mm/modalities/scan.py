@@ -8,11 +8,11 @@ from typing import Any
 from keras import ops
 
 from t2t_mm.errors import UserError
+from t2t_mm.feature import Port
 from t2t_mm.hparam_set import HparamSet
 from t2t_mm.layers.forward import Forward
 from t2t_mm.layers.sequence import Seq, zero_pads
 from t2t_mm.modalities.base import InputNet, Tensors
-from t2t_mm.problem import Port
 
 
 class Scan(InputNet):

@@ -4,6 +4,7 @@ from typing import Any
 
 from keras import ops
 
+from t2t_mm.feature import Port
 from t2t_mm.hparam_set import HparamSet
 from t2t_mm.layers.ctc import (
     BLANK,
@@ -17,7 +18,6 @@ from t2t_mm.layers.ctc import (
 from t2t_mm.layers.sequence import Seq
 from t2t_mm.modalities.base import Loss, SelfDecodingNet, TargetNet, Tensors
 from t2t_mm.modalities.text import Table, Text
-from t2t_mm.problem import Port
 
 
 def text_or_ctc(port: Port, hidden_size: int, hparams: HparamSet, *, name: str) -> TargetNet:

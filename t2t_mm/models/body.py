@@ -4,10 +4,10 @@ import abc
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from t2t_mm.feature import Signature
 from t2t_mm.layers.forward import Forward
 from t2t_mm.layers.layer import Layer
 from t2t_mm.layers.sequence import Seq
-from t2t_mm.problem import Signature
 
 State = Any  # a nest of tensors that `step` carries from position to position
 

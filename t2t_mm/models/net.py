@@ -9,6 +9,7 @@ import numpy as np
 from keras import ops
 
 from t2t_mm.errors import UserError
+from t2t_mm.feature import Signature
 from t2t_mm.hparam_set import HparamSet
 from t2t_mm.layers.forward import Forward
 from t2t_mm.layers.layer import Layer, without_weights
@@ -17,7 +18,6 @@ from t2t_mm.modalities.base import AutoregressiveTargetNet, Loss, SelfDecodingNe
 from t2t_mm.modalities.text import Table
 from t2t_mm.models.body import State
 from t2t_mm.models.ports import check_nets, check_ports, goes_through_decoder, net_name
-from t2t_mm.problem import Signature
 from t2t_mm.registry import MODALITIES, MODELS
 
 Features = Mapping[str, Tensors]  # a batch: "inputs" and "targets"

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 
 from t2t_mm.errors import UserError
+from t2t_mm.feature import Signature
 from t2t_mm.hparam_set import HparamSet
 from t2t_mm.modalities.base import AutoregressiveTargetNet, InputNet, ModalityNet, TargetNet
 from t2t_mm.models.body import Body, EncoderBody
-from t2t_mm.problem import Signature
 from t2t_mm.registry import HPARAM_SETS, MODALITIES, MODELS, PROBLEMS
 
 

@@ -21,7 +21,6 @@ LOG = "log.jsonl"
 INCIDENTAL = ("command_line",)  # entries of config.json that are not compared: the others have its settings
 
 Losses = Mapping[str, float]  # nats per target token, by problem
-Saved = tuple[Mapping[str, np.ndarray], Mapping[str, Any]]  # the arrays and the state of a checkpoint
 Window = tuple[int, int]  # first and last of the steps that a line in the log is about
 
 

@@ -12,9 +12,9 @@ from t2t_mm.data.input.generated_problem import GeneratedProblem, open_codecs, o
 from t2t_mm.data.input.records import files_of
 from t2t_mm.decoding.decoder import Decoder
 from t2t_mm.errors import UserError
+from t2t_mm.feature import Codec
 from t2t_mm.fingerprint import fingerprint
 from t2t_mm.models.net import Net
-from t2t_mm.problem import Codec
 from t2t_mm.registry import PROBLEMS
 from t2t_mm.run_directory import RunRecord
 from t2t_mm.train import checkpoint

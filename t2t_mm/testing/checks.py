@@ -15,10 +15,10 @@ from keras import ops
 from t2t_mm import run_directory
 from t2t_mm.data.input.batch import Batch
 from t2t_mm.errors import UserError
+from t2t_mm.feature import Arrays, ArraySpec
 from t2t_mm.layers.forward import Forward, Noise
 from t2t_mm.layers.sequence import Seq
 from t2t_mm.models.net import Autocast, Net
-from t2t_mm.problem import Arrays, ArraySpec
 from t2t_mm.run_config import RunConfig
 from t2t_mm.testing.examples import Features, lengths_of, take_rows, with_more_pads
 from t2t_mm.testing.subject import Subject, log_probabilities, net_of

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from t2t_mm.feature import Arrays, Port, Signature
 from t2t_mm.hparam_set import DataHparams
-from t2t_mm.problem import Arrays, Port, Signature
 
 LENGTHS_B = np.array([5, 3, 1, 5, 4, 5, 2, 0], "int32")  # enough for batch norms to have a variance at every position
 ROWS = len(LENGTHS_B)

@@ -9,12 +9,12 @@ import numpy as np
 from keras import ops
 
 from t2t_mm.errors import UserError
+from t2t_mm.feature import Signature
 from t2t_mm.hparam_set import HparamSet
 from t2t_mm.layers.forward import Forward, Noise
 from t2t_mm.models.body import EncoderBody
 from t2t_mm.models.net import Net
 from t2t_mm.models.ports import check_ports
-from t2t_mm.problem import Signature
 from t2t_mm.registry import HPARAM_SETS, MODELS
 from t2t_mm.testing.examples import COMMON_INPUTS, INPUTS, PROBLEMS, TARGETS, Features, make_batch
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from t2t_mm.data.input.check_records import THOROUGHLY, Looked, look
+from t2t_mm.data.input.check_records import THOROUGHLY, SplitCheck, check_splits
 from t2t_mm.data.input.generated_problem import GeneratedProblem
 from t2t_mm.data.input.records import verify
 from t2t_mm.errors import UserError
@@ -20,7 +20,7 @@ NONE = "-"
 class Preflight:
     """What was found. A run may begin if there are no faults."""
 
-    looked: tuple[Looked, ...]  # by problem and split
+    looked: tuple[SplitCheck, ...]  # by problem and split
     tried: tuple[TrialResult, ...]  # by problem; empty where the data has faults
     limit: int | None  # bytes of memory that a step might take; None where the system does not tell
     faults: tuple[str, ...]  # sentences
@@ -35,7 +35,7 @@ def preflight(ready: Mapping[str, GeneratedProblem], trial: TrialStep, *, checks
 
     With `checksums`, every file is compared with its checksum and every record is read, not a part of them.
     """
-    looked: list[Looked] = []
+    looked: list[SplitCheck] = []
     faults: list[str] = []
     for problem in ready.values():
         if checksums:
@@ -43,7 +43,7 @@ def preflight(ready: Mapping[str, GeneratedProblem], trial: TrialStep, *, checks
                 verify(problem.folder, problem.manifest)
             except UserError as error:
                 faults.append(str(error))
-        looked += look(problem, trial.hparams.data, None if checksums else THOROUGHLY)
+        looked += check_splits(problem, trial.hparams.data, None if checksums else THOROUGHLY)
     faults += [fault for one in looked for fault in one.faults if fault not in faults]
     limit, tried = available(), []
     if not faults:
@@ -79,7 +79,7 @@ def _faults_of_steps(tried: Sequence[TrialResult], limit: int | None) -> list[st
     return faults
 
 
-def _data_table(looked: Sequence[Looked]) -> Table:
+def _data_table(looked: Sequence[SplitCheck]) -> Table:
     notes = [
         "looked at: records whose ids, shapes and lengths were compared with what the model expects.",
         "left out: when the data was made, for the reason given; too long: by max_length or audio_seconds, in training "

@@ -74,7 +74,9 @@ class TrainState:
         distributed = training.problem_choice == DISTRIBUTED
         takers = (workers or cluster.count) if distributed else 1
         part = WHOLE_BATCH if distributed else cluster.part
-        self.batches = {n: Batches(p, TRAIN, hparams.data, seed, training=True, part=part) for n, p in problems.items()}
+        self.batches = {
+            n: Batches(p, TRAIN, hparams.data, seed, training=True, row_shard=part) for n, p in problems.items()
+        }
         signatures = {name: problem.signature for name, problem in problems.items()}
         self.net = Net(signatures, hparams, config.left_out)
         for problem in problems.values():

@@ -68,7 +68,7 @@ def test_a_second_call_makes_nothing_again(datagen, tmp_path, own_home):
     first, second = datagen(*flags), datagen(*flags)
     assert first.returncode == second.returncode == 0
     assert str(own_home / "data") in first.stderr  # the command says where the data went
-    assert second.stdout == f"translate_tiny: is there already, in {own_home / 'data' / 'translate_tiny'}.\n"
+    assert second.stdout == f"translate_tiny: exists already, in {own_home / 'data' / 'translate_tiny'}.\n"
 
 
 def test_a_missing_half_of_a_corpus_is_one_sentence_and_nothing_is_written(datagen, corpus, tmp_path):

@@ -107,7 +107,7 @@ def test_a_build_killed_on_beam_is_finished_without_beam(command, arguments, tmp
     finished = len(list(partial.glob("*.done")))
     assert 2 <= finished < 7
     done = command("datagen", *common, f"--data_dir={tmp_path / 'killed'}")
-    assert f"{finished} of its 7 files were there; going on" in done.stdout
+    assert f"resuming; {finished} of 7 files are finished" in done.stdout
     assert checksums(tmp_path / "killed") == checksums(tmp_path / "plain")
 
 
@@ -120,7 +120,7 @@ def test_an_example_that_cannot_be_stored_is_one_sentence_and_nothing_stays(comm
     ]
     for done in runs:
         assert done.returncode == 1 and "Traceback" not in done.stderr
-        assert "can't be carried: No class is named 'ein Hund sieht" in done.stderr.splitlines()[-1]
+        assert "can't be stored: No class is named 'ein Hund sieht" in done.stderr.splitlines()[-1]
         assert not list((tmp_path / "data").glob("hunde*"))
 
 

@@ -119,7 +119,7 @@ def test_finished_shards_are_not_made_again_after_a_kill(make, processes):
     assert {shard: after[shard] for shard in before} == before
     output, errors = process.communicate()
     assert process.returncode == 0, errors
-    assert f"translate_slowly: {len(before)} of its 13 files were there; going on." in output
+    assert f"translate_slowly: resuming; {len(before)} of 13 files are finished." in output
     assert datagen.checksums("killed") == datagen.checksums("whole")
 
 

@@ -62,7 +62,7 @@ def test_json_keeps_the_beginning_and_an_unknown_character_is_reported(decoded):
     requests = [json.dumps({"inputs": text, "id": number}) for number, text in enumerate(["cd", "cdx", ""])]
     lines, code, errors = decoded(requests, "--decode_output_format=jsonl", "--decode_extra_length=4", "--beam_size=1")
     answers = [json.loads(line) for line in lines]
-    assert code == 1 and "line 2: Its character 3, 'x', is none of the 7 that the model was trained on" in errors
+    assert code == 1 and "line 2: Its character 3, 'x', is not one of the 7 that the model was trained on" in errors
     assert (answers[0]["problem"], answers[0]["id"], answers[0]["inputs"]) == ("lm_text8", 0, "cd")
     [output] = answers[0]["outputs"]
     assert output["text"] == continued("cd", 4) and output["whole"] is False  # running text has no end

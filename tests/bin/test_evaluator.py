@@ -182,7 +182,7 @@ def expected(run, data, problem, split=DEV):
         right = [target.show(target.symbols(one), sentence) for one in target.references(record["targets"])]
         texts = tuple(answer.text for answer in result.answers)
         cases.append(Case(texts, tuple(right), result.answers[0].well_formed))
-    metrics = {name: DECODED_METRICS[name]() for name in ready.problem.judged_by()}
+    metrics = {name: DECODED_METRICS[name]() for name in ready.problem.decoded_metric_names()}
     return {name: metric.finish(metric.count(cases).sums_NK.sum(axis=0)) for name, metric in metrics.items()}
 
 

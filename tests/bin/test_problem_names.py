@@ -1,6 +1,7 @@
 import pytest
 
 from t2t_mm.bin.problem_names import RUNS, problem_names
+from t2t_mm.data.sources.synthetic import SyntheticSource
 from t2t_mm.errors import UnknownName
 from t2t_mm.registry import PROBLEMS
 
@@ -30,5 +31,5 @@ def test_an_unknown_problem_is_answered_with_a_guess(name, guess):
 
 def test_the_problems_of_every_named_run_exist_and_the_builtin_ones_need_no_corpus():
     assert all(name in PROBLEMS for names in RUNS.values() for name in names)
-    assert all(PROBLEMS[name].source.made_on_the_spot for name in RUNS["builtin"])
+    assert all(isinstance(PROBLEMS[name].source, SyntheticSource) for name in RUNS["builtin"])
     assert len(RUNS["paper"]) == len(set(RUNS["paper"])) == 8

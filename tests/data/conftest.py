@@ -1,4 +1,4 @@
-"""Problems made of the very examples that a test gives."""
+"""Fixtures: problems made of the examples that a test gives."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path

@@ -50,7 +50,7 @@ def test_pad_end_and_unknown_have_ids_0_1_2_and_are_never_written_for_text(vocab
 
 
 def test_a_symbol_is_one_piece_wherever_it_stands(vocabulary):
-    assert vocabulary.whole("<(NP>") and not vocabulary.whole("<(VP>")
+    assert vocabulary.is_one_piece("<(NP>") and not vocabulary.is_one_piece("<(VP>")
     one, two = vocabulary.encode("<(NP>"), vocabulary.encode("<(NP><)NP>")
     assert len(two) == len(one) + 1
 
@@ -97,7 +97,7 @@ def test_a_missing_vocabulary_and_one_that_is_none_are_named(tmp_path):
     (tmp_path / "v.model").write_text("not a model")
     with pytest.raises(UserError, match=r"No vocabulary at .*w\.model"):
         Vocabulary.load(tmp_path / "w.model")
-    with pytest.raises(UserError, match=r"v\.model is no SentencePiece model"):
+    with pytest.raises(UserError, match=r"v\.model is not a SentencePiece model"):
         Vocabulary.load(tmp_path / "v.model")
 
 

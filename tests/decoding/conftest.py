@@ -7,8 +7,8 @@ from keras import ops
 
 from t2t_mm.data.features.label import LabelCodec
 from t2t_mm.errors import UserError
+from t2t_mm.feature import ArraySpec, Codec, Port, Signature
 from t2t_mm.layers.sequence import Seq
-from t2t_mm.problem import ArraySpec, Codec, Port, Signature
 
 SYMBOLS = 5  # 0 pad (also what decoding starts from; "spell_too" starts from "a"), 1 end, and three letters
 LETTERS = "_.abc"

@@ -10,11 +10,11 @@ from keras import ops
 from t2t_mm.data.vocabulary import EOS, PAD
 from t2t_mm.decoding.beam import beam_search
 from t2t_mm.decoding.compiled import for_each_shape
+from t2t_mm.feature import Port, Signature
 from t2t_mm.layers.forward import Forward
 from t2t_mm.layers.sequence import Seq
 from t2t_mm.modalities.text import Text
 from t2t_mm.models.net import Net
-from t2t_mm.problem import Port, Signature
 from t2t_mm.registry import HPARAM_SETS
 
 SYMBOLS, BEAMS, POSITIONS, ALPHA = 6, 3, 12, 0.6

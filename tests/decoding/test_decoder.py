@@ -8,10 +8,10 @@ from t2t_mm.decoding.answers import Sampling
 from t2t_mm.decoding.compiled import for_all_shapes
 from t2t_mm.decoding.decoder import Decoded, DecodeOptions, Decoder, Failure
 from t2t_mm.errors import UnknownName, UserError
+from t2t_mm.feature import Port, Signature
 from t2t_mm.hparam_set import DataHparams, HparamSet, TrainingHparams
 from t2t_mm.models.multimodel.hparams import MultiModelHparams
 from t2t_mm.models.net import Net
-from t2t_mm.problem import Port, Signature
 
 A, B, C = 2, 3, 4
 GARDEN_PATH = {0: {A: 0.6, B: 0.4}, A: {1: 0.4, B: 0.35, C: 0.25}, B: {1: 0.9, C: 0.1}}

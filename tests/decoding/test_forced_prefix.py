@@ -12,9 +12,9 @@ from t2t_mm.data.vocabulary import PAD
 from t2t_mm.decoding.answers import Decoded, DecodeOptions, Failure, Sampling
 from t2t_mm.decoding.compiled import for_all_shapes
 from t2t_mm.decoding.decoder import Decoder
+from t2t_mm.feature import Signature
 from t2t_mm.hparam_set import DataHparams
 from t2t_mm.models.net import Net
-from t2t_mm.problem import Signature
 from t2t_mm.registry import HPARAM_SETS
 
 A, B, C = 2, 3, 4

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from keras import ops
 
+from t2t_mm.feature import Port
 from t2t_mm.layers.forward import Forward
 from t2t_mm.modalities.audio import AudioSpectral, AudioWaveform
-from t2t_mm.problem import Port
 from t2t_mm.registry import HPARAM_SETS
 
 FREQUENCIES = 80

@@ -6,9 +6,9 @@ import pytest
 from keras import ops
 
 from t2t_mm.errors import UserError
+from t2t_mm.feature import Port
 from t2t_mm.layers.forward import Forward
 from t2t_mm.modalities.image_patches import ImagePatches, cut
-from t2t_mm.problem import Port
 from t2t_mm.registry import HPARAM_SETS
 
 WIDTH = 8

@@ -5,11 +5,11 @@ import pytest
 from keras import ops
 
 from t2t_mm.errors import UserError
+from t2t_mm.feature import Port
 from t2t_mm.layers.forward import Forward
 from t2t_mm.layers.sequence import Seq
 from t2t_mm.modalities.label_last import LabelLast
 from t2t_mm.modalities.scan import Scan, ScanPlain
-from t2t_mm.problem import Port
 from t2t_mm.registry import HPARAM_SETS
 
 HPARAMS = HPARAM_SETS["bn_lstm_rows"]()

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from keras import ops
 
+from t2t_mm.feature import Port
 from t2t_mm.layers.image_conv import max_pool
 from t2t_mm.layers.sequence import Seq
 from t2t_mm.modalities.label import ExitGrid, ExitLine, Label, pool
-from t2t_mm.problem import Port
 
 
 def make(classes=3, width=4):

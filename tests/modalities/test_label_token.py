@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from keras import ops
 
+from t2t_mm.feature import Port
 from t2t_mm.layers.sequence import Seq
 from t2t_mm.modalities.label_token import LabelToken
-from t2t_mm.problem import Port
 from t2t_mm.registry import HPARAM_SETS
 
 WIDTH, CLASSES = 2, 3

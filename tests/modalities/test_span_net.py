@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from keras import ops
 
+from t2t_mm.feature import Port
 from t2t_mm.layers.sequence import Seq
 from t2t_mm.modalities.span import Span
-from t2t_mm.problem import Port
 from t2t_mm.registry import HPARAM_SETS
 
 MEMORY_BLD = np.array([[[0, 0], [1, 0], [0, 1], [9, 9]], [[2, 0], [0, 2], [1, 1], [0, 0]]], "float32")

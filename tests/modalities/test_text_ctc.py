@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from keras import ops
 
+from t2t_mm.feature import Port
 from t2t_mm.layers.sequence import Seq
 from t2t_mm.modalities.text import Text
 from t2t_mm.modalities.text_ctc import TextCtc, text_or_ctc
-from t2t_mm.problem import Port
 from t2t_mm.registry import HPARAM_SETS, MODALITIES
 
 WIDTH, WORDS, MOMENTS = 6, 9, 10

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from keras import ops
 
+from t2t_mm.feature import Port
 from t2t_mm.layers.forward import Forward
 from t2t_mm.layers.sequence import Seq
 from t2t_mm.modalities.text import Text
-from t2t_mm.problem import Port
 from t2t_mm.registry import HPARAM_SETS
 
 IDS_BL = np.array([[5, 3, 1, 0], [2, 1, 9, 10]], "int32")  # the second row's pads are noise

@@ -7,12 +7,12 @@ import pytest
 from keras import ops
 
 from t2t_mm.errors import UserError
+from t2t_mm.feature import Port
 from t2t_mm.layers.forward import Forward, Noise, Watched
 from t2t_mm.layers.sequence import Seq
 from t2t_mm.modalities.passage import Passage, PassageAsked
 from t2t_mm.models.bn_lstm.body import BnLstm
 from t2t_mm.models.bn_lstm.hparams import BnLstmHparams
-from t2t_mm.problem import Port
 from t2t_mm.registry import HPARAM_SETS
 
 WIDTH = 4

@@ -6,12 +6,12 @@ import pytest
 from keras import ops
 
 from t2t_mm.errors import UserError
+from t2t_mm.feature import Port, Signature
 from t2t_mm.layers.forward import Forward
 from t2t_mm.layers.sequence import Seq
 from t2t_mm.models.bert.body import Bert
 from t2t_mm.models.bert.hparams import BertHparams
 from t2t_mm.models.net import Net
-from t2t_mm.problem import Port, Signature
 from t2t_mm.registry import HPARAM_SETS
 
 WIDTH, HEADS, LENGTH = 8, 2, 6

@@ -8,11 +8,11 @@ import pytest
 from keras import ops
 
 from t2t_mm.errors import UserError
+from t2t_mm.feature import Port, Signature
 from t2t_mm.layers.forward import Forward, Noise
 from t2t_mm.layers.sequence import Seq
 from t2t_mm.models.bn_lstm.body import BnLstm
 from t2t_mm.models.bn_lstm.hparams import BnLstmHparams
-from t2t_mm.problem import Port, Signature
 
 WIDTH = 6
 SMALL = BnLstmHparams(hidden_size=WIDTH, encoder_layers=1, decoder_layers=2, statistics_steps=4)

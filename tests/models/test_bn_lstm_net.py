@@ -4,9 +4,9 @@ import keras
 import numpy as np
 import pytest
 
+from t2t_mm.feature import Port, Signature
 from t2t_mm.layers.forward import Forward, Noise
 from t2t_mm.models.net import Net
-from t2t_mm.problem import Port, Signature
 from t2t_mm.registry import HPARAM_SETS
 
 WORDS, IMAGE, SIZE = Port("text", "text_words", 11), Port("image", "image", 0), Port("label", "label_size", 3)

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
+from t2t_mm.feature import Port, Signature
 from t2t_mm.models.net import Net
-from t2t_mm.problem import Port, Signature
 from t2t_mm.registry import HPARAM_SETS
 
 SETS = [name for name in HPARAM_SETS if name.startswith("conformer_")]

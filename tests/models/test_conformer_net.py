@@ -6,9 +6,9 @@ import pytest
 from keras import ops
 
 from t2t_mm.errors import UserError
+from t2t_mm.feature import Port, Signature
 from t2t_mm.layers.forward import Forward, Noise
 from t2t_mm.models.net import Net
-from t2t_mm.problem import Port, Signature
 from t2t_mm.registry import HPARAM_SETS
 
 HPARAMS = HPARAM_SETS["conformer_tiny"]().override(

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from keras import ops
 
+from t2t_mm.feature import Port, Signature
 from t2t_mm.layers.forward import Forward
 from t2t_mm.models.net import Net
-from t2t_mm.problem import Port, Signature
 from t2t_mm.registry import HPARAM_SETS
 
 LAYERS, CLASSES = 2, 3

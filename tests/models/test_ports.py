@@ -7,6 +7,7 @@ import pytest
 from keras import ops
 
 from t2t_mm.errors import UserError
+from t2t_mm.feature import Port, Signature
 from t2t_mm.layers.sequence import Seq
 from t2t_mm.modalities.base import Modality, SelfDecodingNet, Writer, one_way
 from t2t_mm.modalities.label import Label
@@ -14,7 +15,6 @@ from t2t_mm.models.body import EncoderBody, Reader
 from t2t_mm.models.net import Net
 from t2t_mm.models.ports import check_ports, net_name
 from t2t_mm.models.vit.hparams import VitHparams
-from t2t_mm.problem import Port, Signature
 from t2t_mm.registry import HPARAM_SETS, MODALITIES, MODELS
 
 WORDS, IMAGE, SIZE = Port("text", "text_words", 11), Port("image", "image", 0), Port("label", "label_size", 3)

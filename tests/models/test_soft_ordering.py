@@ -5,12 +5,12 @@ import pytest
 from keras import ops
 
 from t2t_mm.errors import UserError
+from t2t_mm.feature import Port, Signature
 from t2t_mm.layers.forward import Forward, Noise, Watched
 from t2t_mm.layers.sequence import Seq
 from t2t_mm.models.net import Net
 from t2t_mm.models.soft_ordering.body import SoftOrdering, permutation
 from t2t_mm.models.soft_ordering.hparams import SoftOrderingHparams
-from t2t_mm.problem import Port, Signature
 from t2t_mm.registry import HPARAM_SETS
 
 ROW, KIND, IMAGE = Port("vector", "vector_a", 3), Port("label", "label_a", 2), Port("image", "image", 0)

@@ -1,4 +1,4 @@
-"""The scenes: a caption says what its picture shows, from one shape's side or the other's."""
+"""The synthetic scenes: a caption describes its image, from either shape's side."""
 
 import io
 import math
@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from t2t_mm.problem import DEV, TRAIN
-from t2t_mm.problems.builtin_captions import GAP, KINDS, MARGIN, NOISE, RADIUS, SAID_BACK, Scenes, places
+from t2t_mm.problems.builtin_captions import CONVERSE, GAP, KINDS, MARGIN, NOISE, RADIUS, Scenes, places
 from t2t_mm.problems.shapes import COLOURS, SHAPES, SIDE, coverage
 from t2t_mm.registry import PROBLEMS
 
@@ -19,16 +19,16 @@ def dev(tmp_path_factory):
     return [e.values for e in Scenes().examples(DEV, tmp_path_factory.mktemp("nowhere"))]
 
 
-def said(caption: str) -> tuple[tuple[str, str], str, tuple[str, str]]:
+def parsed(caption: str) -> tuple[tuple[str, str], str, tuple[str, str]]:
     """A caption's first shape, relation and second shape."""
     a, colour, shape, relation, an, other_colour, other_shape = caption.split()
     assert a == an == "a"
     return (colour, shape), relation, (other_colour, other_shape)
 
 
-def seen(picture: bytes) -> list[tuple[tuple[str, str], np.ndarray]]:
-    """The two shapes of a picture with the (x, y) of their middles, found in its pixels."""
-    pixels_HW3 = np.asarray(Image.open(io.BytesIO(picture)), dtype=np.float64)
+def seen(image: bytes) -> list[tuple[tuple[str, str], np.ndarray]]:
+    """The two shapes of an image with the (x, y) of their middles, found in its pixels."""
+    pixels_HW3 = np.asarray(Image.open(io.BytesIO(image)), dtype=np.float64)
     edge = np.ones((SIDE, SIDE), bool)
     edge[1:-1, 1:-1] = False
     grey = pixels_HW3[edge].mean()
@@ -68,17 +68,17 @@ def test_a_caption_names_both_shapes_and_their_relation(dev):
             expected = {(one, "above", other), (other, "below", one)}
         else:
             expected = {(one, "beside", other), (other, "beside", one)}
-        assert {said(caption) for caption in values["targets"]} == expected
+        assert {parsed(caption) for caption in values["targets"]} == expected
 
 
 def test_both_captions_say_the_same_and_differ(dev):
     for values in dev:
-        (first, relation, second), (back, returned, forth) = map(said, values["targets"])
-        assert (back, returned, forth) == (second, SAID_BACK[relation], first)
+        (first, relation, second), (back, returned, forth) = map(parsed, values["targets"])
+        assert (back, returned, forth) == (second, CONVERSE[relation], first)
         assert first != second and {first, second} <= set(KINDS)
 
 
-@pytest.mark.parametrize("relation", SAID_BACK)
+@pytest.mark.parametrize("relation", CONVERSE)
 def test_shapes_stand_clear_of_each_other_and_of_the_edges(relation):
     rng = np.random.default_rng(1)
     for _ in range(200):
@@ -92,22 +92,22 @@ def test_shapes_stand_clear_of_each_other_and_of_the_edges(relation):
         assert relation == "beside" or (down > 0) == (relation == "above")
 
 
-def test_neighbours_stand_either_way_round_so_that_a_mirrored_picture_is_nothing_new():
+def test_neighbours_stand_either_way_round_so_that_a_mirrored_image_is_nothing_new():
     rng = np.random.default_rng(2)
     right = [np.diff(places("beside", np.array([5.0, 6.0]), rng)[:, 0]) > 0 for _ in range(400)]
     assert 0.4 < np.mean(right) < 0.6
 
 
-def test_pictures_are_small_colour_pngs(dev):
-    picture = Image.open(io.BytesIO(dev[0]["inputs"]))
-    assert (picture.format, picture.mode, picture.size) == ("PNG", "RGB", (32, 32))
+def test_images_are_small_colour_pngs(dev):
+    image = Image.open(io.BytesIO(dev[0]["inputs"]))
+    assert (image.format, image.mode, image.size) == ("PNG", "RGB", (32, 32))
 
 
 def test_no_caption_is_to_be_guessed(dev):
     firsts = Counter(caption for values in dev for caption in values["targets"])
     assert max(firsts.values()) < 0.05 * len(dev)
-    relations = Counter(said(values["targets"][0])[1] for values in dev)
-    assert set(relations) == set(SAID_BACK) and max(relations.values()) < 0.42 * len(dev)
+    relations = Counter(parsed(values["targets"][0])[1] for values in dev)
+    assert set(relations) == set(CONVERSE) and max(relations.values()) < 0.42 * len(dev)
     scenes = {frozenset(e["targets"]) for e in (Scenes().example(TRAIN, index) for index in range(1500))}
     assert len(scenes) == 108  # 36 pairs, of which each is above, below or beside
 
@@ -129,7 +129,7 @@ def test_the_ceilings_arithmetic_is_as_stated():
     assert 2.5 * 70 / NOISE == pytest.approx(29, abs=0.5)
 
 
-def test_the_same_seed_draws_the_same_and_splits_have_other_pictures(dev):
+def test_equal_seeds_draw_equal_images_and_splits_have_other_images(dev):
     assert Scenes().example(DEV, 3) == dev[3]
     train = {Scenes().example(TRAIN, index)["inputs"] for index in range(100)}
     assert not train & {values["inputs"] for values in dev}

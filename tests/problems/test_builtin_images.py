@@ -1,4 +1,4 @@
-"""The shapes: what is drawn is what is named, and can be told in spite of the noise."""
+"""The synthetic shapes: an image shows the shape of its class, which can be recognised in spite of the noise."""
 
 import io
 from collections import Counter
@@ -17,13 +17,13 @@ def dev(tmp_path_factory):
     return [e.values for e in Shapes().examples(DEV, tmp_path_factory.mktemp("nowhere"))]
 
 
-def pixels(picture: bytes) -> np.ndarray:
-    return np.asarray(Image.open(io.BytesIO(picture)), dtype=np.float64)
+def pixels(image: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(image)), dtype=np.float64)
 
 
-def named(picture: bytes) -> str:
-    """What the picture shows: the nearest colour, and the shape that fits best where all is not grey."""
-    pixels_HW3 = pixels(picture)
+def named(image: bytes) -> str:
+    """Return the class of an image: the nearest colour, and the shape that fits best where the image is not grey."""
+    pixels_HW3 = pixels(image)
     edge = np.ones((SIDE, SIDE), bool)
     edge[1:-1, 1:-1] = False
     away_HW = np.linalg.norm(pixels_HW3 - pixels_HW3[edge].mean(), axis=-1)
@@ -46,14 +46,14 @@ def named(picture: bytes) -> str:
     return f"{colour}_{min(misfit, key=lambda key: misfit[key])[0]}"
 
 
-def test_a_picture_shows_what_it_is_named(dev):
+def test_an_image_shows_what_it_is_named(dev):
     sample = dev[:60]
     assert [named(values["inputs"]) for values in sample] == [values["targets"] for values in sample]
 
 
-def test_pictures_are_small_colour_pngs(dev):
-    picture = Image.open(io.BytesIO(dev[0]["inputs"]))
-    assert (picture.format, picture.mode, picture.size) == ("PNG", "RGB", (32, 32))
+def test_images_are_small_colour_pngs(dev):
+    image = Image.open(io.BytesIO(dev[0]["inputs"]))
+    assert (image.format, image.mode, image.size) == ("PNG", "RGB", (32, 32))
 
 
 def test_the_nine_classes_are_about_equally_likely(dev):
@@ -79,7 +79,7 @@ def test_the_ceilings_distance_between_circle_and_square_is_as_stated():
     assert nearest == pytest.approx(3.2, abs=0.1)
 
 
-def test_train_and_dev_hold_other_pictures(dev):
+def test_train_and_dev_hold_other_images(dev):
     train = {Shapes().example(TRAIN, index)["inputs"] for index in range(100)}
     assert not train & {values["inputs"] for values in dev}
     assert len({values["inputs"] for values in dev}) == len(dev) == 450

@@ -12,7 +12,7 @@ from t2t_mm.problems.builtin_parsing import GRAMMAR, LONGEST, WORDS, Grammar
 
 
 def derivations(sentence: str) -> int:
-    """In how many ways the grammar makes the sentence: every rule over every span, counted."""
+    """Return the number of derivations of the sentence by the grammar: every rule over every span, counted."""
     words = sentence.split()
 
     @cache

@@ -1,4 +1,4 @@
-"""The syllables: what is heard is what was said, whoever says it."""
+"""The synthetic syllables: the audio of every speaker matches its transcript."""
 
 import itertools
 import math
@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 import numpy as np
 import pytest
 
-from t2t_mm.data.features.audio_file import RATE, decoded
+from t2t_mm.data.features.audio_file import RATE, decode_audio
 from t2t_mm.data.features.log_mel import STEP, log_mel
 from t2t_mm.data.keyed_rng import generator
 from t2t_mm.problem import DEV, TRAIN
@@ -57,8 +57,8 @@ def test_the_nearest_template_tells_the_syllables_apart():
         for index in range(60)
         for syllable, frames in said_and_heard(DEV, index)
     ]
-    assert np.mean([said == guess for said, guess in trials]) > 0.95
-    assert np.mean([said == guess for (said, _), (_, guess) in itertools.pairwise(trials)]) < 0.15
+    assert np.mean([syllable == guess for syllable, guess in trials]) > 0.95
+    assert np.mean([syllable == guess for (syllable, _), (_, guess) in itertools.pairwise(trials)]) < 0.15
 
 
 def test_a_line_has_two_to_four_syllables_each_as_likely_as_another(dev):
@@ -79,19 +79,19 @@ def test_a_length_tells_how_many_syllables_at_most(dev):
     assert np.mean(right) < 0.12
 
 
-def test_sounds_are_short_and_as_they_are_kept(dev):
+def test_audio_clips_are_short_and_in_the_stored_form(dev):
     for values in dev:
-        sound = values["inputs"]
-        assert (sound.rate, sound.samples_NC.dtype, sound.samples_NC.ndim) == (RATE, np.int16, 1)
-        assert 0.3 * RATE < len(sound.samples_NC) < 1.1 * RATE
-        assert np.abs(sound.samples_NC.astype(int)).max() > 0.08 * 2**15
-        assert np.shares_memory(decoded(sound), sound.samples_NC)  # nothing to resample
+        audio = values["inputs"]
+        assert (audio.rate, audio.samples_NC.dtype, audio.samples_NC.ndim) == (RATE, np.int16, 1)
+        assert 0.3 * RATE < len(audio.samples_NC) < 1.1 * RATE
+        assert np.abs(audio.samples_NC.astype(int)).max() > 0.08 * 2**15
+        assert np.shares_memory(decode_audio(audio), audio.samples_NC)  # nothing to resample
 
 
 def alone(phone: str, speaker: Speaker) -> np.ndarray:
     """The power of a phone that is said for half a second, float[2001], one for every 4 Hz, smoothed over 100 Hz."""
-    sound = spoken([Moment(phone, 0, RATE // 2)], speaker, np.random.default_rng(3))
-    power_F = np.abs(np.fft.rfft(sound.samples_NC[3600:7600] * np.hanning(4000))) ** 2
+    audio = spoken([Moment(phone, 0, RATE // 2)], speaker, np.random.default_rng(3))
+    power_F = np.abs(np.fft.rfft(audio.samples_NC[3600:7600] * np.hanning(4000))) ** 2
     return np.convolve(power_F, np.hanning(51), "same")
 
 
@@ -110,8 +110,8 @@ def test_a_hiss_is_loudest_about_its_frequency(phone):
 
 
 def test_pitch_is_the_distance_of_the_pulses():
-    sound = spoken([Moment("o", 0, RATE // 2)], Speaker(pitch=125, fall=0.0), np.random.default_rng(3))
-    x_N = sound.samples_NC[2000:6000].astype(float)
+    audio = spoken([Moment("o", 0, RATE // 2)], Speaker(pitch=125, fall=0.0), np.random.default_rng(3))
+    x_N = audio.samples_NC[2000:6000].astype(float)
     correlation = [x_N[lag:] @ x_N[: len(x_N) - lag] for lag in range(80, 200)]
     assert 80 + int(np.argmax(correlation)) == pytest.approx(RATE / 125, rel=0.06)  # the melody moves it a little
 
@@ -124,7 +124,7 @@ def test_loudness_and_noise_are_the_speakers():
 
 
 def test_the_ceilings_arithmetic_is_as_stated():
-    apart = {
+    distance = {
         (one, other): max(
             max(f / g, g / f) for f, g in zip(PHONES[one].formants_3, PHONES[other].formants_3, strict=True)
         )
@@ -132,7 +132,9 @@ def test_the_ceilings_arithmetic_is_as_stated():
     }
     speakers = TRACT[1] / TRACT[0]
     assert speakers == pytest.approx(1.26, abs=0.005)
-    assert min(apart, key=lambda pair: apart[pair]) == ("a", "e") and apart["a", "e"] == pytest.approx(1.62, abs=0.006)
+    assert min(distance, key=lambda pair: distance[pair]) == ("a", "e") and distance["a", "e"] == pytest.approx(
+        1.62, abs=0.006
+    )
     hisses = sorted(phone.hiss for phone in PHONES.values() if phone.hiss)
     assert min(b / a for a, b in itertools.pairwise(hisses)) == pytest.approx(1.5)
     assert 20 * math.log10(PHONES["l"].strengths_3[1] / PHONES["m"].strengths_3[1]) == pytest.approx(16, abs=0.5)
@@ -140,7 +142,7 @@ def test_the_ceilings_arithmetic_is_as_stated():
     assert 20 * math.log10(1 / noisiest) > 30
 
 
-def test_the_same_seed_speaks_alike_and_another_does_not(dev):
+def test_equal_seeds_speak_alike_and_another_does_not(dev):
     again = Syllables().example(DEV, 7)
     assert again["targets"] == dev[7]["targets"]
     assert again["inputs"].samples_NC.tobytes() == dev[7]["inputs"].samples_NC.tobytes()

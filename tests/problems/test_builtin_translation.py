@@ -19,7 +19,7 @@ def phrase(noun, adjective=None, many=False, definite=True):
 
 
 @pytest.mark.parametrize(
-    ("said", "north", "south", "east"),
+    ("meaning", "north", "south", "east"),
     [
         (
             Clause(phrase("hund", "stor"), ROWS["jag"], phrase("katt", many=True, definite=False), PAST, None),
@@ -43,10 +43,10 @@ def phrase(noun, adjective=None, many=False, definite=True):
         ),
     ],
 )
-def test_each_language_has_its_own_order_and_agreement(said, north, south, east):
-    assert languages.north(said) == north
-    assert languages.south(said) == south
-    assert languages.east(said) == east
+def test_each_language_has_its_own_order_and_agreement(meaning, north, south, east):
+    assert languages.north(meaning) == north
+    assert languages.south(meaning) == south
+    assert languages.east(meaning) == east
 
 
 PHRASES = [
@@ -56,19 +56,21 @@ PHRASES = [
 
 
 @pytest.mark.parametrize("language", languages.LANGUAGES)
-def test_two_meanings_are_never_said_alike(language):
+def test_two_meanings_never_have_the_same_sentence(language):
     say = languages.LANGUAGES[language]
     dog, cat = phrase("hund"), phrase("katt")
     alone, other = ROWS["sov"], ROWS["jag"]
     rest = list(itertools.product(range(len(TENSES)), [None, *range(len(TIMES))]))
     # Each part through all its forms while the others rest, and the frames of the clause through all of theirs.
-    said = [Clause(who, alone, None, PAST, None) for who in PHRASES]
-    said += [Clause(dog, other, whom, PAST, None) for whom in PHRASES if whom != cat]
-    said += [Clause(who, other, cat, tense, time) for who in (dog, phrase("hund", many=True)) for tense, time in rest]
-    said += [Clause(dog, verb, None, tense, time) for verb in range(1, languages.ALONE) for tense, time in rest]
-    said += [Clause(cat, verb, dog, PAST, None) for verb in range(languages.ALONE, len(VERBS))]
-    assert len(set(said)) == len(said)
-    assert len({say(clause) for clause in said}) == len(said)
+    meanings = [Clause(who, alone, None, PAST, None) for who in PHRASES]
+    meanings += [Clause(dog, other, whom, PAST, None) for whom in PHRASES if whom != cat]
+    meanings += [
+        Clause(who, other, cat, tense, time) for who in (dog, phrase("hund", many=True)) for tense, time in rest
+    ]
+    meanings += [Clause(dog, verb, None, tense, time) for verb in range(1, languages.ALONE) for tense, time in rest]
+    meanings += [Clause(cat, verb, dog, PAST, None) for verb in range(languages.ALONE, len(VERBS))]
+    assert len(set(meanings)) == len(meanings)
+    assert len({say(clause) for clause in meanings}) == len(meanings)
 
 
 @pytest.mark.parametrize("name", DIRECTIONS)

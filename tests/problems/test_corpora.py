@@ -56,15 +56,15 @@ def test_cifar10_is_read_from_a_folder_and_from_its_archives(tmp_path, archive):
     if archive:
         with zipfile.ZipFile(tmp_path / "cifar10" / archive, "w") as file:
             for name in names:
-                file.writestr(f"CIFAR-10-images-master/{name}" if "master" in archive else name, b"picture")
+                file.writestr(f"CIFAR-10-images-master/{name}" if "master" in archive else name, b"image")
     else:
         for name in names:
             (tmp_path / "cifar10" / name).parent.mkdir(parents=True)
-            (tmp_path / "cifar10" / name).write_bytes(b"picture")
+            (tmp_path / "cifar10" / name).write_bytes(b"image")
     source = PROBLEMS["image_cifar10"].source
     assert source.classes(tmp_path) == ("cat", "dog")
     assert [e.id for e in source.examples(DEV, tmp_path)] == ["test/cat/0000.jpg", "test/dog/0000.jpg"]
-    assert first("image_cifar10", TRAIN, tmp_path) == {"inputs": b"picture", "targets": "cat"}
+    assert first("image_cifar10", TRAIN, tmp_path) == {"inputs": b"image", "targets": "cat"}
 
 
 @pytest.mark.parametrize("folder", ["imagenet/train", "imagenet_sample"])
@@ -72,7 +72,7 @@ def test_imagenet_is_read_from_class_folders(tmp_path, folder):
     for number in range(40):
         wnid = f"n{number:08d}"
         (tmp_path / folder / wnid).mkdir(parents=True)
-        (tmp_path / folder / wnid / f"{wnid}_1.JPEG").write_bytes(b"picture")
+        (tmp_path / folder / wnid / f"{wnid}_1.JPEG").write_bytes(b"image")
     source = PROBLEMS["image_imagenet"].source
     assert len(source.classes(tmp_path)) == 40  # those held out by hash, too
     assert sum(len(list(source.examples(split, tmp_path))) for split in (TRAIN, DEV)) == 40
@@ -83,7 +83,7 @@ PICTURE = io.BytesIO()
 Image.new("RGB", (8, 8), (9, 99, 199)).save(PICTURE, "jpeg")
 
 
-def sound(seconds: float, rate: int = 8000, format: str = "wav") -> bytes:
+def audio(seconds: float, rate: int = 8000, format: str = "wav") -> bytes:
     file = io.BytesIO()
     soundfile.write(file, np.sin(np.arange(int(seconds * rate)) / 9) / 2, rate, format=format)
     return file.getvalue()
@@ -91,7 +91,7 @@ def sound(seconds: float, rate: int = 8000, format: str = "wav") -> bytes:
 
 @pytest.fixture
 def corpora(tmp_path):
-    """A small corpus of each kind with pictures or sounds, in the layout in which its users have it."""
+    """A small corpus of each kind with images or audio clips, in the layout in which its users have it."""
     for folder in ("flickr8k/Images", "spoken_captions/audio", "coco/annotations", "fsdd/recordings"):
         (tmp_path / folder).mkdir(parents=True)
     captions, transcripts = ["image,caption"], []
@@ -99,7 +99,7 @@ def corpora(tmp_path):
         (tmp_path / "flickr8k" / "Images" / f"{id}.jpg").write_bytes(PICTURE.getvalue())
         captions += [f'{id}.jpg,"A dog , barking ."', f"{id}.jpg,A loud dog ."]
         suffix = ("ogg", "flac", "mp3", "wav")[number % 4]
-        (tmp_path / "spoken_captions" / "audio" / f"{id}.{suffix}").write_bytes(sound(0.2, 16000, suffix))
+        (tmp_path / "spoken_captions" / "audio" / f"{id}.{suffix}").write_bytes(audio(0.2, 16000, suffix))
         transcripts.append(f"{id}\tA dog , barking .")
     (tmp_path / "flickr8k" / "captions.txt").write_text("\n".join(captions))
     (tmp_path / "spoken_captions" / "transcripts.tsv").write_text("\n".join(transcripts))
@@ -113,7 +113,7 @@ def corpora(tmp_path):
         (tmp_path / "coco" / "annotations" / f"captions_{part}.json").write_text(json.dumps(listed))
     for take in (0, 5, 10):
         for digit in (3, 7):
-            (tmp_path / "fsdd" / "recordings" / f"{digit}_theo_{take}.wav").write_bytes(sound(0.1))
+            (tmp_path / "fsdd" / "recordings" / f"{digit}_theo_{take}.wav").write_bytes(audio(0.1))
     return tmp_path
 
 
@@ -126,7 +126,7 @@ def corpora(tmp_path):
         ("speech_captions", DEV, "A dog , barking ."),
     ],
 )
-def test_a_corpus_of_pictures_or_sounds_becomes_records_and_comes_back(corpora, name, split, targets):
+def test_a_corpus_of_images_or_audio_becomes_records_and_comes_back(corpora, name, split, targets):
     generate({name: PROBLEMS[name]}, corpora / "data", corpora, report=lambda line: None)
     ready = open_problem(name, PROBLEMS[name], corpora / "data")
     assert split in ready.manifest.splits
@@ -146,42 +146,42 @@ def test_digit_strings_are_digits_of_one_speaker_in_a_row(corpora):
     assert 0.1 * len(words) + 0.05 * (len(words) - 1) <= seconds <= 0.1 * len(words) + 0.2 * (len(words) - 1)
 
 
-def test_a_picture_and_its_spoken_caption_are_in_the_same_split(corpora):
+def test_an_image_and_its_spoken_caption_are_in_the_same_split(corpora):
     for split in (TRAIN, DEV):
-        pictures, sounds = (
+        images, audio = (
             [e.id for e in PROBLEMS[name].source.examples(split, corpora)]
             for name in ("image_captions_flickr8k", "speech_captions")
         )
-        assert pictures == sounds and pictures
+        assert images == audio and images
 
 
 def bomb() -> bytes:
-    """A picture of 100 million pixels in few bytes."""
+    """An image of 100 million pixels in few bytes."""
     file = io.BytesIO()
     Image.new("1", (10_000, 10_000)).save(file, "png")
     return file.getvalue()
 
 
 @pytest.mark.parametrize(
-    ("name", "file", "example", "content", "said"),
+    ("name", "file", "example", "content", "message"),
     [
         ("image_captions_flickr8k", f"flickr8k/Images/{IDS[3]}.jpg", IDS[3], bomb, "more than 89 million pixels"),
-        ("image_captions_flickr8k", f"flickr8k/Images/{IDS[3]}.jpg", IDS[3], lambda: b"", "no picture"),
+        ("image_captions_flickr8k", f"flickr8k/Images/{IDS[3]}.jpg", IDS[3], lambda: b"", "not a readable image"),
         ("image_captions_coco", "coco/val2017/000000000007.jpg", "val2017/000000000007.jpg", bomb, "million pixels"),
-        ("speech_digits", "fsdd/recordings/7_theo_5.wav", "7_theo_5", lambda: sound(121, 4000), "longer than 120 sec"),
-        ("speech_digits", "fsdd/recordings/7_theo_5.wav", "7_theo_5", lambda: sound(0), "empty"),
-        ("speech_digits", "fsdd/recordings/7_theo_5.wav", "7_theo_5", lambda: b"RIFF....", "no sound that can be read"),
-        ("speech_captions", f"spoken_captions/audio/{IDS[0]}.ogg", IDS[0], lambda: sound(1, 1000), "samples a second"),
+        ("speech_digits", "fsdd/recordings/7_theo_5.wav", "7_theo_5", lambda: audio(121, 4000), "longer than 120 sec"),
+        ("speech_digits", "fsdd/recordings/7_theo_5.wav", "7_theo_5", lambda: audio(0), "empty"),
+        ("speech_digits", "fsdd/recordings/7_theo_5.wav", "7_theo_5", lambda: b"RIFF....", "not a readable audio file"),
+        ("speech_captions", f"spoken_captions/audio/{IDS[0]}.ogg", IDS[0], lambda: audio(1, 1000), "samples a second"),
     ],
 )
 def test_what_no_record_should_hold_is_refused_by_the_examples_name_in_one_sentence(
-    corpora, name, file, example, content, said
+    corpora, name, file, example, content, message
 ):
     (corpora / file).write_bytes(content())
     with pytest.raises(UserError) as refusal:
         generate({name: PROBLEMS[name]}, corpora / "data", corpora, report=lambda line: None)
-    assert str(refusal.value).startswith(f"Example {example} can't be carried: ")
-    assert said in str(refusal.value) and "\n" not in str(refusal.value)
+    assert str(refusal.value).startswith(f"Example {example} can't be stored: ")
+    assert message in str(refusal.value) and "\n" not in str(refusal.value)
     assert not (corpora / "data" / name).exists()
 
 

@@ -16,7 +16,7 @@ from t2t_mm.registry import PROBLEMS
 SAID = {"en": "A dog runs .", "de": "Ein Hund läuft .", "fr": "Un chien court ."}
 
 
-def picture(grey):
+def image(grey):
     file = io.BytesIO()
     Image.new("RGB", (16, 16), (grey, 99, 199)).save(file, "jpeg")
     return file.getvalue()
@@ -36,31 +36,31 @@ def wsj_speech():
         "11-13.1/wsj0/doc/indices/test/nvp/si_et_20.ndx": "11_14_1:wsj0/si_et_20/440/440c0401\n",
     }
     yield from ((name, text.encode()) for name, text in lists.items())
-    for sound in (
+    for audio in (
         "11-1.1/wsj0/si_tr_s/01i/01ic0201.wv1",
         "13-1.1/wsj1/si_tr_s/46g/46gc0301.wv1",
         "13-16.1/wsj1/si_dt_20/4k0/4k0c0301.wv1",
         "11-14.1/wsj0/si_et_20/440/440c0401.wv1",
     ):
-        utterance = sound[-12:-4]
-        yield sound, sphere_file(np.sin(np.arange(3200) / 9) * 9999)
-        yield f"{sound[:-6]}00.dot", f"{SAID['en']} ({utterance})\n".encode()
+        utterance = audio[-12:-4]
+        yield audio, sphere_file(np.sin(np.arange(3200) / 9) * 9999)
+        yield f"{audio[:-6]}00.dot", f"{SAID['en']} ({utterance})\n".encode()
 
 
 def imagenet():
     for part, count in (("train", 2), ("val", 1)):
         for grey, wnid in ((10, "n01440764"), (200, "n15075141")):
             for number in range(count):
-                yield f"{part}/{wnid}/{wnid}_{number}.JPEG", picture(grey + number)
+                yield f"{part}/{wnid}/{wnid}_{number}.JPEG", image(grey + number)
 
 
 def coco():
     for part in ("train2014", "val2014"):
         name = f"COCO_{part}_000000000007.jpg"
         captions = [{"image_id": 7, "id": number, "caption": SAID["en"]} for number in range(5)]
-        yield f"{part}/{name}", picture(50)
-        whole = {"images": [{"id": 7, "file_name": name}], "annotations": captions}
-        yield f"annotations/captions_{part}.json", json.dumps(whole).encode()
+        yield f"{part}/{name}", image(50)
+        complete = {"images": [{"id": 7, "file_name": name}], "annotations": captions}
+        yield f"annotations/captions_{part}.json", json.dumps(complete).encode()
 
 
 def treebank():
@@ -98,7 +98,7 @@ def test_the_papers_eight_become_records_by_one_command(command, corpora, tmp_pa
     data = tmp_path / "data"
     done = command("datagen", "--problems=paper", f"--tmp_dir={corpora}", f"--data_dir={data}")
     assert done.returncode == 0, done.stderr
-    assert f"speech_wsj: {corpora / 'wsj'}: 2 of the 37,416 utterances of train are there." in done.stdout
+    assert f"speech_wsj: {corpora / 'wsj'}: 2 of the 37,416 utterances of train are present." in done.stdout
     assert f"parsing_wsj: {corpora / 'treebank'} lacks sections 03, 04" in done.stdout
     shown = {}
     for name in RUNS["paper"]:
@@ -119,26 +119,28 @@ def test_the_papers_eight_become_records_by_one_command(command, corpora, tmp_pa
 
 
 def test_what_is_missing_is_named_with_where_to_put_it_and_where_it_is_to_be_had(command, tmp_path):
-    for name, said in {
+    for name, parts in {
         "speech_wsj": ("wsj lacks", "13-34.1/wsj1/", "LDC93S6A", "LDC94S13A"),
         "image_imagenet": ("imagenet", "ILSVRC2012_img_train.tar", "image-net.org"),
         "parsing_wsj": ("treebank", "parsed/mrg/wsj", "LDC99T42"),
     }.items():
         done = command("datagen", f"--problems={name}", f"--tmp_dir={tmp_path}", f"--data_dir={tmp_path / 'data'}")
         assert done.returncode == 1
-        for part in said:
+        for part in parts:
             assert part in done.stderr
         assert not (tmp_path / "data").exists()
 
 
-def test_imagenet_with_its_validation_pictures_unsorted_is_told_what_to_do_with_ilsvrcs_tars(corpora):
+def test_imagenet_with_its_validation_images_unsorted_is_told_what_to_do_with_ilsvrcs_tars(corpora):
     val = corpora / "imagenet" / "val"
     for path in sorted(val.rglob("*.JPEG")):
         path.rename(val / path.name)
     with pytest.raises(UserError) as refusal:
         PROBLEMS["image_imagenet"].source.splits(corpora)
     assert "val/n01440764_0.JPEG is in no class folder" in str(refusal.value)
-    assert "tar files are read as they come if they lie in tensorflow_datasets/downloads/manual/" in str(refusal.value)
+    assert "tar files are read without unpacking if they are in tensorflow_datasets/downloads/manual/" in str(
+        refusal.value
+    )
 
 
 def test_empty_folders_do_not_hide_imagenets_tars(tmp_path):

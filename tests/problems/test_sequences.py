@@ -9,8 +9,9 @@ from t2t_mm.data.datagen.generate import generate
 from t2t_mm.data.features.scan import permutation
 from t2t_mm.data.input.batches import Batches
 from t2t_mm.data.input.generated_problem import open_problem
+from t2t_mm.feature import Port
 from t2t_mm.hparam_set import DataHparams
-from t2t_mm.problem import DEV, TEST, Port
+from t2t_mm.problem import DEV, TEST
 from t2t_mm.registry import PROBLEMS
 
 
@@ -21,20 +22,20 @@ def ready(name, tmp_path):
 
 @pytest.fixture
 def mnist(tmp_path):
-    """Twelve pictures to train and evaluate on, seven to test on, packed as MNIST's makers pack them."""
+    """Twelve images to train and evaluate on, seven to test on, packed as MNIST's makers pack them."""
     rng, folder = np.random.default_rng(0), tmp_path / "mnist"
     folder.mkdir()
-    pictures = {
+    images = {
         "train": rng.integers(0, 256, (12, 28, 28), np.uint8),
         "t10k": rng.integers(0, 256, (7, 28, 28), np.uint8),
     }
-    for stem, pictures_NHW in pictures.items():
-        head = bytes([0, 0, 8, 3]) + b"".join(size.to_bytes(4, "big") for size in pictures_NHW.shape)
-        (folder / f"{stem}-images-idx3-ubyte.gz").write_bytes(gzip.compress(head + pictures_NHW.tobytes()))
-        classes_N = np.arange(len(pictures_NHW), dtype=np.uint8) % 10
+    for stem, images_NHW in images.items():
+        head = bytes([0, 0, 8, 3]) + b"".join(size.to_bytes(4, "big") for size in images_NHW.shape)
+        (folder / f"{stem}-images-idx3-ubyte.gz").write_bytes(gzip.compress(head + images_NHW.tobytes()))
+        classes_N = np.arange(len(images_NHW), dtype=np.uint8) % 10
         head = bytes([0, 0, 8, 1]) + len(classes_N).to_bytes(4, "big")
         (folder / f"{stem}-labels-idx1-ubyte.gz").write_bytes(gzip.compress(head + classes_N.tobytes()))
-    return pictures["train"]
+    return images["train"]
 
 
 @pytest.mark.parametrize(
@@ -43,7 +44,11 @@ def mnist(tmp_path):
 )
 def test_mnist_is_read_pixel_by_pixel_permuted_or_row_by_row(name, shape, mnist, tmp_path):
     problem = ready(name, tmp_path)
-    assert {split: found.examples for split, found in problem.manifest.splits.items()} == {"train": 10, DEV: 2, TEST: 7}
+    assert {split: actual.examples for split, actual in problem.manifest.splits.items()} == {
+        "train": 10,
+        DEV: 2,
+        TEST: 7,
+    }
     batch = Batches(problem, DEV, DataHparams(batch_size=4 * 784), 0, training=False).batch(0)
     flat_L = mnist[int(batch.ids[0].removeprefix("train/"))].reshape(-1)
     right = flat_L[permutation("permuted_mnist", 784)] if name == "permuted_mnist" else flat_L
@@ -54,7 +59,11 @@ def test_mnist_is_read_pixel_by_pixel_permuted_or_row_by_row(name, shape, mnist,
 
 def test_a_pair_of_digits_is_read_as_one_vector_and_has_no_other_digit(mnist, tmp_path):
     problem = ready("mnist_pair_0_1", tmp_path)  # digits 0 to 9, 0, 1 to train and evaluate on, the last two in dev
-    assert {split: found.examples for split, found in problem.manifest.splits.items()} == {"train": 2, DEV: 2, TEST: 2}
+    assert {split: actual.examples for split, actual in problem.manifest.splits.items()} == {
+        "train": 2,
+        DEV: 2,
+        TEST: 2,
+    }
     batch = Batches(problem, DEV, DataHparams(batch_size=4), 0, training=False).batch(0)
     place = int(batch.ids[0].removeprefix("train/"))
     np.testing.assert_allclose(batch.arrays["inputs"]["values"][0], mnist[place].reshape(-1) / 255, rtol=1e-6)
@@ -62,7 +71,7 @@ def test_a_pair_of_digits_is_read_as_one_vector_and_has_no_other_digit(mnist, tm
     assert problem.signature.inputs == Port("vector", "vector_mnist_pair_0_1", 784)
 
 
-def test_the_treebanks_text_is_cut_into_stretches_of_a_hundred_characters(tmp_path):
+def test_the_treebanks_text_is_cut_into_passages_of_a_hundred_characters(tmp_path):
     (tmp_path / "ptb").mkdir()
     for split, lines in (("train", 30), ("valid", 10)):
         text = " no it was n't black monday \n" * lines
@@ -80,10 +89,10 @@ def test_the_treebanks_text_is_cut_into_stretches_of_a_hundred_characters(tmp_pa
     assert codec.port.size == 3 + len(set(line))
 
 
-def test_text8_is_cut_into_stretches_of_180_characters(tmp_path):
+def test_text8_is_cut_into_passages_of_180_characters(tmp_path):
     (tmp_path / "text8").write_text(" anarchism originated as a term of abuse" * 200)
     problem = ready("lm_text8", tmp_path)
-    sizes = {split: found.examples for split, found in problem.manifest.splits.items()}
+    sizes = {split: actual.examples for split, actual in problem.manifest.splits.items()}
     assert sizes == {"train": 40, DEV: 2, TEST: 2}  # 7,200, 400 and 400 of 8,000 characters
     assert problem.codecs["targets"].measured(180) == "180 characters"
 

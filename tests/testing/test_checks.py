@@ -11,7 +11,7 @@ from keras import ops
 
 from t2t_mm import plugins
 from t2t_mm.errors import UserError
-from t2t_mm.problem import Port, Signature
+from t2t_mm.feature import Port, Signature
 from t2t_mm.registry import HPARAM_SETS, MODELS, REGISTRIES
 from t2t_mm.testing import CHECKS, PromiseBroken, smallest_set, subject
 from t2t_mm.testing.examples import PROBLEMS

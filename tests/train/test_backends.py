@@ -16,10 +16,10 @@ import pytest
 from keras import ops
 
 from t2t_mm.data.input.batch import Batch
+from t2t_mm.feature import ArraySpec, Port, Signature
 from t2t_mm.layers.experts import Experts
 from t2t_mm.layers.forward import Noise
 from t2t_mm.models.net import Net
-from t2t_mm.problem import ArraySpec, Port, Signature
 from t2t_mm.registry import HPARAM_SETS
 from t2t_mm.train.optim.optimizer import Optimizer
 from t2t_mm.train.step.steps import Steps

@@ -11,9 +11,9 @@ from t2t_mm.data.input.batch import Batch
 from t2t_mm.data.vocabulary import Vocabulary
 from t2t_mm.decoding.answers import DecodeOptions, Sampling
 from t2t_mm.decoding.decoder import Decoder
+from t2t_mm.feature import Signature
 from t2t_mm.layers.forward import Forward
 from t2t_mm.models.net import Net
-from t2t_mm.problem import Signature
 from t2t_mm.registry import HPARAM_SETS
 from t2t_mm.train.optim.optimizer import Optimizer
 from t2t_mm.train.step.steps import Steps

@@ -8,8 +8,8 @@ from small_runs import quiet_config
 from t2t_mm.data.input.batch import Batch
 from t2t_mm.decoding.answers import Decoded, DecodeOptions, Failure
 from t2t_mm.errors import UserError
+from t2t_mm.feature import ArraySpec, Port, Signature
 from t2t_mm.models.net import Net
-from t2t_mm.problem import ArraySpec, Port, Signature
 from t2t_mm.registry import HPARAM_SETS
 
 if keras.backend.backend() != "tensorflow":

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from t2t_mm.data.input.check_records import Looked
+from t2t_mm.data.input.check_records import SplitCheck
 from t2t_mm.errors import UserError
 from t2t_mm.registry import HPARAM_SETS
 from t2t_mm.run_config import RunConfig
@@ -100,7 +100,7 @@ def test_a_loss_that_is_not_finite_is_a_fault():
 
 
 def test_what_was_found_stands_in_two_tables():
-    looked = Looked("a", "train", 80, 40, {"empty": 10}, 10, ())
+    looked = SplitCheck("a", "train", 80, 40, {"empty": 10}, 10, ())
     tried = try_out(trial("a", batch_size=16), 2 * GB, Machine({"a": 8}))
     data, steps = Preflight((looked,), tuple(tried), 2 * GB, ()).tables()
     assert list(data.rows[0]) == ["a", "train", "80", "40", "10 empty", "10", "22.22%", "yes"]

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from t2t_mm.errors import UserError
+from t2t_mm.feature import Port, Signature
 from t2t_mm.models.net import Net
-from t2t_mm.problem import Port, Signature
 from t2t_mm.registry import HPARAM_SETS
 from t2t_mm.train import checkpoint
 from t2t_mm.train.optim.optimizer import Optimizer

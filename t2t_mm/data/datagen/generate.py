@@ -1,4 +1,4 @@
-"""Raw examples to records: vocabularies first, then one problem after another."""
+"""Generate data: vocabularies and lists of classes first, then the records of one problem after another."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -10,25 +10,26 @@ from typing import Any
 import numpy as np
 
 from t2t_mm.atomic_file import sweep
-from t2t_mm.data.beam_runner import Beam, preparing_on
+from t2t_mm.data.beam_runner import Beam, tfds_prepares_on
 from t2t_mm.data.datagen.beam_pipeline import make_on_beam
 from t2t_mm.data.datagen.reading import reading
-from t2t_mm.data.datagen.resumable_build import ResumableBuild, one_at_a_time, sweep_finished, unfinished
-from t2t_mm.data.datagen.workers import jobs_of, make
+from t2t_mm.data.datagen.resumable_build import ResumableBuild, exclusive, resumable_build, sweep_finished
+from t2t_mm.data.datagen.workers import make_shards, plan_jobs
 from t2t_mm.data.features.label import Label
 from t2t_mm.data.input.generated_problem import GeneratedProblem, open_codecs
 from t2t_mm.data.input.records import MANIFEST, Manifest, Shard, Split, SplitReader, check_fingerprints, files_of
 from t2t_mm.data.input.shards import FORMAT, shard_name
 from t2t_mm.errors import UserError
+from t2t_mm.feature import Codec, Feature
 from t2t_mm.fingerprint import fingerprint
 from t2t_mm.hparam_set import DataHparams
-from t2t_mm.problem import DEV, TRAIN, Codec, Feature, Problem
+from t2t_mm.problem import DEV, TRAIN, Problem
 
-SHARDS = 4, 128  # files of a training split, at least and at most; one of any other
-EXAMPLES_A_SHARD = 10_000  # between these
+SHARDS = 4, 128  # fewest and most files of a training split; any other split is one file
+EXAMPLES_A_SHARD = 10_000  # between these limits
 
 Report = Callable[[str], None]
-Splits = dict[str, tuple[int, int]]  # examples and shards of each
+Splits = dict[str, tuple[int, int]]  # (examples, shards) by split
 
 
 def generate(
@@ -45,28 +46,30 @@ def generate(
     start: Callable[[], object] | None = None,
     report: Report = print,
 ) -> None:
-    """Write the records of `problems` below `data_dir`, making the vocabularies and lists of classes that are missing.
+    """Write the records of `problems` below `data_dir`.
 
-    What is there already is left as it is, with a line that says so. What an equal call began that was killed is gone
-    on with: what comes out has the same bytes, in whatever number of processes. A corpus that is not below `tmp_dir`
-    is fetched if `download` allows it.
+    Vocabularies and lists of classes that do not exist are made first.
+
+    Existing data is kept and reported. A build that an equal call started before it was killed is continued. The output
+    has the same bytes for any number of processes. A corpus that is not below `tmp_dir` is downloaded if `download` is
+    set.
 
     Args:
-        max_cases: examples of each split that are taken at most, the first ones; 0: all.
-        num_shards: files of a training split; 0: by its size.
-        processes: how many make records; called in each but this one, before it does anything, is `start`.
-        beam: make records by this runner of Apache Beam instead, a shard at a time, and let TFDS use it.
+        max_cases: the maximum number of examples of each split, taken from its start; 0: all.
+        num_shards: the number of files of a training split; 0: it depends on the size.
+        processes: the number of processes that make records. Each one but this calls `start` first.
+        beam: make records on this runner of Apache Beam instead, one shard at a time, and let TFDS use it too.
 
-    Raises UserError for a corpus that is missing or can't be read, data that stands on another vocabulary, a full disk,
-    or another process at the same work. Then nothing half-written stays behind.
+    Raises UserError if a corpus is missing or unreadable, existing data needs another vocabulary, the disk is full, or
+    another process builds the same data. Nothing half-written is left then.
     """
     if beam is not None:
         beam.check()
-    with preparing_on(beam):
+    with tfds_prepares_on(beam):
         missing = _missing(problems, data_dir, tmp_dir, download, report)
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
-        with one_at_a_time(data_dir):
+        with exclusive(data_dir):
             sweep(data_dir)
             _prepare(missing, data_dir, tmp_dir, max_cases, seed, report)
     except OSError as error:
@@ -77,34 +80,34 @@ def generate(
         fingerprints = {file: fingerprint(data_dir / file) for file in files_of(problem)}
         codecs = open_codecs(problem, data_dir)
         try:
-            with unfinished(data_dir / name, _plan(name, problem, splits, fingerprints, seed)) as here:
+            with resumable_build(data_dir / name, _plan(name, problem, splits, fingerprints, seed)) as build:
                 most = max(shards for _, shards in splits.values())
-                jobs = jobs_of(problem, data_dir, tmp_dir, here, splits, most if beam else processes)
-                if here.went_on:
+                jobs = plan_jobs(problem, data_dir, tmp_dir, build, splits, most if beam else processes)
+                if build.resumed:
                     left, of = sum(len(job.shards) for job in jobs), sum(shards for _, shards in splits.values())
-                    report(f"{name}: {of - left} of its {of} files were there; going on.")
+                    report(f"{name}: resuming; {of - left} of {of} files are finished.")
                 if beam is None:
-                    make(jobs, processes, start, name, report)
+                    make_shards(jobs, processes, start, name, report)
                 else:
                     make_on_beam(jobs, beam, start, name)
-                written, counts = _joined(here, splits, codecs)
+                written, counts = _merge(build, splits, codecs)
                 for split in splits:
                     _check(name, split, written[split], tmp_dir)
                     report(_summary(name, split, written[split], codecs))
                 base = baseline(counts[TRAIN], counts[DEV])
-                Manifest(name, tuple(codecs), written, fingerprints, base, seed, max_cases).write(here.records)
+                Manifest(name, tuple(codecs), written, fingerprints, base, seed, max_cases).write(build.records)
         except BrokenProcessPool:
             raise UserError(
-                f"A process that made {name} was killed, most often for want of memory. The same command goes on from "
-                f"the files that are finished; give it a smaller --num_concurrent_processes."
+                f"A process that made {name} was killed, most often because memory ran out. The same command continues "
+                f"from the finished files. Give it a smaller --num_concurrent_processes."
             ) from None
 
 
 def _plan(
     name: str, problem: type[Problem], splits: Splits, fingerprints: Mapping[str, str], seed: int
 ) -> dict[str, Any]:
-    """All that the bytes depend on: what a call began, one with an equal plan may go on with."""
-    features = {  # without the place in memory that the repr of a plain object tells
+    """Return everything that the bytes of the records depend on. A build may be continued only under an equal plan."""
+    features = {  # without the memory address in the repr of a plain object
         feature: re.sub(r" at 0x[0-9a-f]+", "", repr(carried)) for feature, carried in problem.features().items()
     }
     return {
@@ -120,27 +123,27 @@ def _plan(
 def _missing(
     problems: Mapping[str, type[Problem]], data_dir: Path, tmp_dir: Path, download: bool, report: Report
 ) -> dict[str, type[Problem]]:
-    """Those that are not generated yet, once the corpora of all of them are there."""
+    """Return the problems that are not generated yet, after a check that all of their corpora are present."""
     missing = {}
     for name, problem in problems.items():
         if generated(name, problem, data_dir):
             cases = Manifest.read(data_dir / name).max_cases
             part = f" (of --max_cases={cases})" if cases else ""
-            report(f"{name}: is there already, in {data_dir / name}{part}.")
+            report(f"{name}: exists already, in {data_dir / name}{part}.")
             continue
         missing[name] = problem
     with reading(tmp_dir):
         absent = [name for name, problem in missing.items() if not problem.source.present(tmp_dir)] if download else []
     sizes = {name: missing[name].source.download_bytes(tmp_dir) for name in absent}
-    # Those of no known size come first: what is to be got by hand is told before anything large is downloaded.
+    # Corpora without a known size come first, so the user learns what to get by hand before a large download starts.
     for name in sorted(absent, key=lambda name: sizes[name]):
-        if missing[name].source.present(tmp_dir):  # by now: another problem has the same
+        if missing[name].source.present(tmp_dir):  # downloaded meanwhile for another problem
             continue
         if sizes[name]:
-            _check_there({name: problem for name, problem in missing.items() if not sizes.get(name)}, tmp_dir)
-            report(f"{name}: its corpus is downloaded to {tmp_dir}, {sizes[name] / 1e9:,.2f} GB.")
+            _check_present({name: problem for name, problem in missing.items() if not sizes.get(name)}, tmp_dir)
+            report(f"{name}: downloading its corpus to {tmp_dir}, {sizes[name] / 1e9:,.2f} GB.")
         missing[name].source.fetch(tmp_dir)
-    _check_there(missing, tmp_dir)
+    _check_present(missing, tmp_dir)
     for name, problem in missing.items():
         with reading(tmp_dir):
             notes = problem.source.notes(tmp_dir)
@@ -149,9 +152,9 @@ def _missing(
     return missing
 
 
-def _check_there(problems: Mapping[str, type[Problem]], tmp_dir: Path) -> None:
-    """Raise UserError naming every corpus that is not there, before anything is written."""
-    lacking: dict[str, list[str]] = {}  # what is to be done, and for which problems
+def _check_present(problems: Mapping[str, type[Problem]], tmp_dir: Path) -> None:
+    """Raise UserError naming every missing corpus, before anything is written."""
+    lacking: dict[str, list[str]] = {}  # message -> the problems that it applies to
     for name, problem in problems.items():
         try:
             with reading(tmp_dir):
@@ -161,25 +164,26 @@ def _check_there(problems: Mapping[str, type[Problem]], tmp_dir: Path) -> None:
     if len(lacking) == 1:
         raise UserError(*lacking)
     if lacking:
-        raise UserError("\n".join(f"{', '.join(names)}: {what}" for what, names in lacking.items()))
+        raise UserError("\n".join(f"{', '.join(names)}: {message}" for message, names in lacking.items()))
 
 
 def generated(name: str, problem: type[Problem], data_dir: Path) -> bool:
-    """Whether `name` was generated. Raises UserError when it was, but stands on other files than those now there."""
+    """Return True if `name` was generated.
+
+    Raises UserError if it was generated with other files than the present ones.
+    """
     folder = data_dir / name
     if not folder.exists():
         return False
     if not (folder / MANIFEST).exists():
-        raise UserError(
-            f"{folder} is in the way: it holds no {MANIFEST}, so t2t-mm-datagen did not make it. Move it away."
-        )
+        raise UserError(f"{folder} exists but has no {MANIFEST}, so t2t-mm-datagen did not make it. Move it away.")
     check_fingerprints(Manifest.read(folder), problem, data_dir)
     sweep_finished(folder)
     return True
 
 
 def _splits(problem: type[Problem], tmp_dir: Path, max_cases: int, num_shards: int) -> Splits:
-    """How many examples and shards each split has, the training split first."""
+    """Return the number of examples and shards of each split, the training split first."""
     splits: Splits = {}
     for split in sorted(problem.source.splits(tmp_dir), key=lambda split: split != TRAIN):
         examples = problem.source.count(split, tmp_dir)
@@ -192,56 +196,59 @@ def _splits(problem: type[Problem], tmp_dir: Path, max_cases: int, num_shards: i
 def _prepare(
     problems: Mapping[str, type[Problem]], data_dir: Path, tmp_dir: Path, max_cases: int, seed: int, report: Report
 ) -> None:
-    """Make every file that the features stand on, once, from the training examples of all problems that share it."""
-    users: dict[tuple[str, ...], dict[str, list[str]]] = {}  # files to problem to names of features
+    """Make every file that the features need, once, from the training examples of all problems that share it."""
+    users: dict[tuple[str, ...], dict[str, list[str]]] = {}  # files -> problem -> names of features
     for name, problem in problems.items():
         for feature_name, feature in problem.features().items():
             if feature.files():
                 users.setdefault(feature.files(), {}).setdefault(name, []).append(feature_name)
     for names_by_problem in users.values():
-        alike = [problems[name].features()[feature] for name, names in names_by_problem.items() for feature in names]
+        sharing = [problems[name].features()[feature] for name, names in names_by_problem.items() for feature in names]
         samples = {
             name: _samples(
                 problems[name], {feature: problems[name].features()[feature] for feature in names}, tmp_dir, max_cases
             )
             for name, names in names_by_problem.items()
         }
-        alike[0].prepare(data_dir, alike, samples, seed, report)
+        sharing[0].prepare(data_dir, sharing, samples, seed, report)
 
 
 def _samples(problem: type[Problem], features: Mapping[str, Feature], tmp_dir: Path, max_cases: int) -> Iterator[str]:
     with reading(tmp_dir):
         if all(isinstance(feature, Label) for feature in features.values()):
             if classes := problem.source.classes(tmp_dir):
-                yield from classes  # spares reading every picture for the name of its class
+                yield from classes  # no need to read every image for the name of its class
                 return
         for example in islice(problem.source.examples(TRAIN, tmp_dir), max_cases or None):
             for name, feature in features.items():
                 yield from feature.sample(example.values[name]).splitlines()
 
 
-def _joined(
-    here: ResumableBuild, splits: Splits, codecs: Mapping[str, Codec]
+def _merge(
+    build: ResumableBuild, splits: Splits, codecs: Mapping[str, Codec]
 ) -> tuple[dict[str, Split], dict[str, np.ndarray]]:
-    """What the shards of each split hold together, and how often each symbol of the targets occurs in it."""
-    joined, counts = {}, {}
+    """Merge the notes of each split's shards.
+
+    Returns the splits, and how often each symbol of the targets occurs in each.
+    """
+    merged, counts = {}, {}
     for split, (_, of) in splits.items():
         shards: list[Shard] = []
         dropped: dict[str, int] = {}
         tokens_F = np.zeros(len(codecs), np.int64)
         counts[split] = np.zeros(codecs["targets"].port.size, np.int64)
         for file in (shard_name(split, shard, of) for shard in range(of)):
-            written = here.written(file)
+            written = build.finished(file)
             if written is None:
-                raise OSError(f"{here.records / file} is gone")
+                raise OSError(f"{build.records / file} is gone")
             shards.append(Shard(file, written.examples, written.sha256, written.bytes))
             tokens_F += np.array(written.tokens)
             counts[split] += written.symbols_V
             for reason, count in written.dropped.items():
                 dropped[reason] = dropped.get(reason, 0) + count
         tokens = dict(zip(codecs, tokens_F.tolist(), strict=True))
-        joined[split] = Split(sum(shard.examples for shard in shards), tuple(shards), tokens, dropped)
-    return joined, counts
+        merged[split] = Split(sum(shard.examples for shard in shards), tuple(shards), tokens, dropped)
+    return merged, counts
 
 
 def _check(name: str, split: str, written: Split, tmp_dir: Path) -> None:
@@ -251,10 +258,10 @@ def _check(name: str, split: str, written: Split, tmp_dir: Path) -> None:
 
 
 def baseline(train_V: np.ndarray, dev_V: np.ndarray) -> dict[str, float]:
-    """What is reached without reading the input: dev targets under the unigrams of train, each count raised by one.
+    """Return the unigram baseline: dev targets under the unigrams of train, with add-one smoothing, without the input.
 
-    `train_V` and `dev_V` count the symbols of targets. "nats_per_token" is the mean negative log-likelihood, "accuracy"
-    that of always saying the most frequent symbol. Empty for targets without symbols.
+    `train_V` and `dev_V` count the symbols of targets. "nats_per_token" is the mean negative log-likelihood; "accuracy"
+    is that of always predicting the most frequent symbol. Empty for targets without symbols.
     """
     if not dev_V.sum():
         return {}
@@ -282,7 +289,7 @@ def _reasons(written: Split) -> str:
 
 
 def inspect(ready: GeneratedProblem, split: str = DEV, count: int = 3) -> list[str]:
-    """`count` examples spread over a split in lines of text, decoded from what the records hold, with their lengths."""
+    """Return `count` examples spread over a split as lines of text, decoded from the records, with their lengths."""
     written = ready.manifest.splits[split]
     indices = np.linspace(0, written.examples - 1, min(count, written.examples)).astype(int).tolist()
     lines = []

@@ -1,4 +1,4 @@
-"""What the system refuses while a corpus is read, told apart from what it refuses while records are written."""
+"""Tell apart the operating system's errors while a corpus is read from those while records are written."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,17 +10,17 @@ from t2t_mm.problem import Example, Source
 
 @contextmanager
 def reading(tmp_dir: Path) -> Iterator[None]:
-    """Turns an OSError of a source into a UserError that names the file: a broken link, no permission, a bad disk."""
+    """Within this context, turn an OSError (broken link, no permission, bad disk) into a UserError naming the file."""
     try:
         yield
     except OSError as error:
         raise UserError(
-            f"The corpus below {tmp_dir} can't be read: {error}. See that what is named there is whole, is what its "
-            f"name says and may be read."
+            f"The corpus below {tmp_dir} can't be read: {error}. Check that this file is complete, is of the kind that "
+            f"its name says, and may be read by you."
         ) from None
 
 
 def examples_from(source: Source, split: str, tmp_dir: Path, start: int) -> Iterator[Example]:
-    """The source's `examples_from`, `reading`; an OSError of whoever takes the examples stays what it is."""
+    """Yield `source.examples_from` within `reading`. An OSError of the code that takes the examples is not changed."""
     with reading(tmp_dir):
         yield from source.examples_from(split, tmp_dir, start)

@@ -1,4 +1,4 @@
-"""Bracketed parse trees, as the Penn Treebank writes them: `(S (NP (NNP John)) (VP (VBZ sleeps)) (. .))`."""
+"""Bracketed parse trees in the notation of the Penn Treebank: `(S (NP (NNP John)) (VP (VBZ sleeps)) (. .))`."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -8,22 +8,22 @@ from typing import NamedTuple
 
 from t2t_mm.errors import UserError
 
-TRACE = "-NONE-"  # the tag of a word that is not there
+TRACE = "-NONE-"  # the tag of an empty element (a trace)
 UNKNOWN = "X"  # the Treebank's own label for a constituent of unknown kind
-DEEPEST = 100  # brackets in one another, far more than any sentence has: what walks a tree calls itself for each
-ESCAPES = str.maketrans({"(": "-LRB-", ")": "-RRB-"})  # how a word that is a bracket is written
-TOKEN = re.compile(r"\(\s*([^\s()]+)\s+([^\s()]+)\s*\)|([()]|[^\s()]+)")  # a whole leaf of one line, or less
+DEEPEST = 100  # nested brackets, far more than any sentence has; bounds the recursion of functions that walk a tree
+ESCAPES = str.maketrans({"(": "-LRB-", ")": "-RRB-"})  # the notation of words that are brackets
+TOKEN = re.compile(r"\(\s*([^\s()]+)\s+([^\s()]+)\s*\)|([()]|[^\s()]+)")  # a complete leaf on one line, or one token
 
 
 class Node(NamedTuple):
-    """A constituent: its label over its children. A leaf is a tag over one word, and has no children."""
+    """A constituent: a label and its children. A leaf is a tag and one word, without children."""
 
     label: str
     children: tuple["Node", ...] = ()
     word: str = ""
 
     def __str__(self) -> str:
-        """The tree on one line; reading it gives the tree back."""
+        """Return the tree on one line, in the notation that `read_tree` reads."""
         return f"({self.label} {self.word or ' '.join(map(str, self.children))})"
 
     @property
@@ -39,7 +39,7 @@ class Node(NamedTuple):
 
 @dataclass
 class _Open:
-    """A bracket not yet closed, and the line on which it opened."""
+    """A bracket that is not yet closed, with the line on which it opened."""
 
     line: int
     label: str | None = None
@@ -48,12 +48,12 @@ class _Open:
 
 
 def read_trees(lines: Iterable[str], where: str) -> Iterator[Node]:
-    """Read the trees that stand in `lines`, one after the other, each over as many lines as it likes.
+    """Yield the trees in `lines`, one after the other. A tree may extend over several lines.
 
-    An outermost bracket without a label, which the Treebank puts around every sentence, is taken off.
+    An outermost bracket without a label, which the Treebank puts around every sentence, is removed.
 
     Raises:
-        UserError: naming `where` and the line, for brackets that do not balance, for more than DEEPEST in one another,
+        UserError: naming `where` and the line, for brackets that do not balance, for more than DEEPEST nested brackets,
             for a bracket that holds both a word and constituents, and for one that holds nothing.
     """
     stack: list[_Open] = []
@@ -62,8 +62,8 @@ def read_trees(lines: Iterable[str], where: str) -> Iterator[Node]:
         for tag, word, token in TOKEN.findall(line):
             if (tag or token == "(") and len(stack) == DEEPEST:
                 raise UserError(
-                    f"{where}, line {number}: a tree has more than {DEEPEST} brackets in one another, so the file "
-                    f"is damaged or no treebank; fetch it again."
+                    f"{where}, line {number}: a tree has more than {DEEPEST} nested brackets, so the file "
+                    f"is damaged or is not a treebank. Download it again."
                 )
             if token == "(":
                 stack.append(_Open(number))
@@ -71,7 +71,7 @@ def read_trees(lines: Iterable[str], where: str) -> Iterator[Node]:
             if tag:
                 node = Node(tag, word=word)
             elif not stack:
-                raise UserError(f"{where}, line {number}: {token!r} stands outside of every bracket.")
+                raise UserError(f"{where}, line {number}: {token!r} is outside of all brackets.")
             elif token == ")":
                 node = _close(stack.pop(), where, number)
             else:
@@ -89,10 +89,13 @@ def read_trees(lines: Iterable[str], where: str) -> Iterator[Node]:
 
 
 def read_tree(text: str, where: str = "a tree") -> Node:
-    """Read exactly one tree. Raises UserError, naming `where`, for none, for several and for an unbalanced one."""
+    """Return the one tree in `text`.
+
+    Raises UserError, naming `where`, if there is none, several or an unbalanced one.
+    """
     trees = list(read_trees(text.splitlines(), where))
     if len(trees) != 1:
-        raise UserError(f"{where}: one bracketed tree is expected; received {len(trees)}: {text[:80]!r}.")
+        raise UserError(f"{where}: expected one bracketed tree, received {len(trees)}: {text[:80]!r}.")
     return trees[0]
 
 
@@ -102,7 +105,7 @@ def _fill(bracket: _Open, token: str, where: str, number: int) -> None:
     elif bracket.word is None and not bracket.children:
         bracket.word = token
     else:
-        raise UserError(f"{where}, line {number}: {token!r} stands beside another word or constituent in one bracket.")
+        raise UserError(f"{where}, line {number}: {token!r} shares a bracket with another word or constituent.")
 
 
 def _close(bracket: _Open, where: str, number: int) -> Node:
@@ -111,24 +114,24 @@ def _close(bracket: _Open, where: str, number: int) -> Node:
         raise UserError(f"{where}, line {number}: a bracket holds both the word {bracket.word!r} and constituents.")
     if bracket.word is None and not children:
         raise UserError(
-            f"{where}, line {number}: the bracket ({bracket.label or ''}) holds neither word nor constituent."
+            f"{where}, line {number}: the bracket ({bracket.label or ''}) holds neither a word nor a constituent."
         )
     if bracket.label is None and len(children) == 1:
         return children[0]
     return Node(bracket.label or UNKNOWN, children, bracket.word or "")
 
 
-def plain(tree: Node) -> Node | None:
-    """The tree without traces, without constituents that held nothing else, and without function tags.
+def without_traces(tree: Node) -> Node | None:
+    """Return the tree without traces, without constituents that contained only traces, and without function tags.
 
-    `NP-SBJ-1` becomes `NP` and `NP=2` becomes `NP`; `-LRB-` stays. None when no word is left.
+    `NP-SBJ-1` and `NP=2` become `NP`; `-LRB-` stays. Returns None if no word is left.
     """
     if tree.label == TRACE:
         return None
     label = _without_functions(tree.label)
     if tree.word:
         return tree if label == tree.label else Node(label, word=tree.word)
-    children = tuple(filter(None, map(plain, tree.children)))
+    children = tuple(filter(None, map(without_traces, tree.children)))
     return Node(label, children) if children else None
 
 

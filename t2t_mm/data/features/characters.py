@@ -1,4 +1,4 @@
-"""Stretches of running text, carried character by character."""
+"""Passages of running text as sequences of characters."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,61 +10,61 @@ from typing import Any
 import numpy as np
 
 from t2t_mm.atomic_file import whole_file
-from t2t_mm.data.features.feature_file import read_made
+from t2t_mm.data.features.feature_file import read_feature_file
 from t2t_mm.data.features.text import TextCodec
 from t2t_mm.data.vocabulary import EOS, PAD, UNK
 from t2t_mm.errors import UserError
-from t2t_mm.problem import Feature, Port
+from t2t_mm.feature import Feature, Port
 
-LINE_FEED = "\u23ce"  # what is shown for one
+LINE_FEED = "\u23ce"  # shown in place of a line feed
 RESERVED = 3  # pad, end of sequence and unknown, as in every vocabulary
 
 
 @dataclass(frozen=True)
 class Characters(Feature):
-    """A stretch of running text, which has no end mark: the text goes on. A line feed is a character like others.
+    """A passage of running text, without an end symbol because the text goes on. A line feed is an ordinary character.
 
-    Features with equal `alphabet` share its file and, in a model, one modality net, that of text. The alphabet holds
-    every character of the training texts.
+    Features with equal `alphabet` share its file and, in a model, one text modality net. The alphabet holds every
+    character of the training texts.
     """
 
     modality = "text"
     alphabet: str
 
     def sample(self, value: Any) -> str:
-        """The numbers of its characters: some would end a line."""
+        """Return the code points of the distinct characters, because some characters would end a line."""
         return " ".join(str(ord(character)) for character in sorted(set(value)))
 
     def prepare(
-        self, data_dir: Path, alike: Sequence[Feature], samples: Mapping[str, Iterable[str]], seed: int, report: Any
+        self, data_dir: Path, sharing: Sequence[Feature], samples: Mapping[str, Iterable[str]], seed: int, report: Any
     ) -> None:
         (file,) = self.files()
         path = data_dir / file
         if path.exists():
             return
         numbers = {number for line in chain.from_iterable(samples.values()) for number in line.split()}
-        found = sorted(chr(int(number)) for number in numbers)
+        characters = sorted(chr(int(number)) for number in numbers)
         with whole_file(path) as partial:
-            partial.write_text(json.dumps(found, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n")
-        report(f"{file}: {len(found):,} characters of {', '.join(samples)}.")
+            partial.write_text(json.dumps(characters, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n")
+        report(f"{file}: {len(characters):,} characters of {', '.join(samples)}.")
 
     def files(self) -> tuple[str, ...]:
         return (f"characters.{self.alphabet}.json",)
 
     def open(self, folder: Path) -> "CharactersCodec":
-        characters = read_made(folder / self.files()[0], "list of characters", _characters)
+        characters = read_feature_file(folder / self.files()[0], "list of characters", _characters)
         return CharactersCodec(self.alphabet, Alphabet(characters))
 
 
 def _characters(text: str) -> list[str]:
-    found = json.loads(text)
-    if not isinstance(found, list) or not all(isinstance(one, str) and len(one) == 1 for one in found):
-        raise ValueError("no characters")
-    return found
+    characters = json.loads(text)
+    if not isinstance(characters, list) or not all(isinstance(one, str) and len(one) == 1 for one in characters):
+        raise ValueError("not a list of characters")
+    return characters
 
 
 class Alphabet:
-    """Characters with ids: pad 0, end of sequence 1, unknown 2, then the characters in their order."""
+    """A table of characters and ids: pad 0, end of sequence 1, unknown 2, then the characters in order."""
 
     def __init__(self, characters: Sequence[str]) -> None:
         self.characters = list(characters)
@@ -75,12 +75,12 @@ class Alphabet:
         return [self._ids.get(character, UNK) for character in text]
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The text that `ids` spell; what is unknown as U+FFFD."""
+        """Return the text that `ids` spell, with U+FFFD for unknown characters."""
         return "".join("\ufffd" if id == UNK else self.characters[id - RESERVED] for id in ids if id not in (PAD, EOS))
 
 
 class CharactersCodec(TextCodec):
-    """A stretch stands in a record as its ids, int32 little-endian, without an end of sequence."""
+    """A codec of passages of characters. A record holds the ids, int32 little-endian, without an end of sequence."""
 
     def __init__(self, name: str, alphabet: Alphabet) -> None:
         self.alphabet = alphabet
@@ -88,18 +88,18 @@ class CharactersCodec(TextCodec):
 
     def store(self, value: Any) -> bytes:
         if not isinstance(value, str) or not value:
-            raise UserError(f"A stretch of text has at least one character. Received: {value!r:.60}.")
+            raise UserError(f"A passage of text must have at least one character; received {value!r:.60}.")
         return np.array(self.alphabet.encode(value), "<i4").tobytes()
 
     def store_beginning(self, value: Any) -> bytes:
-        """Raises UserError for a character that is none of the alphabet: the model never saw one."""
+        """Return the ids without an end symbol. Raises UserError for a character that is not in the alphabet."""
         stored = b"" if value == "" else self.store(value)
         ids = self.symbols(stored).tolist()
         if UNK in ids:
             place = ids.index(UNK)
             raise UserError(
-                f"Its character {place + 1:,}, {value[place]!r}, is none of the {len(self.alphabet.characters):,} that "
-                "the model was trained on. Leave it out."
+                f"Its character {place + 1:,}, {value[place]!r}, is not one of the "
+                f"{len(self.alphabet.characters):,} that the model was trained on. Leave it out."
             )
         return stored
 
@@ -110,10 +110,10 @@ class CharactersCodec(TextCodec):
         return self.alphabet.decode(self.symbols(stored).tolist())
 
     def parse(self, line: str, folder: Path) -> Any:
-        """The text; U+23CE stands for a line feed, as in what is shown."""
+        """Return the text; U+23CE stands for a line feed, as in `show`."""
         return line.replace(LINE_FEED, "\n")
 
     def show(self, output: np.ndarray, source: Any = None) -> str:
-        """As one line: a line feed is shown as U+23CE."""
+        """Return the text as one line, with U+23CE for a line feed."""
         ids = np.asarray(output).reshape(-1).tolist()
         return self.alphabet.decode(ids[: ids.index(EOS)] if EOS in ids else ids).replace("\n", LINE_FEED)

@@ -1,4 +1,4 @@
-"""Files that t2t-mm-datagen made and features stand on, read back."""
+"""Read back the files of features that t2t-mm-datagen made."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,11 +9,11 @@ from t2t_mm.errors import UserError
 T = TypeVar("T")
 
 
-def read_made(path: Path, what: str, parse: Callable[[str], T]) -> T:
-    """What `parse` makes of the text at `path`, which is to be a `what`, such as "list of classes".
+def read_feature_file(path: Path, what: str, parse: Callable[[str], T]) -> T:
+    """Return `parse` of the text of the file `path`. `what` names its expected content, such as "list of classes".
 
-    `parse` raises ValueError, KeyError or TypeError for a text that is none. Raises UserError, in a sentence that says
-    what to do, for a file that is missing, can't be read or is something else.
+    `parse` raises ValueError, KeyError or TypeError for other content. Raises UserError, with what to do, for a file
+    that is missing, cannot be read or has other content.
     """
     try:
         return parse(path.read_text(encoding="utf-8"))
@@ -22,12 +22,15 @@ def read_made(path: Path, what: str, parse: Callable[[str], T]) -> T:
     except OSError as error:
         raise UserError(f"{path} can't be read: {error.strerror}.") from None
     except (ValueError, KeyError, TypeError):
-        raise UserError(f"{path} is no {what}; remove it and generate the data again.") from None
+        raise UserError(f"{path} is not a {what}. Remove it and generate the data again.") from None
 
 
-def lines(text: str) -> list[str]:
-    """The lines of a list, each ended by a line feed. Raises ValueError where there are none or the last has no end."""
-    *whole, rest = text.split("\n")
-    if rest or not whole:
+def split_lines(text: str) -> list[str]:
+    """Return the lines of a list.
+
+    Each must end with a line feed. Raises ValueError if there are none or one has no end.
+    """
+    *complete, rest = text.split("\n")
+    if rest or not complete:
         raise ValueError("a list of lines ends with a line feed")
-    return whole
+    return complete

@@ -1,24 +1,24 @@
-"""The bytes of a file that a line of input names."""
+"""Read a file that a line of input names."""
 
 from pathlib import Path
 
 from t2t_mm.errors import UserError
 
-MOST_BYTES = 2**28  # of a picture or sound: what is larger is more likely a mistake, and no reason to fill the memory
+MOST_BYTES = 2**28  # of an image or audio file; a larger file is probably a mistake
 
 
-def read_named(line: str, folder: Path, kind: str) -> bytes:
-    """The bytes of the file that `line` names, relative to `folder`; `kind` says what it should hold.
+def read_input_file(line: str, folder: Path, kind: str) -> bytes:
+    """Return the bytes of the file that `line` names, relative to `folder`. `kind` is its expected content, for errors.
 
-    Raises UserError for what is no regular file, is larger than MOST_BYTES or can't be read.
+    Raises UserError if it is not a regular file, is larger than MOST_BYTES or cannot be read.
     """
     path = folder / line.strip()
     try:
         if path.exists() and not path.is_file():
-            raise UserError(f"The {kind} {path} is no file.")
+            raise UserError(f"The {kind} {path} is not a regular file.")
         size = path.stat().st_size
         if size > MOST_BYTES:
-            raise UserError(f"The {kind} {path} has {size:,} bytes; up to {MOST_BYTES:,} are read.")
+            raise UserError(f"The {kind} {path} has {size:,} bytes; the limit is {MOST_BYTES:,}.")
         return path.read_bytes()
     except (OSError, ValueError) as error:
         raise UserError(f"The {kind} {path} can't be read: {getattr(error, 'strerror', None) or error}.") from None

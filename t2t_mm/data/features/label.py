@@ -1,4 +1,4 @@
-"""Classes by name, carried as an index."""
+"""Classes: a name, stored as an index."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,18 +9,18 @@ from typing import Any
 import numpy as np
 
 from t2t_mm.atomic_file import whole_file
-from t2t_mm.data.features.feature_file import lines, read_made
+from t2t_mm.data.features.feature_file import read_feature_file, split_lines
 from t2t_mm.errors import UserError, did_you_mean
+from t2t_mm.feature import Arrays, ArraySpec, Codec, Feature, Port
 from t2t_mm.hparam_set import DataHparams
-from t2t_mm.problem import Arrays, ArraySpec, Codec, Feature, Port
 
 
 @dataclass(frozen=True)
 class Label(Feature):
-    """One of several classes; the raw value is its name.
+    """One of several classes. The raw value is its name.
 
-    `classes` names the list of classes; features with equal `classes` share it. `names` gives them literally, in the
-    order of their indices; without, they are the names met in the training data, sorted.
+    `classes` is the name of the list of classes; features with equal `classes` share it. `names` gives the class names
+    literally, in the order of their indices. Without it, they are the names in the training data, sorted.
     """
 
     modality = "label"
@@ -32,16 +32,18 @@ class Label(Feature):
         return str(value)
 
     def prepare(
-        self, data_dir: Path, alike: Sequence[Feature], samples: Mapping[str, Iterable[str]], seed: int, report: Any
+        self, data_dir: Path, sharing: Sequence[Feature], samples: Mapping[str, Iterable[str]], seed: int, report: Any
     ) -> None:
         (file,) = self.files()
         path = data_dir / file
         if path.exists():
             return
         names = self.names or sorted(set(chain.from_iterable(samples.values())))
-        odd = [name for name in names if not name.strip() or "\n" in name]
-        if odd or not names:
-            raise UserError(f"The classes of {', '.join(samples)} have no name or one of several lines: {odd!r}.")
+        invalid = [name for name in names if not name.strip() or "\n" in name]
+        if invalid or not names:
+            raise UserError(
+                f"The classes of {', '.join(samples)} have names that are empty or have several lines: {invalid!r}."
+            )
         with whole_file(path) as partial:
             partial.write_text("".join(f"{name}\n" for name in names), encoding="utf-8", newline="\n")
         report(f"{file}: {len(names):,} classes of {', '.join(samples)}.")
@@ -50,12 +52,12 @@ class Label(Feature):
         return (f"classes.{self.classes}.txt",)
 
     def open(self, folder: Path) -> "LabelCodec":
-        names = read_made(folder / self.files()[0], "list of classes", lines)
+        names = read_feature_file(folder / self.files()[0], "list of classes", split_lines)
         return LabelCodec(self.classes, tuple(names))
 
 
 class LabelCodec(Codec):
-    """A class stands in a record as its index, int32 little-endian."""
+    """A codec of classes. A record holds the index, int32 little-endian."""
 
     def __init__(self, classes: str, names: tuple[str, ...]) -> None:
         self.names = names

@@ -1,9 +1,9 @@
-"""Log-mel spectra: 80 bins, a window of 25 ms every 10 ms. The one front end of training and decoding.
+"""Log-mel spectra: 80 bins, a window of 25 ms every 10 ms. Training and decoding use this one front end.
 
-The steps are Tensor2Tensor's (utils in layers/common_audio.py) without dither, so that a sound always gives the same
-numbers: pre-emphasis 0.97, periodic Hann window, 512-point FFT, magnitudes, HTK mel triangles from 20 Hz to 8 kHz, the
-logarithm of what is above 1e-3. Where T2T brings every bin of an utterance to mean 0 and variance 1, here all bins
-together are: in a sound of half a second a bin's own mean is most of what was said.
+The steps are Tensor2Tensor's (utils in layers/common_audio.py) without dither, so equal audio gives equal numbers:
+pre-emphasis 0.97, periodic Hann window, 512-point FFT, magnitudes, HTK mel triangles from 20 Hz to 8 kHz, and the
+logarithm, floored at 1e-3. T2T normalises each bin of an utterance to mean 0 and variance 1. Here all bins are
+normalised jointly, because in half a second of audio the mean of a single bin carries most of what was said.
 """
 
 from functools import cache
@@ -15,19 +15,22 @@ from t2t_mm.data.features.audio_file import RATE
 BINS = 80
 STEP = RATE // 100  # samples, 10 ms
 WINDOW = RATE // 40  # samples, 25 ms
-POINTS = 512  # of the Fourier transform
+POINTS = 512  # of the FFT
 LOWEST, HIGHEST = 20.0, 8000.0  # Hz
 EMPHASIS = 0.97
 FLOOR = 1e-3
 
 
 def frames_in(samples: int) -> int:
-    """How many spectra `samples` samples give: one for every 10 ms begun."""
+    """Return the number of frames of `samples` samples: one for each started 10 ms."""
     return -(-samples // STEP)
 
 
 def log_mel(samples_N: np.ndarray) -> np.ndarray:
-    """int16[N] at 16 kHz to float32[T, 80], mean 0 and variance 1 over all of it; silence gives zeros."""
+    """Return the log-mel spectra, float32[T, 80], of int16[N] samples at 16 kHz.
+
+    They have mean 0 and variance 1 over all frames and bins. Silence gives zeros.
+    """
     x_N = samples_N.astype(np.float32) * 2.0**-15
     x_N[1:] -= EMPHASIS * x_N[:-1].copy()
     frames = frames_in(len(x_N))
@@ -41,7 +44,7 @@ def log_mel(samples_N: np.ndarray) -> np.ndarray:
 
 @cache
 def mel_filters() -> np.ndarray:
-    """float32[F, 80]: triangles of height 1 whose corners are equally far apart in mel = 1127 ln(1 + f / 700)."""
+    """Return the mel filters, float32[F, 80]: triangles of height 1, equally spaced in mel = 1127 ln(1 + f / 700)."""
     mel_F = _mel(np.linspace(0, RATE / 2, POINTS // 2 + 1))
     corner = np.linspace(_mel(LOWEST), _mel(HIGHEST), BINS + 2)
     rising_FB = (mel_F[:, None] - corner[:-2]) / (corner[1:-1] - corner[:-2])

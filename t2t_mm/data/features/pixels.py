@@ -1,4 +1,4 @@
-"""Grey pictures as vectors: every pixel a number from 0, black, to 1, white."""
+"""Grey images as vectors: each pixel is a number from 0 (black) to 1 (white)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 
 from t2t_mm.data.features.scan import Scan, ScanCodec
+from t2t_mm.feature import Arrays, ArraySpec, Codec, FilelessFeature, Port
 from t2t_mm.hparam_set import DataHparams
-from t2t_mm.problem import Arrays, ArraySpec, Codec, FilelessFeature, Port
 
 
 @dataclass(frozen=True)
 class Pixels(FilelessFeature):
-    """A picture of `height` x `width` pixels in raster order; the raw value is the bytes of a PNG or other file.
+    """An image of `height` x `width` pixels in raster order. The raw value is the bytes of a PNG or other image file.
 
-    Features with equal `name` share the net that reads them.
+    Features with equal `name` share the modality net that reads them.
     """
 
     name: str
@@ -28,7 +28,7 @@ class Pixels(FilelessFeature):
 
 
 class PixelsCodec(Codec):
-    """A picture stands in a record as a scan does: a byte a pixel."""
+    """A codec of grey images. A record holds one byte a pixel, as for `Scan`."""
 
     def __init__(self, feature: Pixels) -> None:
         self.scan = ScanCodec(Scan(feature.height, feature.width))
@@ -44,10 +44,10 @@ class PixelsCodec(Codec):
         return 1
 
     def measured(self, length: int) -> str:
-        return f"{length:,} pictures"
+        return f"{length:,} images"
 
     def load(self, stored: bytes, hparams: DataHparams, augment: np.random.Generator | None) -> np.ndarray:
-        """float32[F] in [0, 1]."""
+        """Return float32[F] in [0, 1]."""
         return np.frombuffer(stored, np.uint8).astype(np.float32) / np.float32(255)
 
     def batch(self, values: Sequence[np.ndarray], rows: int, length: int) -> Arrays:
@@ -68,7 +68,7 @@ class PixelsCodec(Codec):
         return 1
 
     def parse(self, line: str, folder: Path) -> Any:
-        """The bytes of the file that `line` names, relative to `folder`."""
+        """Return the bytes of the file that `line` names, relative to `folder`."""
         return self.scan.parse(line, folder)
 
     def show(self, output: np.ndarray, source: Any = None) -> str:

@@ -1,4 +1,4 @@
-"""Several lines of text of which each is a right answer: the captions of a picture, the translations of a sentence."""
+"""Several reference texts as targets, each a right answer: the captions of an image, the translations of a sentence."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,10 +16,10 @@ from t2t_mm.hparam_set import DataHparams
 
 @dataclass(frozen=True)
 class References(Text):
-    """One or more lines; the raw value is a tuple of them.
+    """One or more reference lines. The raw value is a tuple of them.
 
-    They stay together: training draws one of an example's lines in each epoch, evaluation judges against every one and
-    counts them as one example. Vocabulary and modality net are those of `Text`.
+    They stay in one example: training draws one line of an example in each epoch; evaluation compares with each of them
+    and counts them as one example. Vocabulary and modality net are those of `Text`.
     """
 
     decoded_metrics = ("cider", "bleu_4")
@@ -32,49 +32,52 @@ class References(Text):
 
 
 class ReferencesCodec(TextCodec):
-    """Lines stand in a record as a msgpack list of what `TextCodec` stores of each; the length is the longest's."""
+    """A codec of references.
+
+    A record holds a msgpack list of `TextCodec.store` of each line. The length is the longest one's.
+    """
 
     def store(self, value: Any) -> bytes:
         if isinstance(value, str) or not isinstance(value, Sequence):
             raise UserError(
-                f"References are one or more lines of text; received {type(value).__name__}: {value!r:.60}."
+                f"References must be one or more lines of text; received {type(value).__name__}: {value!r:.60}."
             )
         lines = [super(ReferencesCodec, self).store(line) for line in value if not is_blank(line)]
         if not lines:
-            raise UserError("There is no line with anything in it.")
-        return _packed(lines)
+            raise UserError("All references are blank; at least one line must have text.")
+        return _pack(lines)
 
     def store_beginning(self, value: Any) -> bytes:
-        return _packed([super().store_beginning(value)])
+        return _pack([super().store_beginning(value)])
 
     def length(self, stored: bytes) -> int:
-        return max(super(ReferencesCodec, self).length(line) for line in _lines(stored))
+        return max(super(ReferencesCodec, self).length(line) for line in _unpack(stored))
 
     def references(self, stored: bytes) -> list[bytes]:
-        return [_packed([line]) for line in _lines(stored)]
+        return [_pack([line]) for line in _unpack(stored)]
 
     def load(self, stored: bytes, hparams: DataHparams, augment: np.random.Generator | None) -> np.ndarray:
-        """The ids of one line, int32[L]: the first, or in training any."""
-        lines = _lines(stored)
+        """Return the ids of one line, int32[L]: the first line, or in training a random one."""
+        lines = _unpack(stored)
         return super().load(lines[0 if augment is None else int(augment.integers(len(lines)))], hparams, augment)
 
     def value(self, stored: bytes) -> Any:
-        return tuple(self.show(np.frombuffer(line, "<i4")) for line in _lines(stored))
+        return tuple(self.show(np.frombuffer(line, "<i4")) for line in _unpack(stored))
 
     def symbols(self, stored: bytes) -> np.ndarray:
-        return np.concatenate([super(ReferencesCodec, self).symbols(line) for line in _lines(stored)])
+        return np.concatenate([super(ReferencesCodec, self).symbols(line) for line in _unpack(stored)])
 
 
 def is_blank(value: Any) -> bool:
-    """Whether a raw value is text with nothing in it, or lines of which none has anything."""
+    """Return True if a raw value is a text without visible characters, or a sequence of only such lines."""
     if isinstance(value, str):
         return not value.strip()
     return isinstance(value, tuple | list) and all(is_blank(line) for line in value)
 
 
-def _packed(lines: list[bytes]) -> bytes:
+def _pack(lines: list[bytes]) -> bytes:
     return bytes(msgpack.packb(lines))
 
 
-def _lines(stored: bytes) -> list[bytes]:
+def _unpack(stored: bytes) -> list[bytes]:
     return list(msgpack.unpackb(stored))

@@ -1,4 +1,4 @@
-"""Pictures as sequences: one grey pixel after another, or one row after another."""
+"""Grey images as sequences: one pixel, or one row of pixels, at each time step."""
 
 import hashlib
 import io
@@ -11,18 +11,20 @@ import numpy as np
 from PIL import Image as Pillow
 
 from t2t_mm.data.features.image import ImageCodec
-from t2t_mm.data.features.input_file import read_named
+from t2t_mm.data.features.input_file import read_input_file
 from t2t_mm.errors import UserError
+from t2t_mm.feature import Arrays, ArraySpec, Codec, FilelessFeature, Port
 from t2t_mm.hparam_set import DataHparams
-from t2t_mm.problem import Arrays, ArraySpec, Codec, FilelessFeature, Port
 
 
 @dataclass(frozen=True)
 class Scan(FilelessFeature):
-    """A grey picture of `height` x `width` pixels in raster order; the raw value is the bytes of a PNG or other file.
+    """A grey image of `height` x `width` pixels in raster order.
 
-    A moment is a pixel, or with `by_row` a row. With `order`, moments come in an order drawn from that name: the same
-    permutation for every picture, on every machine.
+    The raw value is the bytes of a PNG or other image file.
+
+    A time step is a pixel, or a row with `by_row`. With `order`, the time steps are permuted. The permutation is a
+    function of that name: the same for every image, on every machine.
     """
 
     height: int
@@ -35,7 +37,7 @@ class Scan(FilelessFeature):
 
 
 class ScanCodec(Codec):
-    """A scan stands in a record as its pixels in raster order, a byte each."""
+    """A codec of scans. A record holds the pixels in raster order, one byte each."""
 
     def __init__(self, feature: Scan) -> None:
         self.feature = feature
@@ -44,14 +46,14 @@ class ScanCodec(Codec):
         self.order_L = permutation(feature.order, self.shape[0]) if feature.order else np.arange(self.shape[0])
 
     def store(self, value: Any) -> bytes:
-        ImageCodec().store(value)  # refuses what is no picture
-        with Pillow.open(io.BytesIO(value)) as picture:
-            if (picture.height, picture.width) != (self.feature.height, self.feature.width):
+        ImageCodec().store(value)  # raises UserError if it is not an image
+        with Pillow.open(io.BytesIO(value)) as image:
+            if (image.height, image.width) != (self.feature.height, self.feature.width):
                 raise UserError(
-                    f"Pictures of {self.feature.height} x {self.feature.width} pixels are read here. "
-                    f"Received: one of {picture.height} x {picture.width}."
+                    f"Expected an image of {self.feature.height} x {self.feature.width} pixels, "
+                    f"received one of {image.height} x {image.width}."
                 )
-            return picture.convert("L").tobytes()
+            return image.convert("L").tobytes()
 
     def length(self, stored: bytes) -> int:
         return self.shape[0]
@@ -60,10 +62,10 @@ class ScanCodec(Codec):
         return self.shape[0]
 
     def measured(self, length: int) -> str:
-        return f"{length:,} moments"
+        return f"{length:,} time steps"
 
     def load(self, stored: bytes, hparams: DataHparams, augment: np.random.Generator | None) -> np.ndarray:
-        """uint8[L, C]: C numbers in each of L moments."""
+        """Return uint8[L, C]: C numbers at each of L time steps."""
         return np.frombuffer(stored, np.uint8).reshape(self.shape)[self.order_L]
 
     def batch(self, values: Sequence[np.ndarray], rows: int, length: int) -> Arrays:
@@ -76,7 +78,7 @@ class ScanCodec(Codec):
         return {"values": ArraySpec("uint8", (None, *self.shape)), "lengths": ArraySpec("int32", (None,))}
 
     def value(self, stored: bytes) -> Any:
-        """The bytes of a PNG."""
+        """Return the bytes of a PNG."""
         file = io.BytesIO()
         size = (self.feature.width, self.feature.height)
         Pillow.frombytes("L", size, stored).save(file, "PNG")
@@ -89,16 +91,16 @@ class ScanCodec(Codec):
         return length
 
     def parse(self, line: str, folder: Path) -> Any:
-        """The bytes of the file that `line` names, relative to `folder`."""
-        return read_named(line, folder, "picture")
+        """Return the bytes of the file that `line` names, relative to `folder`."""
+        return read_input_file(line, folder, "image")
 
     def show(self, output: np.ndarray, source: Any = None) -> str:
-        return f"a picture of {self.feature.height}x{self.feature.width}"
+        return f"an image of {self.feature.height}x{self.feature.width}"
 
 
 def permutation(name: str, count: int) -> np.ndarray:
-    """int[count]: every number below `count` once, in an order that depends on `name` alone.
+    """Return int[count], a permutation of the numbers below `count` that depends on `name` alone.
 
-    Numbers are sorted by a hash, so that no version of NumPy draws another order for a model that was trained on this.
+    The numbers are sorted by a hash, so no version of NumPy gives another permutation to a trained model.
     """
     return np.array(sorted(range(count), key=lambda n: hashlib.sha256(f"{name} {n}".encode()).digest()))

@@ -1,4 +1,4 @@
-"""One sentence or two as a model of language reads them: [CLS] A [SEP] or [CLS] A [SEP] B [SEP] (arXiv 1810.04805)."""
+"""One or two sentences for a language model: [CLS] A [SEP] or [CLS] A [SEP] B [SEP] (arXiv 1810.04805)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,55 +10,55 @@ import numpy as np
 from t2t_mm.data.features.text import Text
 from t2t_mm.data.vocabulary import PAD, Vocabulary
 from t2t_mm.errors import UserError
+from t2t_mm.feature import Arrays, ArraySpec, Codec, Port
 from t2t_mm.hparam_set import DataHparams
-from t2t_mm.problem import Arrays, ArraySpec, Codec, Port
 
-CLS, SEP, MASK, OTHER, NEXT = range(5)  # counted from the vocabulary's end
-BEYOND = 5  # ids behind those of the vocabulary
+CLS, SEP, MASK, OTHER, NEXT = range(5)  # relative to the end of the vocabulary
+SPECIAL = 5  # ids after those of the vocabulary
 SEPARATOR = "[SEP]"
 
 
 @dataclass(frozen=True)
 class Sentences(Text):
-    """A sentence, or two of them; the raw value is a line of text or a tuple of two.
+    """One sentence or two. The raw value is a line of text or a tuple of two.
 
-    The vocabulary is that of `Text`; [CLS], [SEP] and [MASK] stand behind it, so a vocabulary that was there serves.
-    In a line to decode, a tab parts two sentences.
+    The vocabulary is that of `Text`. [CLS], [SEP] and [MASK] have ids after it, so an existing vocabulary can be used.
+    In a line to decode, a tab separates two sentences.
     """
 
     modality = "sentences"
     decoded_metrics: ClassVar[tuple[str, ...]] = ("exact_match",)
 
     def sample(self, value: Any) -> str:
-        return "\n".join(parts(value))
+        return "\n".join(as_sentences(value))
 
     def open(self, folder: Path) -> "SentencesCodec":
         return SentencesCodec(self.vocabulary, Vocabulary.load(folder / self.files()[0]))
 
 
 class SentencesCodec(Codec):
-    """Sentences stand in a record as the ids of all that is read, int32 little-endian."""
+    """A codec of sentences. A record holds all ids that the model reads, int32 little-endian."""
 
     def __init__(self, name: str, vocabulary: Vocabulary) -> None:
         self.vocabulary = vocabulary
-        self.cls, self.sep, self.mask, self.other, self.next = (vocabulary.size + place for place in range(BEYOND))
-        self.port = Port("sentences", f"sentences_{name}", vocabulary.size + BEYOND)
+        self.cls, self.sep, self.mask, self.other, self.next = (vocabulary.size + place for place in range(SPECIAL))
+        self.port = Port("sentences", f"sentences_{name}", vocabulary.size + SPECIAL)
 
     def store(self, value: Any) -> bytes:
         ids = [self.cls]
-        for part in parts(value):
-            ids += [*self.vocabulary.encode(part), self.sep]
+        for sentence in as_sentences(value):
+            ids += [*self.vocabulary.encode(sentence), self.sep]
         return np.array(ids, "<i4").tobytes()
 
     def length(self, stored: bytes) -> int:
-        """Ids, with those of [CLS] and [SEP]."""
+        """Return the number of ids, including [CLS] and [SEP]."""
         return len(stored) // 4
 
     def load(self, stored: bytes, hparams: DataHparams, augment: np.random.Generator | None) -> np.ndarray:
         return np.frombuffer(stored, "<i4")
 
     def batch(self, values: Sequence[np.ndarray], rows: int, length: int) -> Arrays:
-        """ "segments": 0 up to the first [SEP], 1 behind it."""
+        """Return ids, segments and lengths. A segment is 0 up to and including the first [SEP], and 1 after it."""
         ids_BL = np.full((rows, length), PAD, np.int32)
         segments_BL = np.zeros((rows, length), np.int32)
         lengths_B = np.zeros(rows, np.int32)
@@ -74,8 +74,8 @@ class SentencesCodec(Codec):
         return {"ids": ids, "segments": ids, "lengths": lengths}
 
     def value(self, stored: bytes) -> Any:
-        found = self.split(np.frombuffer(stored, "<i4"))
-        return found[0] if len(found) == 1 else tuple(found)
+        sentences = self.split(np.frombuffer(stored, "<i4"))
+        return sentences[0] if len(sentences) == 1 else tuple(sentences)
 
     def symbols(self, stored: bytes) -> np.ndarray:
         return np.zeros(0, np.int32)
@@ -84,7 +84,7 @@ class SentencesCodec(Codec):
         return length
 
     def parse(self, line: str, folder: Path) -> Any:
-        """Two sentences where the line has a tab."""
+        """Return the line, or a tuple of two sentences if it has a tab."""
         first, tab, second = line.partition("\t")
         return (first, second) if tab else line
 
@@ -92,25 +92,25 @@ class SentencesCodec(Codec):
         return f" {SEPARATOR} ".join(self.split(output))
 
     def split(self, ids_L: np.ndarray) -> list[str]:
-        """The sentences that ids are, [MASK] as that."""
-        found: list[list[str]] = [[]]
+        """Return the sentences that the ids spell, with "[MASK]" for masked words."""
+        sentences: list[list[str]] = [[]]
         words: list[int] = []
         for id in [*np.asarray(ids_L).reshape(-1).tolist(), self.sep]:
             if id < self.vocabulary.size:
                 words += [id] if id != PAD else []
                 continue
-            found[-1] += [self.vocabulary.decode(words)] if words else []
+            sentences[-1] += [self.vocabulary.decode(words)] if words else []
             words = []
             if id == self.mask:
-                found[-1].append("[MASK]")
+                sentences[-1].append("[MASK]")
             elif id == self.sep:
-                found.append([])
-        return [" ".join(pieces) for pieces in found if pieces]
+                sentences.append([])
+        return [" ".join(pieces) for pieces in sentences if pieces]
 
 
-def parts(value: Any) -> tuple[str, ...]:
-    """The one or two sentences of a raw value. Raises UserError for anything else."""
+def as_sentences(value: Any) -> tuple[str, ...]:
+    """Return the one or two sentences of a raw value. Raises UserError for anything else."""
     sentences = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, tuple | list) else ()
     if len(sentences) not in (1, 2) or not all(isinstance(one, str) and one.strip() for one in sentences):
-        raise UserError(f"Sentences are one or two lines with something in them. Received: {value!r:.60}.")
+        raise UserError(f"Expected one or two lines of text that are not blank; received {value!r:.60}.")
     return sentences

@@ -1,6 +1,6 @@
-"""SpecAugment: spectra warped in time, and masked in bands of time and of frequency (arXiv 1904.08779).
+"""SpecAugment: spectra warped in time, with masked bands of time and frequency (arXiv 1904.08779).
 
-T frames, F frequencies. A mask writes 0, the mean of the spectra here. Masks may overlap.
+T frames, F frequencies. A mask writes 0, which is the mean of the spectra. Masks may overlap.
 """
 
 from dataclasses import dataclass
@@ -9,65 +9,65 @@ import numpy as np
 
 
 @dataclass(frozen=True)
-class Policy:
-    """Section 2, table 1 of the paper, by its letters."""
+class SpecAugmentPolicy:
+    """The parameters of section 2, table 1 of the paper, with its letters."""
 
-    warp: int  # W: frames by which a moment moves at most; 0 does not warp
-    frequency: int  # F: bins that a mask of frequencies has at most
-    frequency_masks: int  # m_F
-    time: int | None  # T: frames that a mask of time has at most; None: its share alone limits it
-    share: float  # p: of a sound's frames that a mask of time has at most
-    time_masks: int  # m_T
+    warp: int  # W: the largest shift of a frame; 0 does not warp
+    frequency: int  # F: the largest number of bins of a frequency mask
+    frequency_masks: int  # m_F: the number of frequency masks
+    time: int | None  # T: the largest number of frames of a time mask; None: only `share` limits it
+    share: float  # p: the largest share of a clip's frames in one time mask
+    time_masks: int  # m_T: the number of time masks
 
 
 POLICIES = {
-    "LB": Policy(80, 27, 1, 100, 1.0, 1),
-    "LD": Policy(80, 27, 2, 100, 1.0, 2),
-    "SM": Policy(40, 15, 2, 70, 0.2, 2),
-    "SS": Policy(40, 27, 2, 70, 0.2, 2),
-    # arXiv 2005.08100, section 3.1: F = 27, ten masks of time of at most 5 % each. It says neither how many masks of
-    # frequencies there are (two, as in LD) nor whether it warps (no, as its sister paper with the same masks).
-    "conformer": Policy(0, 27, 2, None, 0.05, 10),
+    "LB": SpecAugmentPolicy(80, 27, 1, 100, 1.0, 1),
+    "LD": SpecAugmentPolicy(80, 27, 2, 100, 1.0, 2),
+    "SM": SpecAugmentPolicy(40, 15, 2, 70, 0.2, 2),
+    "SS": SpecAugmentPolicy(40, 27, 2, 70, 0.2, 2),
+    # arXiv 2005.08100, section 3.1: F = 27, ten time masks of at most 5 % each. The paper gives neither the number of
+    # frequency masks (here two, as in LD) nor says if it warps (here no, as in its sister paper with the same masks).
+    "conformer": SpecAugmentPolicy(0, 27, 2, None, 0.05, 10),
 }
 
 
-def spec_augment(frames_TF: np.ndarray, policy: Policy, random: np.random.Generator) -> np.ndarray:
-    """A copy of `frames_TF`, warped and masked as `random` says."""
-    frames_TF = warped(frames_TF, policy.warp, random)
-    moments, frequencies = frames_TF.shape
+def spec_augment(frames_TF: np.ndarray, policy: SpecAugmentPolicy, random: np.random.Generator) -> np.ndarray:
+    """Return a copy of `frames_TF`, warped and masked by `policy` with random numbers of `random`."""
+    frames_TF = time_warp(frames_TF, policy.warp, random)
+    frames, frequencies = frames_TF.shape
     for _ in range(policy.frequency_masks):
-        begin, end = band(frequencies, min(policy.frequency, frequencies), random)
+        begin, end = random_band(frequencies, min(policy.frequency, frequencies), random)
         frames_TF[:, begin:end] = 0.0
-    widest = int(policy.share * moments)
+    widest = int(policy.share * frames)
     for _ in range(policy.time_masks):
-        begin, end = band(moments, widest if policy.time is None else min(policy.time, widest), random)
+        begin, end = random_band(frames, widest if policy.time is None else min(policy.time, widest), random)
         frames_TF[begin:end] = 0.0
     return frames_TF
 
 
-def band(size: int, widest: int, random: np.random.Generator) -> tuple[int, int]:
-    """Begin and end of a mask within `size` places: width ~ U[0, widest], begin ~ U[0, size - width)."""
+def random_band(size: int, widest: int, random: np.random.Generator) -> tuple[int, int]:
+    """Return start and end of a mask within `size` positions: width ~ U[0, widest], start ~ U[0, size - width)."""
     width = int(random.integers(widest + 1))
     begin = int(random.integers(max(1, size - width)))
     return begin, begin + width
 
 
-def warped(frames_TF: np.ndarray, most: int, random: np.random.Generator) -> np.ndarray:
-    """A copy in which a moment in (most, T - most) stands up to `most` frames earlier or later, first and last frame
-    where they were, and what is between them stretched evenly.
+def time_warp(frames_TF: np.ndarray, most: int, random: np.random.Generator) -> np.ndarray:
+    """Return a copy in which one random frame in (most, T - most) is moved by up to `most` frames.
 
-    The paper warps the spectrogram as a picture, six points of its border fixed; along time that is nearly the same. A
-    sound of no more than 2 * most frames has no such moment and stays as it is.
+    The first and the last frame stay in place, and the frames between are stretched evenly. The paper warps the
+    spectrogram as an image with six fixed points on its border; along time that is nearly the same. Audio of at most 2
+    * most + 1 frames has no such frame and is not warped.
     """
-    moments = len(frames_TF)
-    if most == 0 or moments <= 2 * most + 1:
+    frames = len(frames_TF)
+    if most == 0 or frames <= 2 * most + 1:
         return frames_TF.copy()
-    moment = int(random.integers(most + 1, moments - most))
-    moved = moment + int(random.integers(-most, most + 1))
-    last = moments - 1
+    frame = int(random.integers(most + 1, frames - most))
+    moved = frame + int(random.integers(-most, most + 1))
+    last = frames - 1
     if not 0 < moved < last:
         return frames_TF.copy()
-    source_T = np.interp(np.arange(moments), [0, moved, last], [0, moment, last])
+    source_T = np.interp(np.arange(frames), [0, moved, last], [0, frame, last])
     before_T = np.minimum(source_T.astype(int), last - 1)
     share_T1 = (source_T - before_T)[:, None].astype(frames_TF.dtype)
     return (1 - share_T1) * frames_TF[before_T] + share_T1 * frames_TF[before_T + 1]

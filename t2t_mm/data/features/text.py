@@ -1,4 +1,4 @@
-"""Lines of text, carried as subword ids."""
+"""Lines of text as subword ids."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ import numpy as np
 from t2t_mm.data import keyed_rng
 from t2t_mm.data.vocabulary import EOS, PAD, SIZE, Vocabulary
 from t2t_mm.errors import UserError
+from t2t_mm.feature import Arrays, ArraySpec, Codec, Feature, Port
 from t2t_mm.hparam_set import DataHparams
-from t2t_mm.problem import Arrays, ArraySpec, Codec, Feature, Port
 
-SAMPLE_LINES = 100_000  # that a vocabulary is made from, shared evenly among the problems of the call
-SAMPLE_CHARACTERS = 8_000_000  # likewise; 5 s of training
-FIT_LINES = 1000  # of each problem, that tell how well a vocabulary that was there fits it
+SAMPLE_LINES = 100_000  # sampled to train a vocabulary, shared evenly by the problems of the call
+SAMPLE_CHARACTERS = 8_000_000  # likewise; training on them takes 5 s
+FIT_LINES = 1000  # of each problem, from which the fit of an existing vocabulary is measured
 
 
 @dataclass(frozen=True)
@@ -26,28 +26,28 @@ class Text(Feature):
     modality = "text"
     vocabulary: str = "subwords"
     symbols: tuple[str, ...] = ()
-    size: int = SIZE  # pieces at most; the largest size asked for counts
+    size: int = SIZE  # maximum number of pieces; the largest size of all sharing features is used
     decoded_metrics: ClassVar[tuple[str, ...]] = ("bleu", "chrf", "exact_match")
 
     def sample(self, value: Any) -> str:
         return str(value)
 
     def prepare(
-        self, data_dir: Path, alike: Sequence[Feature], samples: Mapping[str, Iterable[str]], seed: int, report: Any
+        self, data_dir: Path, sharing: Sequence[Feature], samples: Mapping[str, Iterable[str]], seed: int, report: Any
     ) -> None:
         (file,) = self.files()
         if (data_dir / file).exists():
-            _report_fit(Vocabulary.load(data_dir / file), file, alike, samples, report)
+            _report_fit(Vocabulary.load(data_dir / file), file, sharing, samples, report)
             return
-        # Problems often share text (both directions of a translation): a line counts once.
+        # Problems often share text (both directions of a translation), so each line is used once.
         drawn = (
-            _draw(texts, SAMPLE_LINES // len(samples), SAMPLE_CHARACTERS // len(samples), seed)
+            _reservoir_sample(texts, SAMPLE_LINES // len(samples), SAMPLE_CHARACTERS // len(samples), seed)
             for texts in samples.values()
         )
         lines = list(dict.fromkeys(chain.from_iterable(drawn)))
-        size = max(getattr(feature, "size", SIZE) for feature in alike)
-        vocabulary = Vocabulary.train(data_dir / file, lines, size, _all_symbols(alike))
-        fewer = f" ({size:,} were asked for; the text gives no more)" if vocabulary.size < size else ""
+        size = max(getattr(feature, "size", SIZE) for feature in sharing)
+        vocabulary = Vocabulary.train(data_dir / file, lines, size, _all_symbols(sharing))
+        fewer = f" ({size:,} were requested, but the text supports no more)" if vocabulary.size < size else ""
         report(f"{file}: made from {len(lines):,} lines of {', '.join(samples)}; {vocabulary.size:,} pieces{fewer}.")
 
     def files(self) -> tuple[str, ...]:
@@ -58,7 +58,7 @@ class Text(Feature):
 
 
 class TextCodec(Codec):
-    """A text stands in a record as its ids and an end of sequence, int32 little-endian."""
+    """A codec of texts. A record holds the ids and an end of sequence, int32 little-endian."""
 
     def __init__(self, name: str, vocabulary: Vocabulary) -> None:
         self.vocabulary = vocabulary
@@ -68,11 +68,11 @@ class TextCodec(Codec):
         return np.array([*self.vocabulary.encode(_line(value)), EOS], "<i4").tobytes()
 
     def store_beginning(self, value: Any) -> bytes:
-        ids = self.vocabulary.encode(_line(value)) if value != "" else []  # of which it would make a blank
+        ids = self.vocabulary.encode(_line(value)) if value != "" else []  # encode("") gives a blank
         return np.array(ids, "<i4").tobytes()
 
     def length(self, stored: bytes) -> int:
-        """Ids, the end of sequence included."""
+        """Return the number of ids, including the end of sequence."""
         return len(stored) // 4
 
     def load(self, stored: bytes, hparams: DataHparams, augment: np.random.Generator | None) -> np.ndarray:
@@ -109,7 +109,10 @@ class TextCodec(Codec):
 
 @final
 class LineCodec(TextCodec):
-    """Of a `Text`: many lines at once. What else is carried as text, by a `TextCodec`, is stored in ways of its own."""
+    """The codec of `Text`, which encodes many lines at once.
+
+    Other codecs of texts extend `TextCodec` and store their own form.
+    """
 
     stored_at_once: ClassVar[int] = 256
 
@@ -120,16 +123,16 @@ class LineCodec(TextCodec):
 
 def _line(value: Any) -> str:
     if not isinstance(value, str):
-        raise UserError(f"A text feature carries a line of text; received {type(value).__name__}: {value!r:.60}.")
+        raise UserError(f"Expected a line of text; received {type(value).__name__}: {value!r:.60}.")
     return value
 
 
-def _all_symbols(alike: Sequence[Feature]) -> list[str]:
-    return sorted({symbol for feature in alike for symbol in feature.symbols})
+def _all_symbols(sharing: Sequence[Feature]) -> list[str]:
+    return sorted({symbol for feature in sharing for symbol in feature.symbols})
 
 
-def _draw(texts: Iterable[str], lines: int, characters: int, seed: int) -> list[str]:
-    """A uniform sample of `texts`, in one pass and bounded memory (reservoir sampling, Vitter 1985, algorithm R)."""
+def _reservoir_sample(texts: Iterable[str], lines: int, characters: int, seed: int) -> list[str]:
+    """Return a uniform sample of `texts`, in one pass and bounded memory (reservoir sampling, Vitter 1985)."""
     random = keyed_rng.generator(seed, "vocabulary")
     kept: list[str] = []
     for count, text in enumerate(texts):
@@ -139,7 +142,7 @@ def _draw(texts: Iterable[str], lines: int, characters: int, seed: int) -> list[
             kept[place] = text
     total = np.cumsum([len(text) for text in kept])
     if len(kept) and total[-1] > characters:
-        # The first places of the reservoir favour the beginning of the corpus, so the cut is made in random order.
+        # The first slots of the reservoir favour the beginning of the corpus, so they are shuffled before the cut.
         kept = [kept[i] for i in random.permutation(len(kept))]
         total = np.cumsum([len(text) for text in kept])
         kept = kept[: max(1, int(np.searchsorted(total, characters, side="right")))]
@@ -147,7 +150,7 @@ def _draw(texts: Iterable[str], lines: int, characters: int, seed: int) -> list[
 
 
 def _report_fit(
-    vocabulary: Vocabulary, file: str, alike: Sequence[Feature], samples: Mapping[str, Iterable[str]], report: Any
+    vocabulary: Vocabulary, file: str, sharing: Sequence[Feature], samples: Mapping[str, Iterable[str]], report: Any
 ) -> None:
     for problem, texts in samples.items():
         lines = list(islice(texts, FIT_LINES))
@@ -155,12 +158,12 @@ def _report_fit(
         in_bytes, unknown = vocabulary.bytes_and_unknown(ids)
         of = max(len(ids), 1)
         report(
-            f"{file}: was there and serves {problem}; in {len(lines):,} of its lines a piece has "
+            f"{file}: exists and is used for {problem}; in {len(lines):,} of its lines a piece has "
             f"{sum(map(len, lines)) / of:.1f} characters, {in_bytes / of:.2%} are bytes, {unknown / of:.2%} unknown."
         )
-    split = [symbol for symbol in _all_symbols(alike) if not vocabulary.whole(symbol)]
+    split = [symbol for symbol in _all_symbols(sharing) if not vocabulary.is_one_piece(symbol)]
     if split:
         report(
-            f"{file}: {len(split)} labels of trees are no pieces of it ({', '.join(split[:5])}...) and take several "
-            f"each. To have them whole, generate into another --data_dir."
+            f"{file}: {len(split)} labels of trees are not pieces of it ({', '.join(split[:5])}...), so each takes "
+            f"several ids. For one id each, generate the data into another --data_dir."
         )

@@ -1,10 +1,10 @@
-"""Parse trees as targets: a tree is carried as a line of symbols in the same vocabulary as other text.
+"""Parse trees as targets: a tree is a line of symbols in the vocabulary of the texts.
 
-`(S (NP (NNP John)) (VP (VBZ sleeps)))` is carried as `<(S><(NP><NNP><)NP><(VP><VBZ><)VP><)S>`: Vinyals et al. 2015
-(arXiv 1412.7449, section 3) with the part-of-speech tags kept at the leaves, as Tensor2Tensor did, and the words left
-out. Each symbol stands for itself in the vocabulary, so a tree of n words costs n ids and two for every constituent.
-The words are put back from the sentence that was parsed, so a tree is restored exactly; without the sentence its
-leaves read `_`. A label outside the tables below is carried as ordinary text and restored just as exactly.
+`(S (NP (NNP John)) (VP (VBZ sleeps)))` becomes `<(S><(NP><NNP><)NP><(VP><VBZ><)VP><)S>`: Vinyals et al. 2015 (arXiv
+1412.7449, section 3), with the part-of-speech tags kept at the leaves, as in Tensor2Tensor, and without the words. Each
+symbol is one id of the vocabulary, so a tree of n words takes n ids and two for every constituent. The words are taken
+from the parsed sentence, so a tree is restored exactly; without the sentence its leaves read `_`. A label outside the
+tables below is encoded as ordinary text and restored just as exactly.
 """
 
 import re
@@ -20,10 +20,10 @@ from t2t_mm.data.features.brackets import DEEPEST, ESCAPES, UNKNOWN, Node, read_
 from t2t_mm.data.features.text import Text, TextCodec
 from t2t_mm.data.vocabulary import Vocabulary
 from t2t_mm.errors import UserError
+from t2t_mm.feature import Arrays, ArraySpec, Codec, Feature
 from t2t_mm.hparam_set import DataHparams
-from t2t_mm.problem import Arrays, ArraySpec, Codec, Feature
 
-# The Penn Treebank's constituents and tags (Marcus et al. 1993, tables 2 and 3), function tags apart.
+# The Penn Treebank's constituents and tags (Marcus et al. 1993, tables 2 and 3), without function tags.
 CONSTITUENTS = (
     "ADJP ADVP CONJP FRAG INTJ LST NAC NP NX PP PRN PRT QP RRC S SBAR SBARQ SINV SQ UCP VP WHADJP WHADVP WHNP WHPP X"
 ).split()
@@ -33,12 +33,15 @@ TAGS = (
 ).split()
 SYMBOLS = tuple(f"<{mark}{label}>" for label in CONSTITUENTS for mark in "()") + tuple(f"<{tag}>" for tag in TAGS)
 
-NO_WORD = "_"  # shown at a leaf when the sentence is not at hand
-NO_TAG = "XX"  # the tag of a word to which the model gave none
+NO_WORD = "_"  # shown at a leaf if the sentence is not known
+NO_TAG = "XX"  # the tag of a word that the model did not tag
 
 
 def linearise(tree: Node) -> str:
-    """A tree as the line of symbols that a model reads and writes. Raises UserError for a label with `<` or `>`."""
+    """Return a tree as the line of symbols that a model reads and writes.
+
+    Raises UserError for a label with `<` or `>`.
+    """
     return "".join(_symbols(tree))
 
 
@@ -55,42 +58,46 @@ def _symbols(tree: Node) -> Iterator[str]:
 
 @lru_cache(maxsize=4096)
 def _symbols_of(label: str) -> tuple[str, str, str]:
-    """A constituent's opening and closing symbol, and a word's."""
+    """Return the opening and the closing symbol of a constituent `label`, and the symbol of a word with this tag."""
     if re.search(r"[<>]", label):
-        raise UserError(f"A tree has the label {label!r}; a label may hold neither '<' nor '>'.")
+        raise UserError(f"A tree has the label {label!r}; a label must not contain '<' or '>'.")
     return f"<({label}>", f"<){label}>", f"<{label}>"
 
 
 def restore(line: str, words: Sequence[str] | None = None) -> Node:
-    """The tree that a line of symbols says, over exactly `words`; each leaf reads `_` when they are None.
+    """Return the tree of a line of symbols, over exactly `words`. If `words` is None, each leaf reads `_`.
 
-    A line that `linearise` wrote is restored exactly. Any other line, as a model may put out, is repaired to some tree
-    over `words`: what is no symbol is passed over; constituents that never close do so at the end, and one that closes
-    without having opened opens at the beginning (Vinyals et al. 2015, section 3), but of either no more than DEEPEST in
-    one another; a closing symbol closes what is open, whatever its label; several trees side by side are put below an
-    `X`; constituents without a leaf and leaves without a word go, and words without a leaf are hung below the root as
-    `(XX word)`.
+    A line written by `linearise` is restored exactly. Any other line, as a model may write it, is repaired to some tree
+    over `words`:
+
+    - text that is no symbol is skipped;
+    - constituents that never close are closed at the end, and one that closes without having opened opens at the
+      beginning (Vinyals et al. 2015, section 3), but not more than DEEPEST nested ones of either kind;
+    - a closing symbol closes the innermost open constituent, whatever its label;
+    - several trees side by side are put below an `X`;
+    - constituents without a leaf and leaves without a word are removed;
+    - words without a leaf are added below the root as `(XX word)`.
     """
-    # A stack of constituents not yet closed, the bottom one standing for the whole line.
+    # A stack of open constituents; the bottom one stands for the complete line.
     stack: list[tuple[str, list[Node]]] = [("", [])]
-    rest = None if words is None else [word.translate(ESCAPES) for word in reversed(words)]
-    around = 0  # how many constituents opened at the beginning
+    remaining = None if words is None else [word.translate(ESCAPES) for word in reversed(words)]
+    opened_at_start = 0  # the number of constituents that are opened at the beginning
     for symbol in re.findall(r"<([^<>]+)>", line):
         if symbol.startswith("(") and len(symbol) > 1:
             if len(stack) <= DEEPEST:
                 stack.append((symbol[1:], []))
         elif symbol.startswith(")") and len(symbol) > 1:
-            around += len(stack) == 1
-            if len(stack) > 1 or around <= DEEPEST:
+            opened_at_start += len(stack) == 1
+            if len(stack) > 1 or opened_at_start <= DEEPEST:
                 _close(stack, symbol[1:])
-        elif rest is None:
+        elif remaining is None:
             stack[-1][1].append(Node(symbol, word=NO_WORD))
-        elif rest:
-            stack[-1][1].append(Node(symbol, word=rest.pop()))
+        elif remaining:
+            stack[-1][1].append(Node(symbol, word=remaining.pop()))
     while len(stack) > 1:
         _close(stack, stack[-1][0])
     roots = stack[0][1]
-    unplaced = [Node(NO_TAG, word=word) for word in reversed(rest or [])]
+    unplaced = [Node(NO_TAG, word=word) for word in reversed(remaining or [])]
     if len(roots) == 1 and not unplaced:
         return roots[0]
     if len(roots) == 1 and roots[0].children:
@@ -109,16 +116,16 @@ def _close(stack: list[tuple[str, list[Node]]], label: str) -> None:
 
 
 def well_formed(line: str, words: Sequence[str] | None = None) -> bool:
-    """Whether `line` says one whole tree, with a leaf for each of `words` where given, so that nothing needs repair."""
+    """Return True if `line` is one complete tree that needs no repair, with one leaf for each of `words`."""
     tree = restore(line, words)
     return linearise(tree) == line and (words is None or len(tree.leaves) == len(words))
 
 
 @dataclass(frozen=True)
 class Tree(Feature):
-    """A parse tree, in the vocabulary of `Text(vocabulary)` and through the same net.
+    """A parse tree, in the vocabulary and modality net of `Text(vocabulary)`.
 
-    Its raw value is a bracketed tree on one line; its words are those of the problem's inputs, joined by blanks.
+    The raw value is a bracketed tree on one line. Its words are those of the problem's inputs, joined by blanks.
     """
 
     modality = "text"
@@ -130,9 +137,9 @@ class Tree(Feature):
         return linearise(read_tree(value))
 
     def prepare(
-        self, data_dir: Path, alike: Sequence[Feature], samples: Mapping[str, Iterable[str]], seed: int, report: Any
+        self, data_dir: Path, sharing: Sequence[Feature], samples: Mapping[str, Iterable[str]], seed: int, report: Any
     ) -> None:
-        self._text.prepare(data_dir, alike, samples, seed, report)
+        self._text.prepare(data_dir, sharing, samples, seed, report)
 
     def files(self) -> tuple[str, ...]:
         return self._text.files()
@@ -146,7 +153,7 @@ class Tree(Feature):
 
 
 class TreeCodec(Codec):
-    """Trees through a text codec: linearised on the way in, restored on the way out."""
+    """A codec of trees. It linearises them, stores them as a text codec does, and restores them."""
 
     def __init__(self, text: TextCodec) -> None:
         self.text = text
@@ -180,9 +187,9 @@ class TreeCodec(Codec):
         return str(read_tree(line))
 
     def show(self, output: np.ndarray, source: Any = None) -> str:
-        """The bracketed tree, over the words of `source` (a sentence with a blank between words) where given.
+        """Return the bracketed tree, over the words of `source` (a sentence with blanks between words) if it is given.
 
-        Any output is shown: what is no whole tree is repaired as `restore` says.
+        Any output can be shown: an incomplete tree is repaired as `restore` describes.
         """
         return str(restore(self.text.show(output), None if source is None else str(source).split()))
 

@@ -1,4 +1,4 @@
-"""Rows of a table as vectors of numbers, standardised by what the training rows are like."""
+"""Rows of a table as vectors of numbers, standardised by the statistics of the training rows."""
 
 import json
 import math
@@ -10,20 +10,22 @@ from typing import Any
 import numpy as np
 
 from t2t_mm.atomic_file import whole_file
-from t2t_mm.data.features.feature_file import read_made
+from t2t_mm.data.features.feature_file import read_feature_file
 from t2t_mm.errors import UserError
+from t2t_mm.feature import Arrays, ArraySpec, Codec, Feature, Port
 from t2t_mm.hparam_set import DataHparams
-from t2t_mm.problem import Arrays, ArraySpec, Codec, Feature, Port
 
 MISSING = "?"
 
 
 @dataclass(frozen=True)
 class Vector(Feature):
-    """A row of a table; the raw value is its fields, text or numbers, in the order of `columns`, "?" for a missing one.
+    """A row of a table.
 
-    Fields of the columns in `categories` are names, those of the others numbers. Features with equal `name` share the
-    file of statistics, and the net that reads them.
+    The raw value is its fields (texts or numbers) in the order of `columns`, with "?" for a missing one.
+
+    Fields of the columns in `categories` are names; all other fields are numbers. Features with equal `name` share the
+    file of statistics and the modality net.
     """
 
     modality = "vector"
@@ -32,10 +34,10 @@ class Vector(Feature):
     categories: tuple[str, ...] = ()
 
     def sample(self, value: Any) -> str:
-        return ",".join(checked(value, self.columns, self.categories))
+        return ",".join(check_fields(value, self.columns, self.categories))
 
     def prepare(
-        self, data_dir: Path, alike: Sequence[Feature], samples: Mapping[str, Iterable[str]], seed: int, report: Any
+        self, data_dir: Path, sharing: Sequence[Feature], samples: Mapping[str, Iterable[str]], seed: int, report: Any
     ) -> None:
         (file,) = self.files()
         path = data_dir / file
@@ -43,41 +45,42 @@ class Vector(Feature):
             return
         rows = [line.split(",") for lines in samples.values() for line in lines]
         if not rows:
-            raise UserError(f"There are no rows of {', '.join(samples)} to take statistics from.")
-        found = [
+            raise UserError(f"There are no training rows of {', '.join(samples)} to compute statistics from.")
+        columns = [
             statistics(name, [field for field in fields if field != MISSING], name in self.categories)
             for name, fields in zip(self.columns, zip(*rows, strict=True), strict=True)
         ]
         with whole_file(path) as partial:
-            partial.write_text(json.dumps({"columns": found}, indent=1) + "\n", encoding="utf-8", newline="\n")
+            partial.write_text(json.dumps({"columns": columns}, indent=1) + "\n", encoding="utf-8", newline="\n")
         report(f"{file}: means and deviations of {len(rows):,} training rows of {', '.join(samples)}.")
 
     def files(self) -> tuple[str, ...]:
         return (f"vector.{self.name}.json",)
 
     def open(self, folder: Path) -> "VectorCodec":
-        return VectorCodec(self, read_made(folder / self.files()[0], "table of columns", self._columns))
+        return VectorCodec(self, read_feature_file(folder / self.files()[0], "table of columns", self._columns))
 
     def _columns(self, text: str) -> list[dict[str, Any]]:
-        """What `statistics` found of each column. Raises ValueError, KeyError or TypeError for another text."""
-        found = json.loads(text)["columns"]
-        if tuple(column["name"] for column in found) != self.columns:
+        """Return the `statistics` of each column. Raises ValueError, KeyError or TypeError for other content."""
+        columns = json.loads(text)["columns"]
+        if tuple(column["name"] for column in columns) != self.columns:
             raise ValueError("other columns")
-        for column in found:
+        for column in columns:
             if column["name"] in self.categories:
-                known = column["values"]
-                right = isinstance(known, list) and all(isinstance(name, str) for name in known)
+                values = column["values"]
+                valid = isinstance(values, list) and all(isinstance(name, str) for name in values)
             else:
-                right = math.isfinite(column["mean"]) and 0 < column["deviation"] < math.inf
-            if not right:
-                raise ValueError(f"{column['name']} is no column")
-        return found
+                valid = math.isfinite(column["mean"]) and 0 < column["deviation"] < math.inf
+            if not valid:
+                raise ValueError(f"{column['name']} is not a valid column")
+        return columns
 
 
 def statistics(name: str, fields: Sequence[str], category: bool) -> dict[str, Any]:
-    """What a column's known fields are like: the sorted names, or mean and (population) standard deviation.
+    """Return the statistics of a column's known fields: the sorted names, or mean and (population) standard deviation.
 
-    The deviation of a column that never varies, or that holds nothing, is 1, and the mean of the latter 0.
+    The deviation of a column that does not vary, or has no known field, is 1. The mean of a column without known fields
+    is 0.
     """
     if category:
         return {"name": name, "values": sorted(set(fields))}
@@ -86,16 +89,16 @@ def statistics(name: str, fields: Sequence[str], category: bool) -> dict[str, An
     return {"name": name, "mean": float(numbers.mean()), "deviation": float(numbers.std()) if varies else 1.0}
 
 
-def checked(value: Any, columns: Sequence[str], categories: Sequence[str]) -> list[str]:
-    """The fields of a row as text. Raises UserError where they are too few or many, or one is no number."""
+def check_fields(value: Any, columns: Sequence[str], categories: Sequence[str]) -> list[str]:
+    """Return the fields of a row as text. Raises UserError for too few or too many fields, and for an invalid one."""
     if isinstance(value, str) or not isinstance(value, Sequence) or len(value) != len(columns):
-        raise UserError(f"A row has {len(columns)} fields: {', '.join(columns)}. Received: {value!r:.100}.")
+        raise UserError(f"A row must have {len(columns)} fields: {', '.join(columns)}. Received: {value!r:.100}.")
     fields = [str(field).strip() for field in value]
     for column, field in zip(columns, fields, strict=True):
         if field != MISSING and column not in categories and not _is_number(field):
-            raise UserError(f"{column} is a number, or {MISSING} where it is not known. Received: {field!r:.40}.")
+            raise UserError(f"{column} must be a number, or {MISSING} if it is not known. Received: {field!r:.40}.")
         if not field or "," in field or "\n" in field:
-            raise UserError(f"{column} is a name without commas, or {MISSING}. Received: {field!r:.40}.")
+            raise UserError(f"{column} must be a name without commas, or {MISSING}. Received: {field!r:.40}.")
     return fields
 
 
@@ -107,10 +110,10 @@ def _is_number(field: str) -> bool:
 
 
 class VectorCodec(Codec):
-    """A row stands in a record as its fields, joined by commas.
+    """A codec of table rows. A record holds the fields, joined by commas.
 
-    It is read as (x - mean) / deviation of a number, 0 where it is missing, and for a name as a 1 among zeros, zeros
-    alone where it is missing or was in no training row.
+    A number is read as (x - mean) / deviation, and as 0 if it is missing. A name is read as a one-hot vector, and as
+    zeros if it is missing or occurs in no training row.
     """
 
     def __init__(self, feature: Vector, columns: Sequence[Mapping[str, Any]]) -> None:
@@ -119,7 +122,7 @@ class VectorCodec(Codec):
         self.port = Port("vector", f"vector_{feature.name}", size)
 
     def store(self, value: Any) -> bytes:
-        return ",".join(checked(value, self.feature.columns, self.feature.categories)).encode()
+        return ",".join(check_fields(value, self.feature.columns, self.feature.categories)).encode()
 
     def length(self, stored: bytes) -> int:
         return 1
@@ -131,7 +134,7 @@ class VectorCodec(Codec):
         return f"{length:,} rows"
 
     def load(self, stored: bytes, hparams: DataHparams, augment: np.random.Generator | None) -> np.ndarray:
-        """float32[F]."""
+        """Return float32[F]."""
         numbers: list[float] = []
         for column, field in zip(self.columns, self.value(stored), strict=True):
             if "values" in column:
@@ -158,11 +161,14 @@ class VectorCodec(Codec):
         return 1
 
     def parse(self, line: str, folder: Path) -> Any:
-        """Fields joined by commas, as in the table's file."""
+        """Return the fields of a line, joined by commas as in the file of the table."""
         return line.strip().split(",")
 
     def show(self, output: np.ndarray, source: Any = None) -> str:
-        """The fields by name, from the numbers that are read: to four digits, the mean where one was missing."""
+        """Return the fields with their names, computed back from the standardised numbers.
+
+        A number is shown with four digits; a missing one is shown as the mean.
+        """
         shown, place = [], 0
         for column in self.columns:
             values = column.get("values")
@@ -170,7 +176,7 @@ class VectorCodec(Codec):
             place += len(part)
             if values is None:
                 number = column["mean"] + float(part[0]) * column["deviation"]
-                noise = 1e-6 * (abs(column["mean"]) + column["deviation"])  # of float32, where the sum is zero
+                noise = 1e-6 * (abs(column["mean"]) + column["deviation"])  # rounding of float32, if the sum is zero
                 shown.append(f"{column['name']}={number if abs(number) > noise else 0.0:.4g}")
             else:
                 shown.append(f"{column['name']}={values[int(part.argmax())] if part.any() else MISSING}")

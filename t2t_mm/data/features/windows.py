@@ -1,41 +1,41 @@
-"""A text that is too long to be read at once, with a question about it, in windows that slide over the text.
+"""Sliding windows over a text that is too long to be read at once together with a question about it.
 
-As in the authors' code of arXiv 1810.04805 (run_squad.py): a window is the question and as much of the text as
-`max_length` ids hold beside it, and the next one begins `window_stride` ids of the text later.
+As in the authors' code of arXiv 1810.04805 (run_squad.py): a window is the question and as many ids of the text as fit
+into `max_length` beside it. The next window starts `window_stride` ids of the text later.
 """
 
 from typing import NamedTuple
 
 from t2t_mm.hparam_set import DataHparams
 
-AROUND = 3  # ids that are neither question nor text: [CLS], and [SEP] behind each
+AROUND = 3  # ids that are neither question nor text: [CLS], and [SEP] after each of them
 LEAST = AROUND + 1
 
 
 class Windows(NamedTuple):
-    """How a question and a text are read."""
+    """The windows of a question and a text."""
 
-    asked: int  # ids of the question
-    of_text: tuple[tuple[int, int], ...]  # for each window its first id of the text, and the one behind its last
+    question_length: int  # ids of the question that are read
+    text_ranges: tuple[tuple[int, int], ...]  # the ids of the text in each window: start and end (exclusive)
 
 
-def windows(asked: int, text: int, hparams: DataHparams) -> Windows:
-    """The windows of a question of `asked` ids and a text of `text` ids; one of all where they fit.
+def windows(question: int, text: int, hparams: DataHparams) -> Windows:
+    """Return the windows of a question of `question` ids and a text of `text` ids. If all fit, there is one window.
 
-    Where they don't, at most half of the room goes to the question, which is cut behind that.
+    Otherwise the question gets at most half of the positions, and the rest of it is cut off.
     """
     longest = longest_window(hparams)
-    if AROUND + asked + text <= longest:
-        return Windows(asked, ((0, text),))
-    asked = min(asked, (longest - AROUND) // 2)
-    room = longest - AROUND - asked
-    first, found = 0, [(0, min(room, text))]
-    while found[-1][1] < text:
-        first += min(hparams.window_stride, room)
-        found.append((first, min(first + room, text)))
-    return Windows(asked, tuple(found))
+    if AROUND + question + text <= longest:
+        return Windows(question, ((0, text),))
+    question = min(question, (longest - AROUND) // 2)
+    of_text = longest - AROUND - question  # ids of the text in a window
+    first, ranges = 0, [(0, min(of_text, text))]
+    while ranges[-1][1] < text:
+        first += min(hparams.window_stride, of_text)
+        ranges.append((first, min(first + of_text, text)))
+    return Windows(question, tuple(ranges))
 
 
 def longest_window(hparams: DataHparams) -> int:
-    """The ids of the longest window, question and all: one of the text has room at least."""
+    """Return the number of ids of the longest window, including the question. At least one id of the text fits."""
     return max(hparams.max_length, LEAST)

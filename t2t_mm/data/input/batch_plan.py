@@ -1,7 +1,7 @@
-"""Which examples make which batch: a function of (seed, problem, split, epoch) and the lengths, in NumPy.
+"""Plan batches: a function of (seed, problem, split, epoch) and the lengths of the examples, in NumPy.
 
-A problem's place in its data is one integer, the position of a batch counted over epochs: every epoch has the same
-number of batches, so position // batches is the epoch, and any batch can be found without the ones before it.
+The progress of a problem through its data is one integer, the position of a batch counted over epochs. Every epoch has
+the same number of batches, so position // batches is the epoch, and any batch can be computed without those before it.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,18 +13,18 @@ import numpy as np
 
 from t2t_mm.data import keyed_rng
 
-MULTIPLE = 4  # bucket ends are multiples of it, where lengths vary at all
-QUANTILES = (*np.linspace(0.05, 0.95, 19), 0.97, 0.985, 0.993, 0.998, 1.0)  # of lengths: ends tried where all are many
+MULTIPLE = 4  # bucket ends are multiples of it, unless all lengths are equal
+QUANTILES = (*np.linspace(0.05, 0.95, 19), 0.97, 0.985, 0.993, 0.998, 1.0)  # of lengths: bucket ends, if there are many
 
 
 @dataclass(frozen=True)
 class Bucket:
-    """A shape of batch: examples no longer than `lengths` (by feature), `rows` of them at a time."""
+    """A batch shape: examples no longer than `lengths` (by feature), `rows` of them in a batch."""
 
     lengths: tuple[int, ...]
     rows: int
-    positions: int  # of the body that a row takes, all features together
-    examples: np.ndarray  # int[n], those that fit into no bucket before this one, ascending
+    positions: int  # body positions of a row, summed over features
+    examples: np.ndarray  # int[n], ascending: the examples that fit into no earlier bucket
 
     @property
     def batches(self) -> int:
@@ -36,10 +36,10 @@ class BatchPlan:
 
     Args:
         lengths_NF: int[N, F], the lengths of each example's features.
-        positions: for each feature, a length to the body positions that it takes.
-        batch_size: rows x the longest feature's positions, which a batch does not exceed unless it has one row.
-        buckets: shapes of batch at most.
-        key: what the order of examples and batches depends on, beside the epoch.
+        positions: for each feature, a function from a length to the number of body positions.
+        batch_size: the budget of a batch: rows x positions of its longest feature. A batch of one row may exceed it.
+        buckets: the maximum number of batch shapes.
+        key: the key of the random order of examples and batches, besides the epoch.
         kept: int[n], the examples to plan for; None for all.
     """
 
@@ -55,17 +55,16 @@ class BatchPlan:
         kept = np.arange(len(lengths_NF)) if kept is None else kept
         self.key = key
         self.buckets = make_buckets(lengths_NF, kept, positions, batch_size, buckets)
-        self._real = int(lengths_NF[kept].sum())
         self._starts = np.cumsum([0, *(bucket.batches for bucket in self.buckets)])
-        self._lock = Lock()  # one thread plans an epoch, and the others wait for it
+        self._lock = Lock()  # one thread plans an epoch while the others wait for it
         self._shuffled = lru_cache(maxsize=2)(self._shuffle)
 
     def __len__(self) -> int:
-        """Batches in an epoch, the same in every one."""
+        """Return the number of batches in an epoch, which is the same in every epoch."""
         return int(self._starts[-1])
 
     def batch(self, position: int) -> tuple[int, Bucket, np.ndarray]:
-        """The epoch, the shape and the examples, int[1 to rows], of the batch at `position`."""
+        """Return the epoch, the bucket and the examples, int[1 to rows], of the batch at `position`."""
         epoch, index = divmod(position, len(self))
         orders, sequence = self._epoch(epoch)
         slot = int(sequence[index])
@@ -75,22 +74,17 @@ class BatchPlan:
         return epoch, bucket, orders[which][first : first + bucket.rows]
 
     def largest(self) -> int:
-        """The position, in epoch 0, of a batch of the shape that takes the most body positions."""
+        """Return the position, in epoch 0, of a batch of the shape with the most body positions."""
         which = max(range(len(self.buckets)), key=lambda i: self.buckets[i].rows * self.buckets[i].positions)
         _, sequence = self._epoch(0)
         return int(np.flatnonzero(sequence == self._starts[which])[0])
-
-    def padding(self) -> float:
-        """The share of an epoch's positions that hold nothing, empty rows included; 0 to below 1."""
-        room = sum(bucket.batches * bucket.rows * sum(bucket.lengths) for bucket in self.buckets)
-        return 1 - self._real / room
 
     def _epoch(self, epoch: int) -> tuple[list[np.ndarray], np.ndarray]:
         with self._lock:
             return self._shuffled(epoch)
 
     def _shuffle(self, epoch: int) -> tuple[list[np.ndarray], np.ndarray]:
-        """The examples of each bucket in the order of this epoch, and the order of its batches."""
+        """Return the examples of each bucket in the order of this epoch, and the order of its batches."""
         random = keyed_rng.generator(*self.key, epoch)
         return [random.permutation(bucket.examples) for bucket in self.buckets], random.permutation(len(self))
 
@@ -102,11 +96,11 @@ def make_buckets(
     batch_size: int,
     buckets: int,
 ) -> tuple[Bucket, ...]:
-    """At most `buckets` shapes, each holding the one before it, that compute the fewest positions in an epoch.
+    """Return at most `buckets` shapes, each containing the one before it, with the fewest positions in an epoch.
 
-    A chain of k ends that stops at q costs what the best
-    chain of k - 1 ends that stops at some p <= q costs, and the batches of the examples between: a dynamic programme.
-    The rows that stay empty in each bucket's last batch count too, so few examples get few buckets.
+    This is a dynamic programme. A chain of k ends that stops at q costs what the best chain of k - 1 ends that stops at
+    some p <= q costs, plus the batches of the examples between. Rows that stay empty in the last batch of a bucket are
+    counted too, so few examples get few buckets.
     """
     lengths_NF = lengths_NF[kept]
     ends = [_candidates(lengths_N) for lengths_N in lengths_NF.T]
@@ -127,12 +121,12 @@ def make_buckets(
         via_PQ = best[-1][:, None] + step_PQ
         came_from.append(via_PQ.argmin(axis=0))
         best.append(via_PQ.min(axis=0))
-    chain = [len(count_P) - 1]  # the point that holds everything
+    chain = [len(count_P) - 1]  # the end that contains all examples
     for before in reversed(came_from[: int(np.argmin([cost_Q[-1] for cost_Q in best]))]):
         chain.insert(0, int(before[chain[0]]))
 
     bounds_KF = np.stack([feature[place] for feature, place in zip(ends, place_PF[chain].T, strict=True)], axis=1)
-    # The first bucket that an example fits into is the last of those that its features ask for.
+    # The first bucket that an example fits into is the largest of those that its features need.
     bucket_N = np.max([np.searchsorted(b_K, l_N) for b_K, l_N in zip(bounds_KF.T, lengths_NF.T, strict=True)], axis=0)
     return tuple(
         Bucket(tuple(int(end) for end in bounds_KF[k]), int(rows_P[point]), int(sum_P[point]), kept[bucket_N == k])
@@ -141,7 +135,7 @@ def make_buckets(
 
 
 def _candidates(lengths_N: np.ndarray) -> np.ndarray:
-    """Where a bucket may end, ascending: the multiples that lengths round up to, or quantiles if these are many."""
+    """Return the possible bucket ends, ascending: the rounded-up lengths, or quantiles of them if there are many."""
     if lengths_N.min() == lengths_N.max():
         return lengths_N[:1]
     rounded_N = -(-lengths_N // MULTIPLE) * MULTIPLE
@@ -150,7 +144,7 @@ def _candidates(lengths_N: np.ndarray) -> np.ndarray:
 
 
 def _cumulative_counts(lengths_NF: np.ndarray, ends: Sequence[np.ndarray]) -> np.ndarray:
-    """How many examples are no longer than each point of the grid of `ends`; flat, the last feature the fastest."""
+    """Return the number of examples no longer than each point of the grid of `ends`, flat, last feature fastest."""
     shape = tuple(len(feature) for feature in ends)
     places = tuple(np.searchsorted(feature, lengths_N) for feature, lengths_N in zip(ends, lengths_NF.T, strict=True))
     counts = np.bincount(np.ravel_multi_index(places, shape), minlength=int(np.prod(shape))).reshape(shape)

@@ -1,1 +1,1 @@
-"""Where raw examples come from: a file is one layout in which corpora are found."""
+"""Sources of raw examples: one file for each layout in which corpora exist on disk."""

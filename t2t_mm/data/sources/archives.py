@@ -1,4 +1,4 @@
-"""What a damaged .gz or .zip raises while it is read, said in a sentence."""
+"""Turn the errors of a damaged .gz or .zip file into sentences."""
 
 import gzip
 import lzma
@@ -15,21 +15,21 @@ KINDS = {".gz": "gzip file", ".zip": "zip file"}
 
 @contextmanager
 def readable(path: Path, member: str = "") -> Iterator[None]:
-    """Turns what the reading of `path`, or of a `member` of it, raises into a UserError that names them.
+    """Within this context, turn errors while reading `path`, or a `member` of it, into a UserError that names them.
 
-    So for what is cut off or damaged, and for members of a zip file that want a password or were packed by a method
-    that zipfile does not know.
+    It covers files that are cut off or damaged, and members of a zip file that need a password or use a compression
+    method that zipfile does not support.
     """
     try:
         yield
     except (EOFError, gzip.BadGzipFile, zipfile.BadZipFile, zlib.error, lzma.LZMAError) as error:
         if member:
-            raise UserError(f"{path}: {member} cannot be read ({error}); fetch the archive again.") from None
+            raise UserError(f"{path}: {member} cannot be read ({error}); download the archive again.") from None
         kind = KINDS.get(path.suffix.lower(), "archive")
-        raise UserError(f"{path} is no whole {kind} ({error}); fetch it again.") from None
-    except RuntimeError as error:  # zipfile's, NotImplementedError among them
+        raise UserError(f"{path} is not a complete {kind} ({error}); download it again.") from None
+    except RuntimeError as error:  # from zipfile; includes NotImplementedError
         where = f"{path}: {member}" if member else str(path)
-        said = str(error).rstrip(".")
+        message = str(error).rstrip(".")
         raise UserError(
-            f"{where} cannot be read ({said}); unpack it and zip it anew, by deflate, without a password."
+            f"{where} cannot be read ({message}). Unpack it and zip it again with deflate and without a password."
         ) from None

@@ -1,4 +1,4 @@
-"""Those examples of a corpus whose class is one of a few."""
+"""A source limited to some of its classes."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from t2t_mm.problem import Example, Source
 
 @dataclass(frozen=True)
 class ClassSubset(Source):
-    """The examples of `source` whose targets are among `names`, in its order and under its ids."""
+    """The examples of `source` whose targets are in `names`, in the same order and with the same ids."""
 
     source: Source
     names: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""Tables: a file of comma-separated values whose last column is the class."""
+"""Tables: a file of comma-separated values with the class in the last column."""
 
 import csv
 from collections.abc import Iterator
@@ -9,20 +9,20 @@ from t2t_mm.data.sources.hash_split import in_part
 from t2t_mm.errors import UserError
 from t2t_mm.problem import DEV, TRAIN, Example, Source
 
-ONE_IN = 5  # of the rows are held out: with a few hundred, a tenth would be too few to tell models apart
+ONE_IN = 5  # the share of rows held out; a tenth of a few hundred rows is too few to compare models
 
 
 @dataclass(frozen=True)
 class CsvTable(Source):
-    """A file without header, `columns` values and a class a line; empty lines are passed over.
+    """A CSV file without a header: `columns` values and a class on each line. Empty lines are skipped.
 
     inputs are the values as a list of strings, targets the class. A fifth of the rows is dev, by hash of their values,
-    so that equal rows are on one side. An example is named by the file and its line, counted from 1: `iris/17`.
+    so equal rows are in one split. Ids are the file's stem and the line, counted from 1: `iris/17`.
     """
 
     path: str  # below tmp_dir
     columns: int  # without the class
-    homepage: str = ""  # where the corpus is to be had
+    homepage: str = ""  # where to get the corpus
 
     def present(self, tmp_dir: Path) -> bool:
         return (tmp_dir / self.path).is_file()
@@ -37,7 +37,7 @@ class CsvTable(Source):
     def examples(self, split: str, tmp_dir: Path) -> Iterator[Example]:
         path = tmp_dir / self.path
         if not path.is_file():
-            source = f" To be had from {self.homepage}." if self.homepage else ""
+            source = f" Get it from {self.homepage}." if self.homepage else ""
             raise UserError(f"There is no {path}.{source}")
         try:
             lines = path.read_text(encoding="utf-8").splitlines()

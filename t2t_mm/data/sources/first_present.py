@@ -1,4 +1,4 @@
-"""A corpus that its users have in one of several layouts."""
+"""A corpus that may be present in one of several layouts."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +8,7 @@ from t2t_mm.problem import Example, Source
 
 
 class FirstPresent(Source):
-    """The first of `sources` that is there. When none is, every path and layout looked for is named."""
+    """The first of `sources` that is present. If none is, the error names every path and layout."""
 
     def __init__(self, *sources: Source) -> None:
         self.sources = sources
@@ -35,34 +35,37 @@ class FirstPresent(Source):
         return self._chosen(tmp_dir).notes(tmp_dir)
 
     def download_bytes(self, tmp_dir: Path) -> int:
-        """Of the first source that would download anything."""
+        """Return the download size of the first source that would download anything."""
         if self.present(tmp_dir):
             return 0
         return next(filter(None, (source.download_bytes(tmp_dir) for source in self.sources)), 0)
 
     def fetch(self, tmp_dir: Path) -> None:
-        """Let each in turn fetch its corpus, until one is there. A UserError of one names the layouts of all."""
+        """Let each source in turn fetch its corpus, until one is present.
+
+        A UserError of one names the layouts of all.
+        """
         for source in self.sources:
             if not self.present(tmp_dir):
                 try:
                     source.fetch(tmp_dir)
                 except UserError as error:
                     raise UserError(
-                        f"{error}\nWithout that, one of these would do:\n  {self._lacking(tmp_dir)}"
+                        f"{error}\nAlternatively, provide one of these:\n  {self._missing(tmp_dir)}"
                     ) from error
 
     def _chosen(self, tmp_dir: Path) -> Source:
         for source in self.sources:
             if source.present(tmp_dir):
                 return source
-        raise UserError(f"The corpus was found in none of its layouts:\n  {self._lacking(tmp_dir)}")
+        raise UserError(f"The corpus was found in none of its layouts:\n  {self._missing(tmp_dir)}")
 
-    def _lacking(self, tmp_dir: Path) -> str:
-        """What each layout lacks, in lines."""
-        said = []
+    def _missing(self, tmp_dir: Path) -> str:
+        """Return the error of each layout, one on each line."""
+        messages = []
         for source in self.sources:
             try:
                 source.splits(tmp_dir)
             except UserError as error:
-                said.append(str(error))
-        return "\n  ".join(said)
+                messages.append(str(error))
+        return "\n  ".join(messages)

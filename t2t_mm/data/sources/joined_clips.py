@@ -1,4 +1,4 @@
-"""Several words in a row, made on the spot: clips of one speaker with short pauses between them."""
+"""Strings of spoken words, synthesised by joining clips of one speaker with short pauses."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,26 +14,26 @@ from t2t_mm.data.sources.spoken_words import Clip, SpokenWords
 from t2t_mm.errors import UserError
 from t2t_mm.problem import DEV, TEST, TRAIN, Example, Source
 
-KEPT = 4096  # clips in memory
-Reader = Callable[[Path], tuple[np.ndarray, int]]  # samples float32[N] of a file, and how many make a second
+CACHED = 4096  # clips kept in memory
+ReadClip = Callable[[Path], tuple[np.ndarray, int]]  # path -> samples float32[N] and sample rate
 
 
 @dataclass(frozen=True)
 class JoinedClips(Source):
-    """Strings of words said by one speaker, from clips of `corpus` of the same split.
+    """Strings of words spoken by one speaker, joined from clips of `corpus` of the same split.
 
-    An example is a function of (name, split, index) and the corpus: a speaker, a number of clips and the clips
-    themselves are drawn, each as likely as any other, and so are the pauses, which are silent. inputs are an
-    `AudioClip` at the clips' own rate, targets the words joined by blanks. Named by split and index, as in `train/17`.
+    An example is a function of (name, split, index) and the corpus. The speaker, the number of clips and the clips are
+    drawn uniformly, and so are the lengths of the silent pauses. inputs are an `AudioClip` at the clips' own rate,
+    targets the words joined by blanks. Ids are split and index, such as `train/17`.
     """
 
     corpus: SpokenWords
-    name: str  # the seed of all its examples
+    name: str  # part of the random key of every example
     train: int = 3000  # examples
     dev: int = 300
-    test: int = 300  # where the corpus has a test split
-    clips: tuple[int, int] = (3, 7)  # in an example, the fewest and the most
-    pauses_ms: tuple[int, int] = (50, 200)  # the shortest and the longest
+    test: int = 300  # if the corpus has a test split
+    clips: tuple[int, int] = (3, 7)  # fewest and most clips in an example
+    pauses_ms: tuple[int, int] = (50, 200)  # shortest and longest pause
 
     def present(self, tmp_dir: Path) -> bool:
         return self.corpus.present(tmp_dir)
@@ -52,35 +52,36 @@ class JoinedClips(Source):
         for clip in self.corpus.clips(tmp_dir)[split]:
             by_speaker.setdefault(clip.speaker, []).append(clip)
         speakers = sorted(by_speaker)
-        read = lru_cache(KEPT)(_samples)  # every clip is heard several times
+        read = lru_cache(CACHED)(_samples)  # every clip is used several times
         for index in range(start, self.count(split, tmp_dir)):
             rng = generator(self.name, split, index)
-            own = by_speaker[speakers[rng.integers(len(speakers))]]
+            clips = by_speaker[speakers[rng.integers(len(speakers))]]
             count = int(rng.integers(self.clips[0], self.clips[1] + 1))
-            drawn = [own[i] for i in rng.integers(len(own), size=count)]
+            drawn = [clips[i] for i in rng.integers(len(clips), size=count)]
             pauses_ms = rng.uniform(*self.pauses_ms, size=count - 1).tolist()
             words = " ".join(self.corpus.words[clip.number] for clip in drawn)
-            yield Example(
-                f"{split}/{index}", LazyValues(inputs=partial(_joined, drawn, pauses_ms, read), targets=words)
-            )
+            yield Example(f"{split}/{index}", LazyValues(inputs=partial(_join, drawn, pauses_ms, read), targets=words))
 
 
-def _joined(clips: Sequence[Clip], pauses_ms: Sequence[float], read: Reader) -> AudioClip:
+def _join(clips: Sequence[Clip], pauses_ms: Sequence[float], read: ReadClip) -> AudioClip:
     _, rate = read(clips[0].path)
     parts = []
     for clip, pause_ms in zip(clips, [*pauses_ms, 0.0], strict=True):
-        samples_N, own_rate = read(clip.path)
-        if own_rate != rate:
+        samples_N, clip_rate = read(clip.path)
+        if clip_rate != rate:
             raise UserError(
-                f"{clip.path} has {own_rate:,} samples a second and {clips[0].path} {rate:,}; clips of one speaker are "
-                f"joined as they are. Resample either."
+                f"{clip.path} has {clip_rate:,} samples a second and {clips[0].path} {rate:,}; clips of one speaker "
+                f"are joined without resampling. Resample one of them."
             )
         parts += [samples_N, np.zeros(round(rate * pause_ms / 1000), np.float32)]
     return AudioClip(np.concatenate(parts), rate)
 
 
 def _samples(path: Path) -> tuple[np.ndarray, int]:
-    """float32[N], the channels averaged, and samples a second; no more than a sound may have of what is overlong."""
+    """Return the samples float32[N] of a file, its channels averaged, and its rate.
+
+    Reading stops beyond MOST_SECONDS.
+    """
     import soundfile
 
     try:
@@ -88,4 +89,4 @@ def _samples(path: Path) -> tuple[np.ndarray, int]:
             most = int(MOST_SECONDS * file.samplerate) + 1
             return file.read(most, dtype="float32", always_2d=True).mean(axis=1), file.samplerate
     except (soundfile.SoundFileError, OSError) as error:
-        raise UserError(f"{path} is no sound that can be read ({error}).") from None
+        raise UserError(f"{path} is not a readable audio file ({error}).") from None

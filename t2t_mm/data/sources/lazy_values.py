@@ -1,11 +1,11 @@
-"""Values that are read when they are asked for, so that whoever wants a corpus's text opens none of its pictures."""
+"""Values that are read on access, so that reading only a corpus's text opens none of its images."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 
 class LazyValues(Mapping[str, Any]):
-    """Values by name. One that is given as a function without arguments is called whenever it is asked for."""
+    """A mapping of values by name. A value that is a function without arguments is called on each access."""
 
     def __init__(self, **values: Any) -> None:
         self._values = values

@@ -1,4 +1,4 @@
-"""Sentences in several languages, a file for each, in which equal lines say the same."""
+"""Sentences in several languages, one file for each, whose equal line numbers are translations."""
 
 import gzip
 from collections.abc import Iterator, Mapping
@@ -20,21 +20,21 @@ STEMS: Stems = {TRAIN: "train", DEV: "val", TEST: "test"}
 
 @dataclass(frozen=True)
 class ParallelText(Source):
-    """Line-aligned files `<stem>.<language>` or `<stem>.<language>.gz`, UTF-8, one sentence a line, in `folder`.
+    """Line-aligned files `<stem>.<language>` or `<stem>.<language>.gz` in `folder`, UTF-8, one sentence on each line.
 
-    `stems` names each split's files, of several names the first that is there; the test split may be missing. An
-    example is named by split and line: `train/17` is line 17, counted from 1. Lines end at a line feed only, and blanks
-    at either end of a line are dropped.
+    `stems` names each split's files; of several stems the first that exists is used. The test split may be missing. Ids
+    are split and line, counted from 1: `train/17`. Only a line feed ends a line. Blanks at both ends of a line are
+    removed.
     """
 
     folder: str  # below tmp_dir
-    inputs: str  # the suffix of the language read, such as "en"
-    targets: str  # and of the one written
+    inputs: str  # the suffix of the source language, such as "en"
+    targets: str  # the suffix of the target language
     stems: Stems = field(default_factory=lambda: STEMS)
-    homepage: str = ""  # where the corpus is to be had
+    homepage: str = ""  # where to get the corpus
 
     def reversed(self) -> "ParallelText":
-        """The same lines, read the other way."""
+        """Return the same corpus in the opposite direction."""
         return replace(self, inputs=self.targets, targets=self.inputs)
 
     def present(self, tmp_dir: Path) -> bool:
@@ -48,13 +48,13 @@ class ParallelText(Source):
         return (TRAIN, DEV, TEST) if all(sides) else (TRAIN, DEV)
 
     def count(self, split: str, tmp_dir: Path) -> int:
-        """Raises UserError when the two files have not as many lines each."""
+        """Return the number of lines. Raises UserError if the two files differ in it."""
         paths = self._sides(split, tmp_dir)
         counts = [_count_lines(path) for path in paths]
         if counts[0] != counts[1]:
             raise UserError(
-                f"Parallel files must have as many lines each: {paths[0]} has {counts[0]:,}, "
-                f"{paths[1]} has {counts[1]:,}. They stop saying the same by line {min(counts) + 1:,} at the latest."
+                f"Parallel files must have the same number of lines: {paths[0]} has {counts[0]:,}, "
+                f"{paths[1]} has {counts[1]:,}. They are out of step from line {min(counts) + 1:,} or before."
             )
         return counts[0]
 
@@ -72,7 +72,7 @@ class ParallelText(Source):
         return self._file(tmp_dir, split, self.inputs), self._file(tmp_dir, split, self.targets)
 
     def _find(self, tmp_dir: Path, split: str, language: str) -> Path | None:
-        """The file of one side. Both sides go by the first stem of which there is either."""
+        """Return the file of one language, or None. Both languages use the first stem that exists for either."""
         folder = tmp_dir / self.folder
         for stem in self._stems(split):
             sides = [
@@ -99,7 +99,7 @@ class ParallelText(Source):
             raise UserError(
                 f"{tmp_dir / self.folder} holds no {' or '.join(f'{name} or {name}.gz' for name in names)}. Expected "
                 f"there: {', '.join(wanted)}, each plain or .gz, a sentence a line."
-                f"{f' To be had from {self.homepage}.' if self.homepage else ''}"
+                f"{f' Get it from {self.homepage}.' if self.homepage else ''}"
             )
         return path
 
@@ -111,13 +111,13 @@ def _opened(path: Path) -> Iterator[BinaryIO | gzip.GzipFile]:
 
 
 def _count_lines(path: Path) -> int:
-    found = path.stat()
-    return _lines_in(path, found.st_size, found.st_mtime_ns)
+    state = path.stat()
+    return _lines_in(path, state.st_size, state.st_mtime_ns)
 
 
 @lru_cache(16)
 def _lines_in(path: Path, size: int, changed: int) -> int:
-    """How many lines a file has that was last `changed` at a time: counted once, though every shard asks."""
+    """Return the number of lines of a file. It is counted once per size and modification time, for all shards."""
     count, end = 0, b"\n"
     with _opened(path) as file:
         while block := file.read(BLOCK):
@@ -127,7 +127,7 @@ def _lines_in(path: Path, size: int, changed: int) -> int:
 
 
 def _lines(path: Path, start: int) -> Iterator[str]:
-    """The lines but the first `start`."""
+    """Yield all lines but the first `start`."""
     with _opened(path) as file:
         for number, line in enumerate(islice(file, start, None), start=start + 1):
             try:

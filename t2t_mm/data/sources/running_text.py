@@ -1,4 +1,4 @@
-"""Running text cut into stretches of equal length, for language models over characters."""
+"""Running text cut into passages of equal length, for character language models."""
 
 import abc
 import gzip
@@ -16,17 +16,19 @@ from t2t_mm.problem import DEV, TEST, TRAIN, Example, Source
 
 @dataclass(frozen=True)
 class RunningText(Source, abc.ABC):
-    """Each split one text, cut into stretches of `length` characters, one after another; what is left over is dropped.
+    """A corpus with one text for each split, cut into consecutive passages of `length` characters.
 
-    targets are a stretch. An example is named by split and place: `train/0` is the first stretch.
+    The remainder is dropped.
+
+    targets are a passage. Ids are split and place: `train/0` is the first passage.
     """
 
     length: int  # characters
-    homepage: str = ""  # where the corpus is to be had
+    homepage: str = ""  # where to get the corpus
 
     @abc.abstractmethod
     def pieces(self, split: str, tmp_dir: Path, start: int) -> Iterator[str]:
-        """The text of `split` from its character `start` on, in pieces of any length."""
+        """Yield the text of `split` from its character `start` on, in pieces of any length."""
 
     def count(self, split: str, tmp_dir: Path) -> int:
         return sum(map(len, self.pieces(split, tmp_dir, 0))) // self.length
@@ -35,26 +37,25 @@ class RunningText(Source, abc.ABC):
         return self.examples_from(split, tmp_dir, 0)
 
     def examples_from(self, split: str, tmp_dir: Path, start: int) -> Iterator[Example]:
-        place, left = start, ""
+        place, buffer = start, ""
         for piece in self.pieces(split, tmp_dir, start * self.length):
-            left += piece
-            whole = len(left) - len(left) % self.length
-            for begin in range(0, whole, self.length):
-                yield Example(f"{split}/{place}", {"targets": left[begin : begin + self.length]})
+            buffer += piece
+            complete = len(buffer) - len(buffer) % self.length
+            for begin in range(0, complete, self.length):
+                yield Example(f"{split}/{place}", {"targets": buffer[begin : begin + self.length]})
                 place += 1
-            left = left[whole:]
+            buffer = buffer[complete:]
 
     def _source(self) -> str:
-        return f" To be had from {self.homepage}." if self.homepage else ""
+        return f" Get it from {self.homepage}." if self.homepage else ""
 
 
 @dataclass(frozen=True)
 class LineFiles(RunningText):
-    """A file for each split, `<stem>.<split>.txt` in `folder`, plain or .gz: the lines, without blanks at their ends,
-    each with a line feed behind it.
+    """One file for each split, `<stem>.<split>.txt` in `folder`, plain or .gz.
 
-    With `spaced` the files hold single characters with blanks between them, `_` for a blank of the text. The test file
-    may be missing.
+    The text is the lines, without blanks at both ends, each with a line feed after it. With `spaced`, the files hold
+    single characters separated by blanks, with `_` for a blank of the text. The test file may be missing.
     """
 
     folder: str = ""  # below tmp_dir
@@ -76,15 +77,15 @@ class LineFiles(RunningText):
         path = self._find(split, tmp_dir)
         if path is None:
             return
-        passed = 0
+        skipped = 0
         with readable(path), gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             for number, raw in enumerate(file, start=1):
-                line = decoded(raw, path, f", line {number}").strip()
+                line = decode_ascii(raw, path, f", line {number}").strip()
                 if self.spaced:
                     line = "".join(" " if character == "_" else character for character in line.split())
                 line += "\n"
-                yield line[max(0, start - passed) :]
-                passed += len(line)
+                yield line[max(0, start - skipped) :]
+                skipped += len(line)
 
     def _find(self, split: str, tmp_dir: Path) -> Path | None:
         plain = tmp_dir / self.folder / f"{self.stem}.{self.names[split]}.txt"
@@ -96,9 +97,9 @@ BLOCK = 2**20  # bytes that are read at a time
 
 @dataclass(frozen=True)
 class OneFile(RunningText):
-    """One file called `name` below tmp_dir, in a folder of that name or as the one member of `<name>.zip`.
+    """One file called `name` below tmp_dir, in a folder of that name, or as the single member of `<name>.zip`.
 
-    A byte is a character. Of its bytes the first 90 % are train, then 5 % dev and 5 % test.
+    A byte is a character. The first 90 % of its bytes are train, then 5 % dev and 5 % test.
     """
 
     name: str = ""
@@ -108,8 +109,8 @@ class OneFile(RunningText):
 
     def splits(self, tmp_dir: Path) -> tuple[str, ...]:
         if self._find(tmp_dir) is None:
-            looked = f"{self.name}, {self.name}.zip or a folder {self.name} with either"
-            raise UserError(f"{tmp_dir} holds no {looked}.{self._source()}")
+            names = f"{self.name}, {self.name}.zip or a folder {self.name} with either"
+            raise UserError(f"{tmp_dir} holds no {names}.{self._source()}")
         return (TRAIN, DEV, TEST)
 
     def count(self, split: str, tmp_dir: Path) -> int:
@@ -131,9 +132,9 @@ class OneFile(RunningText):
             while left > 0:
                 block = file.read(min(BLOCK, left))
                 if not block:
-                    raise UserError(f"{path} ends before its {size:,} bytes; fetch it again.")
+                    raise UserError(f"{path} ends before its {size:,} bytes; download it again.")
                 left -= len(block)
-                yield decoded(block, path, "")
+                yield decode_ascii(block, path, "")
 
     def _find(self, tmp_dir: Path) -> Path | None:
         names = (self.name, f"{self.name}.zip", f"{self.name}/{self.name}", f"{self.name}/{self.name}.zip")
@@ -141,7 +142,7 @@ class OneFile(RunningText):
 
     @contextmanager
     def _opened(self, path: Path) -> Iterator[tuple[IO[bytes], int]]:
-        """The text's file, and how many bytes it has."""
+        """Open the text's file, and yield it with its size in bytes."""
         if path.suffix != ".zip":
             with path.open("rb") as file:
                 yield file, path.stat().st_size
@@ -154,13 +155,13 @@ class OneFile(RunningText):
 
 
 def _bounds(split: str, size: int) -> tuple[int, int]:
-    """Where a split begins and ends in a file of `size` bytes."""
+    """Return the start and the end of a split in a file of `size` bytes."""
     first, last = {TRAIN: (0, 90), DEV: (90, 95), TEST: (95, 100)}[split]
     return size * first // 100, size * last // 100
 
 
-def decoded(raw: bytes, path: Path, where: str) -> str:
-    """Bytes as the ASCII text that they should be."""
+def decode_ascii(raw: bytes, path: Path, where: str) -> str:
+    """Return bytes as ASCII text. Raises UserError, naming `path` and `where`, for another byte."""
     try:
         return raw.decode("ascii")
     except UnicodeDecodeError as error:

@@ -1,4 +1,4 @@
-"""Raw text with a sentence on each line: pairs of sentences, and sentences whose words may be out of order."""
+"""Raw text with one sentence on each line: sentence pairs, and sentences with words out of order."""
 
 import gzip
 from collections.abc import Iterator, Mapping
@@ -6,28 +6,30 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from t2t_mm.data.features.masked_sentences import Pair
+from t2t_mm.data.features.masked_sentences import SentencePair
 from t2t_mm.data.keyed_rng import generator
 from t2t_mm.data.sources.archives import readable
 from t2t_mm.errors import UserError
 from t2t_mm.problem import DEV, TEST, TRAIN, Example, Source
 
-BLOCK = 4096  # sentences among which one that is not the next is looked for
+BLOCK = 4096  # sentences of a block, from which a random second sentence is drawn
 KEPT, SWAPPED = "kept", "swapped"
 
 
 @dataclass(frozen=True)
 class SentenceFiles(Source):
-    """A file for each split below `folder`, plain or .gz, UTF-8, a sentence a line; the test file may be missing.
+    """One file for each split below `folder`, plain or .gz, UTF-8, with one sentence on each line.
 
-    inputs and targets are a `Pair`: each line but the last of a document (an empty line ends one) is a first sentence.
-    The second is the next one, or for half of the pairs, drawn by the example's id, any other of the same block of
-    4,096. An example is named by split and line: `train/17` begins on line 17, counted from 1.
+    The test file may be missing.
+
+    inputs and targets are a `SentencePair`. Each line but the last of a document (an empty line ends one) is a first
+    sentence. The second is the next sentence, or for half of the pairs a random other sentence of the same block of
+    4,096, drawn by the example's id. Ids are split and line, counted from 1: `train/17` starts on line 17.
     """
 
     folder: str  # below tmp_dir
-    names: Mapping[str, str]  # of the files, by split
-    homepage: str = ""  # where the corpus is to be had
+    names: Mapping[str, str]  # file names by split
+    homepage: str = ""  # where to get the corpus
 
     def present(self, tmp_dir: Path) -> bool:
         return self._find(TRAIN, tmp_dir) is not None
@@ -35,9 +37,10 @@ class SentenceFiles(Source):
     def splits(self, tmp_dir: Path) -> tuple[str, ...]:
         for split in (TRAIN, DEV):
             if self._find(split, tmp_dir) is None:
-                where = f" To be had from {self.homepage}." if self.homepage else ""
+                where = f" Get it from {self.homepage}." if self.homepage else ""
                 raise UserError(
-                    f"{tmp_dir / self.folder} holds no {self.names[split]}, plain or .gz, of a sentence a line.{where}"
+                    f"{tmp_dir / self.folder} holds no {self.names[split]}, plain or .gz, with a sentence on each "
+                    f"line.{where}"
                 )
         return (TRAIN, DEV) if self._find(TEST, tmp_dir) is None else (TRAIN, DEV, TEST)
 
@@ -51,7 +54,7 @@ class SentenceFiles(Source):
         yield from self._pairs(split, block)
 
     def lines(self, split: str, tmp_dir: Path) -> Iterator[tuple[int, str]]:
-        """Line numbers and sentences. Raises UserError for a broken archive and a line that is not UTF-8."""
+        """Yield line numbers and sentences. Raises UserError for a broken archive and a line that is not UTF-8."""
         path = self._find(split, tmp_dir)
         if path is None:
             return
@@ -71,9 +74,9 @@ class SentenceFiles(Source):
             random = generator("next sentence", split, number)
             follows = bool(random.random() < 0.5) or len(block) < 3
             if not follows:
-                other = int(random.integers(len(block) - 2))  # any but these two
+                other = int(random.integers(len(block) - 2))  # any sentence but these two
                 second = block[other if other < place else other + 2][1]
-            pair = Pair(first, second, follows)
+            pair = SentencePair(first, second, follows)
             yield Example(f"{split}/{number}", {"inputs": pair, "targets": pair})
 
     def _find(self, split: str, tmp_dir: Path) -> Path | None:
@@ -85,10 +88,10 @@ class SentenceFiles(Source):
 
 @dataclass(frozen=True)
 class SwappedWords(SentenceFiles):
-    """inputs are a line, targets `kept`, or `swapped` where two neighbouring words of it have changed places.
+    """Sentences in which two neighbouring words may be swapped.
 
-    Which, and where, is drawn by the example's id, for half of the lines. Lines without two neighbours that differ are
-    left out.
+    inputs are a line, targets `swapped` if two of its words are swapped, else `kept`. Half of the lines are swapped;
+    the choice and the place are drawn by the example's id. Lines without two different neighbours are left out.
     """
 
     def examples(self, split: str, tmp_dir: Path) -> Iterator[Example]:

@@ -1,4 +1,4 @@
-"""Single spoken words, a file each, whose names say what is said, by whom, and which take it is."""
+"""Single spoken words, one file for each, whose name gives word, speaker and take."""
 
 import re
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from t2t_mm.data.features.input_file import read_named
+from t2t_mm.data.features.input_file import read_input_file
 from t2t_mm.data.sources.lazy_values import LazyValues
 from t2t_mm.errors import UserError
 from t2t_mm.problem import DEV, TEST, TRAIN, Example, Source
@@ -16,9 +16,9 @@ FOLDER = "recordings"
 
 @dataclass(frozen=True, order=True)
 class Clip:
-    """A recording of one word; clips are in order of number, speaker and take."""
+    """A recording of one word. Clips are ordered by number, speaker and take."""
 
-    number: int  # of the word in the list of words
+    number: int  # the index of the word in the list of words
     speaker: str
     take: int
     path: Path
@@ -30,18 +30,18 @@ class Clip:
 
 @dataclass(frozen=True)
 class SpokenWords(Source):
-    """`recordings/<number>_<speaker>_<take>.wav` below the first of `folders` that has it.
+    """Recordings `recordings/<number>_<speaker>_<take>.wav` below the first of `folders` that exists.
 
-    `words` names the numbers: in `7_theo_12.wav` Theo says words[7] for the 13th time. The takes decide the split:
-    those in `dev` and `test`, and train what is in neither; where no take of `test` is there, there is no test split.
-    inputs are the bytes of the file, targets the word; an example is named by its file's stem.
+    `words` are the words by number: `7_theo_12.wav` is Theo saying words[7] for the 13th time. The takes decide the
+    split: those in `dev` and `test`, and all others for train. If no take of `test` exists, there is no test split.
+    inputs are the bytes of the file, targets the word. Ids are the files' stems.
     """
 
     folders: tuple[str, ...]  # below tmp_dir
     words: tuple[str, ...]
     dev: range  # takes
     test: range  # takes
-    homepage: str = ""  # where the corpus is to be had
+    homepage: str = ""  # where to get the corpus
 
     def present(self, tmp_dir: Path) -> bool:
         return any((tmp_dir / folder / FOLDER).is_dir() for folder in self.folders)
@@ -51,28 +51,28 @@ class SpokenWords(Source):
 
     def examples(self, split: str, tmp_dir: Path) -> Iterator[Example]:
         for clip in self.clips(tmp_dir)[split]:
-            sound = partial(read_named, clip.path.name, clip.path.parent, "sound")
-            yield Example(clip.id, LazyValues(inputs=sound, targets=self.words[clip.number]))
+            audio = partial(read_input_file, clip.path.name, clip.path.parent, "audio file")
+            yield Example(clip.id, LazyValues(inputs=audio, targets=self.words[clip.number]))
 
     def clips(self, tmp_dir: Path) -> dict[str, list[Clip]]:
-        """The clips of each split, in order. Raises as `splits`."""
+        """Return the clips of each split, in order. Raises as `splits` does."""
         roots = [tmp_dir / folder / FOLDER for folder in self.folders]
         root = next((root for root in roots if root.is_dir()), None)
         if root is None:
-            source = f" To be had from {self.homepage}." if self.homepage else ""
+            source = f" Get it from {self.homepage}." if self.homepage else ""
             raise UserError(
                 f"There is no folder {' or '.join(map(str, roots))}. Expected in it: "
                 f"<number>_<speaker>_<take>.wav, such as 7_theo_12.wav.{source}"
             )
-        found: dict[str, list[Clip]] = {TRAIN: [], DEV: [], TEST: []}
+        by_split: dict[str, list[Clip]] = {TRAIN: [], DEV: [], TEST: []}
         for clip in sorted(map(self._clip, _recordings(root))):
-            found[TEST if clip.take in self.test else DEV if clip.take in self.dev else TRAIN].append(clip)
-        if not found[TRAIN] or not found[DEV]:
+            by_split[TEST if clip.take in self.test else DEV if clip.take in self.dev else TRAIN].append(clip)
+        if not by_split[TRAIN] or not by_split[DEV]:
             raise UserError(
-                f"{root} holds {len(found[TRAIN]):,} clips to train on and {len(found[DEV]):,} for dev, which is takes "
-                f"{self.dev.start} to {self.dev.stop - 1}; both are needed."
+                f"{root} holds {len(by_split[TRAIN]):,} clips for train and {len(by_split[DEV]):,} for dev, which is "
+                f"takes {self.dev.start} to {self.dev.stop - 1}; both are needed."
             )
-        return {split: clips for split, clips in found.items() if clips}
+        return {split: clips for split, clips in by_split.items() if clips}
 
     def _clip(self, path: Path) -> Clip:
         match = re.fullmatch(r"([0-9]+)_(.+)_([0-9]+)", path.stem)

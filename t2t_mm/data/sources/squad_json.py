@@ -1,4 +1,4 @@
-"""Paragraphs with questions whose answers stand in them, in the JSON in which SQuAD is published."""
+"""Paragraphs with questions that are answered by spans of them, in SQuAD's JSON format."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,15 +15,15 @@ LAYOUT = '{"data": [{"paragraphs": [{"context", "qas": [{"id", "question", "answ
 
 @dataclass(frozen=True)
 class SquadJson(Source):
-    """A file for each split in `folder`. inputs are (question, paragraph), targets a `Marked`.
+    """One file for each split in `folder`. inputs are (question, paragraph), targets a `Marked`.
 
-    An example is named by split and id: `train/5733be284776f41900661182`. A question without an answer, as there are
-    in version 2.0, is refused.
+    Ids are split and question id: `train/5733be284776f41900661182`. A question without an answer, as in version 2.0, is
+    rejected.
     """
 
     folder: str  # below tmp_dir
     files: dict[str, str] = field(default_factory=lambda: {TRAIN: "train-v1.1.json", DEV: "dev-v1.1.json"})
-    homepage: str = ""  # where the corpus is to be had
+    homepage: str = ""  # where to get the corpus
 
     def present(self, tmp_dir: Path) -> bool:
         return (tmp_dir / self.folder / self.files[TRAIN]).is_file()
@@ -31,7 +31,7 @@ class SquadJson(Source):
     def splits(self, tmp_dir: Path) -> tuple[str, ...]:
         for split in self.files:
             if not (path := tmp_dir / self.folder / self.files[split]).is_file():
-                source = f" To be had from {self.homepage}." if self.homepage else ""
+                source = f" Get it from {self.homepage}." if self.homepage else ""
                 raise UserError(f"There is no {path}, which holds {LAYOUT}.{source}")
         return tuple(self.files)
 
@@ -41,17 +41,17 @@ class SquadJson(Source):
         try:
             for article in content["data"]:
                 for paragraph in article["paragraphs"]:
-                    for asked in paragraph["qas"]:
-                        yield _example(f"{split}/{asked['id']}", paragraph["context"], asked, path)
+                    for entry in paragraph["qas"]:
+                        yield _example(f"{split}/{entry['id']}", paragraph["context"], entry, path)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise UserError(f"{path} is not laid out as {LAYOUT}: {error!r}.") from None
 
 
-def _example(name: str, context: str, asked: dict[str, Any], path: Path) -> Example:
-    if not asked["answers"]:
-        raise UserError(f"{path}: the question {asked['id']} has no answer; version 1.1 is needed.")
-    question = asked["question"].strip() or "?"  # one of the published training set is blank
-    answers = tuple(dict.fromkeys((one["text"], int(one["answer_start"])) for one in asked["answers"]))
+def _example(name: str, context: str, entry: dict[str, Any], path: Path) -> Example:
+    if not entry["answers"]:
+        raise UserError(f"{path}: the question {entry['id']} has no answer; version 1.1 is needed.")
+    question = entry["question"].strip() or "?"  # one of the published training set is blank
+    answers = tuple(dict.fromkeys((one["text"], int(one["answer_start"])) for one in entry["answers"]))
     for text in (name, context, question, *(words for words, _ in answers)):
-        refuse_half_characters(text, f"{path}: the question {asked['id']!a}")
+        refuse_half_characters(text, f"{path}: the question {entry['id']!a}")
     return Example(name, {"inputs": (question, context), "targets": Marked(question, context, answers)})

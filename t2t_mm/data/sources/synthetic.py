@@ -1,4 +1,4 @@
-"""Examples made on the spot from a seed: no file is needed, and every machine makes the same ones."""
+"""Synthetic examples, made from a seed: no files are needed, and every machine makes the same ones."""
 
 import abc
 import zlib
@@ -13,24 +13,23 @@ from t2t_mm.problem import DEV, TRAIN, Example, Source
 
 
 class SyntheticSource(Source):
-    """`train` and `dev` examples, each a function of (name, split, index) alone.
+    """Train and dev examples, each a function of (name, split, index) alone.
 
-    A subclass says how one is made. Where examples are few enough to come up twice, `key` names what must not be in
-    both splits: by its hash, a key belongs to train or to dev, so that dev asks for what was never seen.
+    A subclass makes one example in `make`. If examples are so few that some repeat, `key` returns what must not be in
+    both splits. The hash of a key assigns it to train or to dev, so dev has only unseen keys.
     """
 
-    made_on_the_spot: ClassVar[bool] = True
-    name: ClassVar[str]  # the seed of all its examples
+    name: ClassVar[str]  # part of the random key of every example
     train: ClassVar[int] = 5000  # examples
     dev: ClassVar[int] = 400
 
     @abc.abstractmethod
     def make(self, rng: np.random.Generator) -> Mapping[str, Any]:
-        """One example's values, by feature name."""
+        """Return the values of one example, by feature name."""
 
     @abc.abstractmethod
     def key(self, values: Mapping[str, Any]) -> str | None:
-        """What of an example is not to be in both splits; None where examples do not come up twice."""
+        """Return what of an example must be in one split only; None if examples practically never repeat."""
 
     def present(self, tmp_dir: Path) -> bool:
         return True
@@ -49,7 +48,10 @@ class SyntheticSource(Source):
             yield Example(f"{split}/{index}", self.example(split, index))
 
     def example(self, split: str, index: int) -> Mapping[str, Any]:
-        """The values of one example: drawn anew, from its own stream, until they belong to its split."""
+        """Return the values of one example.
+
+        They are drawn from the example's own generator until they belong to its split.
+        """
         rng = generator(self.name, split, index)
         while True:
             values = self.make(rng)

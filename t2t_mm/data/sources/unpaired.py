@@ -1,4 +1,4 @@
-"""Things of which a corpus must not have one without the other: a picture and its captions, a sound and its words."""
+"""Reject items without their counterpart: an image without captions, an audio file without a transcript."""
 
 from collections.abc import Sequence
 
@@ -6,9 +6,9 @@ from t2t_mm.errors import UserError
 
 
 def refuse_unpaired(broken: Sequence[str], remedy: str) -> None:
-    """Raise UserError if anything is `broken`: its first sentence, how many there are more, and what to do.
+    """Raise UserError if `broken` is not empty: its first sentence, the number of further ones, and the remedy.
 
-    A sentence comes without its full stop and names the file and line, or the item, at fault.
+    A sentence has no full stop and names the file and line, or the item, that is invalid.
     """
     if broken:
         more = f" ({len(broken) - 1:,} more like it)" if len(broken) > 1 else ""

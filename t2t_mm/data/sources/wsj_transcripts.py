@@ -1,4 +1,4 @@
-"""What is said in WSJ0 and WSJ1, from the files in which a session's transcripts stand."""
+"""The transcripts of WSJ0 and WSJ1, from the files of each session."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -6,17 +6,17 @@ from pathlib import Path
 
 from t2t_mm.errors import UserError
 
-LINE = re.compile(r"(.*)\((\w{8})(?:\s[^()]*)?\)\s*")  # what is said, and whose: an utterance, in .ptx and its prompt
+LINE = re.compile(r"(.*)\((\w{8})(?:\s[^()]*)?\)\s*")  # words, and in brackets the utterance, in .ptx also its prompt
 NOISE = "<NOISE>"
-READ_OUT = {"%PERCENT": "PERCENT", ".POINT": "POINT", "--DASH": "-DASH"}  # as the sets for tests and training differ
+READ_OUT = {"%PERCENT": "PERCENT", ".POINT": "POINT", "--DASH": "-DASH"}  # the test and training sets differ in these
 
 
 def normalised(transcript: str) -> str:
-    """A detailed transcript (.dot) as the words that are heard, in capitals, as Kaldi's recipe for WSJ has them.
+    """Return a detailed transcript (.dot) as the spoken words, in capitals, as in Kaldi's recipe for WSJ.
 
-    Marks of noises that overlap words go (`[<door_slam]`, `[door_slam>]`, `[phone_ring/]`, `[/phone_ring]`), and so do
-    pauses (`.`) and cut-offs (`~`); other noises (`[loud_breath]`) become NOISE; `<and>`, which is said but not meant,
-    stays as `AND`; backslashes go. Punctuation that is said keeps its mark (`,COMMA`).
+    Marks of noises that overlap words (`[<door_slam]`, `[door_slam>]`, `[phone_ring/]`, `[/phone_ring]`), pauses (`.`)
+    and cut-offs (`~`) are removed. Other noises (`[loud_breath]`) become NOISE. `<and>`, a word that was said but not
+    intended, becomes `AND`. Backslashes are removed. Spoken punctuation keeps its mark (`,COMMA`).
     """
     return " ".join(filter(None, map(_word, transcript.split())))
 
@@ -27,27 +27,27 @@ def _word(written: str) -> str:
         return ""
     if re.search(r"\[\w+\]", word):
         return NOISE
-    if said := re.fullmatch(r"<([\w']+)>", word):
-        return said[1]
+    if unintended := re.fullmatch(r"<([\w']+)>", word):
+        return unintended[1]
     return READ_OUT.get(word, word)
 
 
 def prompted(text: str) -> str:
-    """What a speaker was to read (.ptx) as words in capitals: its punctuation goes."""
+    """Return the prompt of a speaker (.ptx) as words in capitals, without punctuation."""
     words = (word.strip('.,;:?!"`()').upper() for word in text.split())
     return " ".join(word for word in words if re.search(r"\w", word))
 
 
 def by_utterance(files: Sequence[Path]) -> Mapping[str, str]:
-    """What stands in a session's files, by utterance in small letters; the first file that names one counts.
+    """Return the texts in a session's files, by utterance in lower case. The first file with an utterance counts.
 
-    Raises UserError naming file and line for a line without an utterance at its end.
+    Raises UserError naming file and line if a line does not end with an utterance.
     """
-    found: dict[str, str] = {}
+    texts: dict[str, str] = {}
     for path in files:
         for utterance, text in _lines(path):
-            found.setdefault(utterance, text)
-    return found
+            texts.setdefault(utterance, text)
+    return texts
 
 
 def _lines(path: Path) -> Iterator[tuple[str, str]]:
@@ -56,5 +56,5 @@ def _lines(path: Path) -> Iterator[tuple[str, str]]:
             continue
         match = LINE.fullmatch(line)
         if not match:
-            raise UserError(f"{path}, line {number}: expected words and (<utterance>) behind them; found {line!r:.80}.")
+            raise UserError(f"{path}, line {number}: expected words and then (<utterance>); found {line!r:.80}.")
         yield match[2].lower(), match[1].strip()

@@ -9,6 +9,7 @@ from typing import Any
 from keras import ops
 
 from t2t_mm.errors import UserError
+from t2t_mm.feature import Signature
 from t2t_mm.layers.forward import Forward
 from t2t_mm.layers.layer import Layer
 from t2t_mm.layers.lstm import last_real
@@ -16,7 +17,6 @@ from t2t_mm.layers.sequence import Seq, zero_pads
 from t2t_mm.models.bn_lstm.attentive import AttentiveReader, make_lstm
 from t2t_mm.models.bn_lstm.hparams import BnLstmHparams
 from t2t_mm.models.body import Body, State
-from t2t_mm.problem import Signature
 
 NO_READER = "Texts with a question need the attentive reader: set attentive=true."
 NO_ENCODER = "Inputs need an encoder, but encoder_layers is 0: set encoder_layers=1 or more."

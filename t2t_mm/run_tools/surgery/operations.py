@@ -10,9 +10,9 @@ import numpy as np
 from t2t_mm.data.input.generated_problem import GeneratedProblem
 from t2t_mm.data.input.records import files_of
 from t2t_mm.errors import UnknownName, UserError
+from t2t_mm.feature import Signature
 from t2t_mm.hparam_set import HparamSet
 from t2t_mm.models.net import Net
-from t2t_mm.problem import Signature
 from t2t_mm.registry import PROBLEMS
 from t2t_mm.run_directory import RunRecord
 from t2t_mm.run_tools.surgery.experts import with_experts

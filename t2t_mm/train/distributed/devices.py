@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from t2t_mm.problem import Arrays
+from t2t_mm.feature import Arrays
 from t2t_mm.train.distributed.cluster import Cluster
 
 EMPTY_IS_MINUS_ONE = ("class", "places")  # arrays that mark an empty row by -1, unless there are lengths

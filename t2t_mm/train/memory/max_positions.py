@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from t2t_mm.data.input.generated_problem import GeneratedProblem
 from t2t_mm.data.input.records import SplitReader
 from t2t_mm.errors import UserError
+from t2t_mm.feature import Codec
 from t2t_mm.hparam_set import DataHparams
-from t2t_mm.problem import DEV, TRAIN, Codec
+from t2t_mm.problem import DEV, TRAIN
 
 
 def check_positions(

@@ -8,13 +8,13 @@ import keras
 import numpy as np
 from keras import ops
 
+from t2t_mm.feature import ArraySpec
 from t2t_mm.hparam_set import TrainingHparams
 from t2t_mm.layers.forward import Forward, Noise
 from t2t_mm.layers.replicas import ALONE as ONE_REPLICA
 from t2t_mm.layers.replicas import Replicas
 from t2t_mm.metrics.on_logits import METRICS
 from t2t_mm.models.net import Net
-from t2t_mm.problem import ArraySpec
 from t2t_mm.train.distributed.cluster import ALONE, Cluster
 from t2t_mm.train.optim.optimizer import Optimizer
 from t2t_mm.train.step.step_input import Gradients, StepInput

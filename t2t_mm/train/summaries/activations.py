@@ -16,10 +16,11 @@ from t2t_mm.data.input.generated_problem import GeneratedProblem
 from t2t_mm.data.vocabulary import EOS, PAD
 from t2t_mm.decoding.compiled import every_shape_is_compiled, for_all_shapes
 from t2t_mm.evaluation.fixed_example import FixedExample
+from t2t_mm.feature import Arrays, ArraySpec
 from t2t_mm.hparam_set import DataHparams
 from t2t_mm.layers.forward import Forward, Watched
 from t2t_mm.models.net import Net
-from t2t_mm.problem import DEV, Arrays, ArraySpec
+from t2t_mm.problem import DEV
 
 BATCHES = 2  # dev batches on which the load of the experts is counted: thousands of choices
 LENGTH_FACTOR = 1.5  # an output has at most so many times the ids of the reference,

@@ -14,8 +14,8 @@ from PIL import Image
 
 from t2t_mm.data.input.generated_problem import GeneratedProblem
 from t2t_mm.evaluation.fixed_example import FixedExample, right_answers
+from t2t_mm.feature import Codec
 from t2t_mm.hparam_set import DataHparams
-from t2t_mm.problem import Codec
 from t2t_mm.train.summaries.activations import ActivationReader, GreedyOutput
 from t2t_mm.train.summaries.attention_images import panels
 from t2t_mm.train.summaries.events import Summaries

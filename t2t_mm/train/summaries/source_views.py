@@ -16,8 +16,8 @@ from t2t_mm.data.features.audio_file import RATE
 from t2t_mm.data.features.log_mel import log_mel
 from t2t_mm.data.features.tree import TreeCodec
 from t2t_mm.data.vocabulary import EOS
+from t2t_mm.feature import Codec
 from t2t_mm.hparam_set import DataHparams
-from t2t_mm.problem import Codec
 from t2t_mm.train.summaries.attention_images import MAP_WIDTH, audio_map, spectrogram, text_map, tiles
 from t2t_mm.train.summaries.canvas import titled
 

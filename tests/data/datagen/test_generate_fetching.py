@@ -1,4 +1,4 @@
-"""Corpora that are not there: named before anything is written, and fetched where that is allowed."""
+"""Missing corpora: named before anything is written, and downloaded if that is allowed."""
 
 import pytest
 
@@ -9,9 +9,9 @@ ROWS = {split: [("the dog sees a cat", "der Hund sieht eine Katze")] * 3 for spl
 
 
 def run(tmp_path, how=None, **problems):
-    said = []
-    generate(problems, tmp_path / "data", tmp_path, report=said.append, **(how or {}))
-    return said
+    report_lines = []
+    generate(problems, tmp_path / "data", tmp_path, report=report_lines.append, **(how or {}))
+    return report_lines
 
 
 def test_a_corpus_that_is_missing_stops_the_call_before_anything_is_written(tmp_path, make_problem):
@@ -35,7 +35,7 @@ def test_all_that_is_missing_is_named_before_anything_large_is_downloaded(tmp_pa
         problem.source.splits, problem.source.present = splits, lambda tmp_dir: False
         return problem
 
-    large = lacking("pictures")
+    large = lacking("images")
     large.source.download_bytes = lambda tmp_dir: 40_000_000_000
     large.source.fetch = lambda tmp_dir: pytest.fail("downloaded")
     with pytest.raises(UserError) as refusal:
@@ -49,10 +49,10 @@ def test_what_two_problems_share_is_downloaded_once(tmp_path, make_problem):
         problem.source.present = lambda tmp_dir: bool(fetched)
         problem.source.download_bytes = lambda tmp_dir: 1_000_000_000
         problem.source.fetch = fetched.append
-    said = run(tmp_path, {"download": True}, cats=first, dogs=second)
+    report_lines = run(tmp_path, {"download": True}, cats=first, dogs=second)
     assert fetched == [tmp_path]
-    assert [line for line in said if "is downloaded" in line] == [
-        f"cats: its corpus is downloaded to {tmp_path}, 1.00 GB."
+    assert [line for line in report_lines if "downloading" in line] == [
+        f"cats: downloading its corpus to {tmp_path}, 1.00 GB."
     ]
 
 

@@ -1,4 +1,4 @@
-"""How much memory making records takes: no more for ten times the corpus."""
+"""The memory for making records: ten times the corpus takes no more."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""What the system refuses while a corpus is read."""
+"""Errors of the operating system while a corpus is read."""
 
 from pathlib import Path
 
@@ -56,12 +56,12 @@ def test_a_broken_link_in_a_corpus_is_named_whatever_is_asked_of_it(tmp_path, ma
     problem = make_problem(ROWS, source=Broken(broken), targets=Label(classes="letters"))
     with pytest.raises(UserError) as refusal:
         generate({"made": problem}, tmp_path / "data", tmp_path, report=lambda line: None)
-    said = f"The corpus below {tmp_path} can't be read: [Errno 2] No such file or directory: '{tmp_path / 'link'}'. See"
-    assert str(refusal.value).startswith(said)
+    message = f"The corpus below {tmp_path} can't be read: [Errno 2] No such file or directory: '{tmp_path / 'link'}'. "
+    assert str(refusal.value).startswith(message)
     assert not list((tmp_path / "data").glob("made*"))
 
 
-def test_what_whoever_takes_the_examples_does_wrong_is_not_the_corpuss(tmp_path):
+def test_an_error_of_the_code_that_takes_the_examples_is_not_blamed_on_the_corpus(tmp_path):
     with pytest.raises(OSError, match="the disk is full"):
         for _ in examples_from(Broken(""), "train", tmp_path, 0):
             raise OSError("the disk is full")
@@ -79,7 +79,7 @@ def coco_whose_json_is_a_folder(root):
     return CocoJson("coco")
 
 
-def coco_whose_pictures_are_a_file(root):
+def coco_whose_images_are_a_file(root):
     for part in ("train2014", "val2014"):
         file(root / "coco" / part)
         file(root / "coco" / "annotations" / f"captions_{part}.json", '{"images": [], "annotations": []}')
@@ -94,13 +94,13 @@ def wsj_whose_index_is_a_broken_link(root):
 
 
 @pytest.mark.parametrize(
-    ("corpus", "said"),
+    ("corpus", "message"),
     [
         (coco_whose_json_is_a_folder, "Is a directory: '.*captions_train2014.json'"),
-        (coco_whose_pictures_are_a_file, "Not a directory: '.*coco/train2014'"),
+        (coco_whose_images_are_a_file, "Not a directory: '.*coco/train2014'"),
         (wsj_whose_index_is_a_broken_link, "No such file or directory: '.*h1_p0.ndx'"),
     ],
 )
-def test_a_corpus_unpacked_in_a_wrong_way_is_told_by_the_file_at_fault(tmp_path, corpus, said):
-    with pytest.raises(UserError, match=f"can't be read: .*{said}"), reading(tmp_path):
+def test_a_corpus_unpacked_in_a_wrong_way_is_told_by_the_file_at_fault(tmp_path, corpus, message):
+    with pytest.raises(UserError, match=f"can't be read: .*{message}"), reading(tmp_path):
         corpus(tmp_path).splits(tmp_path)

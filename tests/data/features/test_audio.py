@@ -1,4 +1,4 @@
-"""Sounds as a feature."""
+"""Audio as a feature."""
 
 import numpy as np
 import pytest
@@ -8,8 +8,8 @@ from t2t_mm.data.features.audio import Audio
 from t2t_mm.data.features.audio_file import AudioClip, as_wav
 from t2t_mm.data.features.log_mel import log_mel
 from t2t_mm.errors import UserError
+from t2t_mm.feature import ArraySpec, Port
 from t2t_mm.hparam_set import DataHparams
-from t2t_mm.problem import ArraySpec, Port
 
 NOISE_N = np.random.default_rng(0).integers(-9000, 9000, 1000).astype(np.int16)  # 62.5 ms: 7 frames
 
@@ -24,7 +24,7 @@ def waveform(tmp_path):
     return Audio("waveform").open(tmp_path)
 
 
-def test_a_sound_is_stored_as_its_samples_and_comes_back_as_a_file(spectral):
+def test_an_audio_clip_is_stored_as_its_samples_and_comes_back_as_a_file(spectral):
     stored = spectral.store(as_wav(NOISE_N))
     assert stored == spectral.store(AudioClip(NOISE_N, 16000)) == NOISE_N.astype("<i2").tobytes()
     assert spectral.store(spectral.value(stored)) == stored
@@ -63,7 +63,7 @@ def test_a_body_position_holds_as_much_as_the_halvings_say(spectral, waveform):
     assert waveform.positions(13, DataHparams(waveform_halvings=10)) == 3  # 2,080 samples / 1,024
 
 
-def test_longer_sounds_than_audio_seconds_are_too_long(spectral):
+def test_audio_longer_than_audio_seconds_is_too_long(spectral):
     assert spectral.longest(DataHparams(audio_seconds=2.5)) == 250
 
 
@@ -74,10 +74,10 @@ def test_the_two_forms_have_nets_of_their_own(spectral, waveform):
         Audio("mfcc")
 
 
-def test_people_are_told_how_long_a_sound_is(spectral, waveform):
+def test_people_are_told_how_long_an_audio_clip_is(spectral, waveform):
     stored = spectral.store(AudioClip(np.zeros(24000, np.int16), 16000))
     for codec in (spectral, waveform):
-        assert codec.show(codec.load(stored, DataHparams(), None)) == "a sound of 1.5 s"
+        assert codec.show(codec.load(stored, DataHparams(), None)) == "an audio clip of 1.5 s"
 
 
 def test_a_line_names_a_file(spectral, tmp_path):
@@ -86,22 +86,24 @@ def test_a_line_names_a_file(spectral, tmp_path):
 
 
 def test_a_file_that_is_missing_no_file_or_huge_is_not_read(spectral, tmp_path, monkeypatch):
-    with pytest.raises(UserError, match=r"The sound .*/gone.wav can't be read: No such file or directory."):
+    with pytest.raises(UserError, match=r"The audio file .*/gone.wav can't be read: No such file or directory."):
         spectral.parse("gone.wav", tmp_path)
-    with pytest.raises(UserError, match=r"The sound /dev/zero is no file."):
+    with pytest.raises(UserError, match=r"The audio file /dev/zero is not a regular file."):
         spectral.parse("/dev/zero", tmp_path)
     (tmp_path / "long.wav").write_bytes(bytes(101))
     monkeypatch.setattr(input_file, "MOST_BYTES", 100)
-    with pytest.raises(UserError, match=r"The sound .*long.wav has 101 bytes; up to 100 are read."):
+    with pytest.raises(UserError, match=r"The audio file .*long.wav has 101 bytes; the limit is 100."):
         spectral.parse("long.wav", tmp_path)
     with pytest.raises(UserError, match="can't be read: embedded null byte"):
         spectral.parse("a\0b.wav", tmp_path)
 
 
-def test_a_sound_holds_no_symbols_for_a_unigram_baseline(spectral):
+def test_an_audio_clip_holds_no_symbols_for_a_unigram_baseline(spectral):
     assert spectral.symbols(spectral.store(AudioClip(NOISE_N, 16000))).size == 0
 
 
-def test_what_is_no_sound_is_refused(spectral):
-    with pytest.raises(UserError, match="A sound is the bytes of its file, or an AudioClip; received ndarray."):
+def test_a_value_that_is_not_audio_is_refused(spectral):
+    with pytest.raises(
+        UserError, match="An audio clip must be the bytes of its file, or an AudioClip; received ndarray."
+    ):
         spectral.store(NOISE_N)

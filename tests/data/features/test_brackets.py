@@ -2,7 +2,7 @@
 
 import pytest
 
-from t2t_mm.data.features.brackets import Node, plain, read_tree, read_trees
+from t2t_mm.data.features.brackets import Node, read_tree, read_trees, without_traces
 from t2t_mm.errors import UserError
 
 JOHN = "(S (NP (NNP John)) (VP (VBZ sleeps)) (. .))"
@@ -44,11 +44,11 @@ def test_two_trees_in_one_bracket_without_a_label_become_an_unknown_constituent(
         ("(NP (NN rain))\n( (S (NP (NN snow))\n\n", 2, "unbalanced"),
         ("(NP (NN rain)))", 1, "outside"),
         ("(NP (NN rain))\nsnow", 2, "outside"),
-        ("(S\n(NP ))", 2, "neither word nor constituent"),
-        ("(S (NN rain snow))", 1, "beside another word"),
-        ("(S\n (NN rain)\n snow)", 3, "beside another word"),
-        ("(S\n" * 2000 + "(X x)" + ")" * 2000, 101, "more than 100 brackets in one another"),
-        ("(S " * 100 + "(X x)" + ")" * 100, 1, "more than 100 brackets in one another"),
+        ("(S\n(NP ))", 2, "neither a word nor a constituent"),
+        ("(S (NN rain snow))", 1, "shares a bracket with another word"),
+        ("(S\n (NN rain)\n snow)", 3, "shares a bracket with another word"),
+        ("(S\n" * 2000 + "(X x)" + ")" * 2000, 101, "more than 100 nested brackets"),
+        ("(S " * 100 + "(X x)" + ")" * 100, 1, "more than 100 nested brackets"),
         ("(S dog (NN rain))", 1, "both the word 'dog' and constituents"),
     ],
 )
@@ -60,17 +60,17 @@ def test_what_is_no_tree_is_refused_with_its_file_and_line(text, line, why):
 
 @pytest.mark.parametrize("text", ["", f"{JOHN} {JOHN}"])
 def test_one_tree_means_one(text):
-    with pytest.raises(UserError, match="one bracketed tree is expected"):
+    with pytest.raises(UserError, match="expected one bracketed tree"):
         read_tree(text)
 
 
 def test_traces_go_with_the_constituents_that_held_nothing_else_and_function_tags_go_too():
-    told = """(S (NP-SBJ-1 (PRP$ Its) (NNS costs)) (VP (VBD fell) (S (NP-SBJ (-NONE- *-1)) (VP (-NONE- *?*)))
+    written = """(S (NP-SBJ-1 (PRP$ Its) (NNS costs)) (VP (VBD fell) (S (NP-SBJ (-NONE- *-1)) (VP (-NONE- *?*)))
                (PP-LOC=2 (IN in) (NP (-LRB- -LRB-) (NNP Oslo) (-RRB- -RRB-)))))"""
-    assert str(plain(read_tree(told))) == (
+    assert str(without_traces(read_tree(written))) == (
         "(S (NP (PRP$ Its) (NNS costs)) (VP (VBD fell) (PP (IN in) (NP (-LRB- -LRB-) (NNP Oslo) (-RRB- -RRB-)))))"
     )
 
 
 def test_a_tree_of_traces_alone_leaves_nothing():
-    assert plain(read_tree("(S (NP-SBJ (-NONE- *)))")) is None
+    assert without_traces(read_tree("(S (NP-SBJ (-NONE- *)))")) is None

@@ -25,7 +25,7 @@ def test_every_character_of_the_samples_has_an_id_behind_the_reserved_ones(codec
     assert codec.alphabet.characters == sorted("once \na\x0bté")
 
 
-def test_a_stretch_comes_back_exactly_and_has_no_end_mark(codec):
+def test_a_passage_comes_back_exactly_and_has_no_end_symbol(codec):
     stored = codec.store("a cat\nonce")
     assert codec.value(stored) == "a cat\nonce"
     assert codec.length(stored) == 10 and codec.measured(10) == "10 characters"
@@ -42,19 +42,19 @@ def test_unknown_characters_and_line_feeds_are_shown_on_one_line(codec):
 def test_a_beginning_may_be_empty_but_has_known_characters_only(codec):
     assert codec.store_beginning("a cat\n") == codec.store("a cat\n")
     assert codec.store_beginning("") == b"" and codec.load(b"", DataHparams(), None).size == 0
-    said = "Its character 3, 'B', is none of the 10 that the model was trained on. Leave it out."
-    with pytest.raises(UserError, match=said):
+    message = "Its character 3, 'B', is not one of the 10 that the model was trained on. Leave it out."
+    with pytest.raises(UserError, match=message):
         codec.store_beginning("a Bat Bat")
-    with pytest.raises(UserError, match="Received: 7"):
+    with pytest.raises(UserError, match="received 7"):
         codec.store_beginning(7)
 
 
-def test_what_is_shown_for_a_line_feed_is_read_as_one(codec, tmp_path):
+def test_the_symbol_shown_for_a_line_feed_is_read_as_a_line_feed(codec, tmp_path):
     shown = codec.show(codec.symbols(codec.store("a\ncat")))
     assert codec.parse(shown, tmp_path) == "a\ncat"
 
 
-def test_nothing_is_no_stretch(codec):
+def test_an_empty_passage_is_refused(codec):
     with pytest.raises(UserError, match="at least one character"):
         codec.store("")
 
@@ -63,5 +63,5 @@ def test_a_missing_or_broken_list_is_told_by_its_path(tmp_path):
     with pytest.raises(UserError, match="No list of characters at .*characters.tales.json"):
         FEATURE.open(tmp_path)
     (tmp_path / "characters.tales.json").write_text("no list")
-    with pytest.raises(UserError, match="is no list of characters"):
+    with pytest.raises(UserError, match="is not a list of characters"):
         FEATURE.open(tmp_path)

@@ -1,11 +1,11 @@
-"""Files that features stand on, when they are not what they should be."""
+"""Files of features that are missing or damaged."""
 
 import json
 
 import pytest
 
 from t2t_mm.data.features.characters import Characters
-from t2t_mm.data.features.feature_file import lines, read_made
+from t2t_mm.data.features.feature_file import read_feature_file, split_lines
 from t2t_mm.data.features.label import Label
 from t2t_mm.data.features.passage import Passage
 from t2t_mm.data.features.text import Text
@@ -24,7 +24,7 @@ WEIGHT, KIND = {"mean": 2.0, "deviation": 1.0}, {"values": ["cat", "dog"]}
 
 def test_what_the_text_says_is_given(tmp_path):
     (tmp_path / "list.txt").write_text("one\ntwo \n\nfour\n")
-    assert read_made(tmp_path / "list.txt", "list of words", lines) == ["one", "two ", "", "four"]
+    assert read_feature_file(tmp_path / "list.txt", "list of words", split_lines) == ["one", "two ", "", "four"]
 
 
 @pytest.mark.parametrize("feature", [Label("pets"), Passage("pets", 5), Characters("pets"), PETS, Text("pets")])
@@ -63,7 +63,7 @@ def test_a_missing_file_is_named_with_what_makes_it_and_a_folder_is_no_file(feat
 def test_a_damaged_file_is_named_with_what_to_do(feature, content, tmp_path):
     [file] = feature.files()
     (tmp_path / file).write_bytes(content)
-    with pytest.raises(UserError, match=f"{tmp_path / file} is no .*; remove it and generate the data again.$"):
+    with pytest.raises(UserError, match=f"{tmp_path / file} is not a .*. Remove it and generate the data again.$"):
         feature.open(tmp_path)
 
 

@@ -5,14 +5,14 @@ import pytest
 
 from t2t_mm.data.features.label import Label
 from t2t_mm.errors import UserError
+from t2t_mm.feature import Port
 from t2t_mm.hparam_set import DataHparams
-from t2t_mm.problem import Port
 
 
 def prepare(data_dir, feature, *names):
-    said = []
-    feature.prepare(data_dir, [feature], {"pets": names}, 0, said.append)
-    return said
+    report_lines = []
+    feature.prepare(data_dir, [feature], {"pets": names}, 0, report_lines.append)
+    return report_lines
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_an_unknown_class_is_refused_with_the_nearest(codec):
 
 
 def test_a_class_without_a_name_is_refused(tmp_path):
-    with pytest.raises(UserError, match="no name"):
+    with pytest.raises(UserError, match="names that are empty"):
         prepare(tmp_path, Label("pets"), "dog", "")
     assert not (tmp_path / "classes.pets.txt").exists()
 

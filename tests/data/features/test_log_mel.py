@@ -36,7 +36,7 @@ def test_a_tone_is_loudest_in_the_bin_of_its_frequency(hertz):
     assert abs(int(spectra_TB[50].argmax()) - int(expected)) <= 1
 
 
-def test_all_of_a_sound_together_has_mean_0_and_variance_1():
+def test_all_bins_of_an_audio_clip_jointly_have_mean_0_and_variance_1():
     noise_N = np.random.default_rng(0).normal(0, 3000, 8000).astype(np.int16)
     spectra_TB = log_mel(noise_N)
     assert spectra_TB.dtype == np.float32

@@ -1,9 +1,9 @@
-"""Sentences as they are read, and what is hidden of them."""
+"""Masked sentence pairs: the input, and the targets."""
 
 import numpy as np
 import pytest
 
-from t2t_mm.data.features.masked_sentences import MaskedSentences, MaskedWords, Pair, most_hidden
+from t2t_mm.data.features.masked_sentences import MaskedSentences, MaskedWords, SentencePair, masked_count
 from t2t_mm.data.features.sentences import Sentences
 from t2t_mm.data.keyed_rng import generator
 from t2t_mm.data.vocabulary import Vocabulary
@@ -11,7 +11,7 @@ from t2t_mm.errors import UserError
 from t2t_mm.hparam_set import DataHparams
 
 LINES = [f"the {a} {b} near the {c}" for a in ("red", "old") for b in ("dog", "cat", "bird") for c in ("house", "tree")]
-PAIR = Pair("the red dog near the tree", "the old cat", follows=True)
+PAIR = SentencePair("the red dog near the tree", "the old cat", follows=True)
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def test_two_sentences_are_read_with_their_marks_and_segments(folder):
 
 
 @pytest.mark.parametrize("value", ["the red dog", ("the  red dog", "a cat\u2581")])
-def test_what_was_stored_comes_back(folder, value):
+def test_stored_sentences_come_back(folder, value):
     codec = Sentences().open(folder)
     assert codec.value(codec.store(value)) == value
 
@@ -57,64 +57,64 @@ def test_a_tab_parts_sentences_to_decode(folder, tmp_path):
 
 @pytest.mark.parametrize("key", [None, 1, 2, 3])
 def test_input_and_targets_agree_on_what_is_hidden(codecs, key):
-    read, asked = codecs
+    read, targets = codecs
 
     def random():
         return None if key is None else generator(0, "train/1", read.draws, key)
 
     whole_L = np.frombuffer(read.store(PAIR), "<i4")
     seen_L = read.load(read.store(PAIR), DataHparams(), random())
-    ids_T, places_T = asked.load(asked.store(PAIR), DataHparams(), random())
-    assert read.draws == asked.draws
-    assert ids_T[0] == asked.next and places_T[0] == 0
+    ids_T, places_T = targets.load(targets.store(PAIR), DataHparams(), random())
+    assert read.draws == targets.draws
+    assert ids_T[0] == targets.next and places_T[0] == 0
     assert whole_L[places_T[1:]].tolist() == ids_T[1:].tolist()
-    assert len(ids_T) == 1 + most_hidden(len(whole_L))
+    assert len(ids_T) == 1 + masked_count(len(whole_L))
     assert set(np.flatnonzero(seen_L != whole_L)) <= set(places_T[1:].tolist())
 
 
 def test_each_epoch_hides_others_and_evaluation_always_the_same(codecs):
-    asked = codecs[1]
-    stored = asked.store(PAIR)
+    targets = codecs[1]
+    stored = targets.store(PAIR)
     places = {
-        tuple(asked.load(stored, DataHparams(), generator(0, "train/1", "masked", epoch))[1]) for epoch in range(20)
+        tuple(targets.load(stored, DataHparams(), generator(0, "train/1", "masked", epoch))[1]) for epoch in range(20)
     }
     assert len(places) > 5
-    assert (asked.load(stored, DataHparams(), None) == asked.load(stored, DataHparams(), None)).all()
+    assert (targets.load(stored, DataHparams(), None) == targets.load(stored, DataHparams(), None)).all()
 
 
 def test_of_fifteen_in_a_hundred_eight_tenths_are_masked_and_one_tenth_replaced(codecs):
     read = codecs[0]
     whole_L = np.frombuffer(read.store((" ".join(["the red dog"] * 300), "the old cat")), "<i4")
     seen_L = read.load(whole_L.tobytes(), DataHparams(), generator("hide"))
-    places_N, instead_N = read.hidden(whole_L, generator("hide"))
+    places_N, replacement_N = read.choose_masked(whole_L, generator("hide"))
     assert len(places_N) == round(0.15 * len(whole_L))
     assert (whole_L[places_N] < read.vocabulary.size).all()
-    kinds = [np.mean(instead_N == read.mask), np.mean(instead_N == whole_L[places_N])]
+    kinds = [np.mean(replacement_N == read.mask), np.mean(replacement_N == whole_L[places_N])]
     np.testing.assert_allclose(kinds, [0.8, 0.1], atol=0.09)
-    others_N = instead_N[(instead_N != read.mask)]
+    others_N = replacement_N[(replacement_N != read.mask)]
     assert ((others_N > 2) & (others_N < read.vocabulary.size)).all()
-    assert (seen_L[places_N] == instead_N).all()
+    assert (seen_L[places_N] == replacement_N).all()
 
 
 def test_the_answer_is_shown_of_a_class_and_of_targets(codecs):
-    asked = codecs[1]
-    assert [asked.show(np.array(c)) for c in (0, 1)] == ["other", "next"]
-    stored = asked.store(PAIR)
-    assert asked.show(asked.symbols(stored)) == "next" and asked.value(stored) == PAIR
-    assert asked.show(asked.symbols(asked.store(PAIR._replace(follows=False)))) == "other"
+    targets = codecs[1]
+    assert [targets.show(np.array(c)) for c in (0, 1)] == ["other", "next"]
+    stored = targets.store(PAIR)
+    assert targets.show(targets.symbols(stored)) == "next" and targets.value(stored) == PAIR
+    assert targets.show(targets.symbols(targets.store(PAIR._replace(follows=False)))) == "other"
 
 
 def test_targets_of_a_batch_have_a_place_for_as_many_as_are_hidden(codecs):
-    asked = codecs[1]
-    stored = asked.store(PAIR)
-    length = asked.length(stored)
-    batch = asked.batch([asked.load(stored, DataHparams(), None)], 2, length)
-    assert batch["ids"].shape == (2, 1 + most_hidden(length)) and batch["lengths"].tolist() == [
-        1 + most_hidden(length),
+    targets = codecs[1]
+    stored = targets.store(PAIR)
+    length = targets.length(stored)
+    batch = targets.batch([targets.load(stored, DataHparams(), None)], 2, length)
+    assert batch["ids"].shape == (2, 1 + masked_count(length)) and batch["lengths"].tolist() == [
+        1 + masked_count(length),
         0,
     ]
 
 
 @pytest.mark.parametrize(("length", "count"), [(1, 1), (5, 1), (20, 3), (128, 19), (512, 77)])
-def test_the_number_hidden(length, count):
-    assert most_hidden(length) == count
+def test_the_number_of_masked_words_is_fifteen_percent_and_at_least_one(length, count):
+    assert masked_count(length) == count

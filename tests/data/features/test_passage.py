@@ -46,7 +46,9 @@ def test_text_and_question_come_back_with_unknown_words_marked(codec):
 
 
 def test_a_batch_holds_texts_and_questions_side_by_side(codec):
-    values = [codec.load(codec.store(asked), DataHparams(), None) for asked in (ASKED, PassageQuestion("met .", "met"))]
+    values = [
+        codec.load(codec.store(passage), DataHparams(), None) for passage in (ASKED, PassageQuestion("met .", "met"))
+    ]
     batch = codec.batch(values, 3, 12)
     assert batch["ids"].shape == (3, 12) and batch["question"].shape == (3, 16)
     assert batch["ids"][0, :4].tolist() == [6, 3, 5, 4] and not batch["ids"][0, 4:].any()
@@ -68,7 +70,7 @@ def test_a_file_of_another_layout_is_told_by_name(content):
 
 
 def test_nothing_to_ask_is_refused_and_a_missing_list_told(codec, tmp_path):
-    with pytest.raises(UserError, match="one word each, or more"):
+    with pytest.raises(UserError, match="each have at least one word"):
         codec.store(PassageQuestion("text", ""))
     with pytest.raises(UserError, match="No list of words at .*words.other.txt"):
         Passage("other", size=5).open(tmp_path)

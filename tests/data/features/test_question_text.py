@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from t2t_mm.data.datagen.generate import generate
-from t2t_mm.data.features.question_text import AskedTextCodec
+from t2t_mm.data.features.question_text import QuestionTextCodec
 from t2t_mm.data.features.span import Marked
 from t2t_mm.data.input.batches import Batches
-from t2t_mm.data.input.check_records import look
+from t2t_mm.data.input.check_records import check_splits
 from t2t_mm.data.input.generated_problem import open_problem
 from t2t_mm.errors import UserError
 from t2t_mm.hparam_set import DataHparams
@@ -22,9 +22,9 @@ LONG = " ".join(f"House {n} is in village {n % 9}." for n in range(20)) + " The 
 SHORT = "The stone is in Kirk."
 
 
-def asked(id, context, *answers):
-    found = [{"text": words, "answer_start": context.index(words)} for words in answers]
-    return {"context": context, "qas": [{"id": id, "question": QUESTION, "answers": found}]}
+def question_and_answers(id, context, *answers):
+    actual = [{"text": words, "answer_start": context.index(words)} for words in answers]
+    return {"context": context, "qas": [{"id": id, "question": QUESTION, "answers": actual}]}
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,10 @@ def ready(tmp_path_factory):
     folder = tmp_path_factory.mktemp("squad")
     (folder / "squad").mkdir()
     for split in ("train", "dev"):
-        paragraphs = [asked("long", LONG, "Brin", "in Brin"), asked("short", SHORT, "Kirk")]
+        paragraphs = [
+            question_and_answers("long", LONG, "Brin", "in Brin"),
+            question_and_answers("short", SHORT, "Kirk"),
+        ]
         content = {"version": "1.1", "data": [{"title": "x", "paragraphs": paragraphs}]}
         (folder / "squad" / f"{split}-v1.1.json").write_text(json.dumps(content))
     generate({"qa_squad": PROBLEMS["qa_squad"]}, folder / "data", folder, report=lambda line: None)
@@ -42,12 +45,12 @@ def ready(tmp_path_factory):
 
 def marked(ready, batch):
     """By example, the ids between the places of each of its rows, in words; [CLS] is the empty text."""
-    codec, found = ready.codecs["inputs"], {}
+    codec, actual = ready.codecs["inputs"], {}
     for row, id in enumerate(batch.ids):
         first, last = batch.arrays["targets"]["places"][row]
         ids_L = batch.arrays["inputs"]["ids"][row, first : last + 1]
-        found.setdefault(id, []).append(" ".join(codec.split(ids_L)).strip())
-    return found
+        actual.setdefault(id, []).append(" ".join(codec.split(ids_L)).strip())
+    return actual
 
 
 def stored(ready, text, *answers):
@@ -58,12 +61,12 @@ def stored(ready, text, *answers):
 def test_evaluation_reads_every_window_of_a_text_once_for_each_right_answer(ready):
     dev = Batches(ready, "dev", HPARAMS, seed=0, training=False)
     assert dev.examples == 2 and dev.dropped == 0
-    rows = {id: said for batch in dev.stream() for id, said in marked(ready, batch).items()}
+    rows = {id: window_answers for batch in dev.stream() for id, window_answers in marked(ready, batch).items()}
     count = len(ready.codecs["targets"].windows(stored(ready, LONG, "Brin"), HPARAMS))
     assert count > 4 and len(rows["dev/long"]) == 2 * count
     assert rows["dev/short"] == ["Kirk"]
-    for said, answer in ((rows["dev/long"][:count], "Brin"), (rows["dev/long"][count:], "in Brin")):
-        assert set(said) == {"", answer} and said[0] == ""
+    for window_answers, answer in ((rows["dev/long"][:count], "Brin"), (rows["dev/long"][count:], "in Brin")):
+        assert set(window_answers) == {"", answer} and window_answers[0] == ""
 
 
 def test_a_batch_of_evaluation_has_the_fewer_texts_the_more_windows_they_have(ready):
@@ -88,8 +91,8 @@ def test_training_draws_a_window_anew_in_each_epoch_and_leaves_nothing_out(ready
         assert len(set(batch.ids)) == len(batch.ids) and batch.arrays["inputs"]["ids"].shape[1] <= 40
         again = train.batch(position)
         np.testing.assert_array_equal(batch.arrays["inputs"]["ids"], again.arrays["inputs"]["ids"])
-        for said in marked(ready, batch).get("train/long", []):
-            seen.add(said)
+        for window_answers in marked(ready, batch).get("train/long", []):
+            seen.add(window_answers)
     assert seen == {"", "Brin", "in Brin"}
 
 
@@ -97,20 +100,20 @@ def test_no_run_is_refused_for_a_long_text_unless_windows_are_longer_than_what_i
     check_positions(ready, 40, HPARAMS)
     with pytest.raises(UserError, match="take 40 positions, and the model has 39. Raise max_positions .* lower max_l"):
         check_positions(ready, 39, HPARAMS)
-    assert [(each.too_long, each.faults) for each in look(ready, HPARAMS, None)] == [(0, ()), (0, ())]
+    assert [(each.too_long, each.faults) for each in check_splits(ready, HPARAMS, None)] == [(0, ()), (0, ())]
 
 
 def test_windows_hold_the_question_and_follow_one_another(ready):
-    codec: AskedTextCodec = ready.codecs["inputs"]
-    whole = codec.store((QUESTION, LONG))
-    parts = [codec.value(window) for window in codec.windows(whole, HPARAMS)]
-    assert all(question == codec.value(whole)[0] for question, _ in parts)
+    codec: QuestionTextCodec = ready.codecs["inputs"]
+    complete = codec.store((QUESTION, LONG))
+    parts = [codec.value(window) for window in codec.windows(complete, HPARAMS)]
+    assert all(question == codec.value(complete)[0] for question, _ in parts)
     assert parts[0][1].startswith("House 0 is") and parts[-1][1].endswith("It is old.")
     assert codec.windows(codec.store((QUESTION, SHORT)), HPARAMS) == [codec.store((QUESTION, SHORT))]
-    assert max(codec.length(window) for window in codec.windows(whole, HPARAMS)) == 40
+    assert max(codec.length(window) for window in codec.windows(complete, HPARAMS)) == 40
     assert (codec.read_length(39, HPARAMS), codec.read_length(500, HPARAMS)) == (39, 40)
 
 
 def test_a_question_without_a_text_is_refused(ready):
-    with pytest.raises(UserError, match="is a question and a text with a tab between them. Received: 'Where"):
+    with pytest.raises(UserError, match="a question and a text, separated by a tab; received 'Where"):
         ready.codecs["inputs"].store("Where?")

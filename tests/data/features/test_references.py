@@ -12,7 +12,7 @@ from t2t_mm.hparam_set import DataHparams
 CAPTIONS = ("a dog runs", "a brown dog is running over the grass", "the dog")
 ROWS = {
     split: [
-        (f"picture {n}", (f"a dog of {n} years", f"a dog that is {n} years old", "an old dog")[: 1 + n % 3])
+        (f"image {n}", (f"a dog of {n} years", f"a dog that is {n} years old", "an old dog")[: 1 + n % 3])
         for n in numbers
     ]
     for split, numbers in {"train": range(60), "dev": range(60, 72)}.items()
@@ -33,9 +33,9 @@ def test_all_lines_are_kept_and_come_back(codec):
 
 
 def test_a_line_that_is_begun_has_no_end(codec):
-    whole = codec.load(codec.store(("the dog",)), DataHparams(), None)
-    begun = codec.load(codec.store_beginning("the dog"), DataHparams(), None)
-    np.testing.assert_array_equal(begun, whole[:-1])
+    complete = codec.load(codec.store(("the dog",)), DataHparams(), None)
+    beginning = codec.load(codec.store_beginning("the dog"), DataHparams(), None)
+    np.testing.assert_array_equal(beginning, complete[:-1])
     assert len(codec.load(codec.store_beginning(""), DataHparams(), None)) == 0
 
 
@@ -60,11 +60,11 @@ def test_the_unigrams_are_those_of_all_lines(codec):
 
 def test_blank_lines_are_left_out_and_nothing_but_blank_lines_is_refused(codec):
     assert codec.store(("", "a dog", "  ")) == codec.store(("a dog",))
-    with pytest.raises(UserError, match="There is no line with anything in it."):
+    with pytest.raises(UserError, match="All references are blank; at least one line must have text."):
         codec.store(("", " "))
-    with pytest.raises(UserError, match="References are one or more lines of text; received str: 'a dog'"):
+    with pytest.raises(UserError, match="References must be one or more lines of text; received str: 'a dog'"):
         codec.store("a dog")
-    with pytest.raises(UserError, match="carries a line of text; received int: 7"):
+    with pytest.raises(UserError, match="Expected a line of text; received int: 7"):
         codec.store(("a dog", 7))
 
 
@@ -93,16 +93,16 @@ def test_in_training_an_example_is_one_row_and_its_line_changes_with_the_epoch(r
 
 def test_in_evaluation_every_right_answer_has_a_row_beside_the_same_input(ready):
     batches = Batches(ready, "dev", DataHparams(batch_size=100), seed=1, training=False)
-    found = {}
+    actual = {}
     for batch in batches.stream():
         inputs, targets = ready.codecs["inputs"], ready.codecs["targets"]
         for row, id in enumerate(batch.ids):
             number = int(id.removeprefix("dev/"))
             assert inputs.show(batch.arrays["inputs"]["ids"][row]) == ROWS["dev"][number][0]
-            found.setdefault(number, []).append(targets.show(batch.arrays["targets"]["ids"][row]))
+            actual.setdefault(number, []).append(targets.show(batch.arrays["targets"]["ids"][row]))
         starts = [row for row, id in enumerate(batch.ids) if row == 0 or id != batch.ids[row - 1]]
         assert len(starts) == len(set(batch.ids))  # the rows of an example stand together
-    assert {number: tuple(lines) for number, lines in found.items()} == {
+    assert {number: tuple(lines) for number, lines in actual.items()} == {
         number: lines for number, (_, lines) in enumerate(ROWS["dev"])
     }
 

@@ -1,4 +1,4 @@
-"""Pictures as sequences of pixels or rows."""
+"""Images as sequences of pixels or rows."""
 
 import io
 
@@ -42,7 +42,7 @@ def test_the_permutation_is_one_and_is_fixed_for_good():
     assert order[:5].tolist() == [69, 208, 236, 583, 168]
 
 
-def test_a_scan_comes_back_as_a_picture(tmp_path):
+def test_a_scan_comes_back_as_an_image(tmp_path):
     codec = Scan(3, 4, order="shuffled").open(tmp_path)
     stored = codec.store(png(PIXELS))
     assert codec.store(codec.value(stored)) == stored
@@ -62,9 +62,9 @@ def test_a_batch_marks_its_empty_rows(tmp_path):
     )
 
 
-def test_a_picture_of_another_size_or_none_at_all_is_refused(tmp_path):
+def test_an_image_of_another_size_or_none_at_all_is_refused(tmp_path):
     codec = Scan(3, 4).open(tmp_path)
-    with pytest.raises(UserError, match="Pictures of 3 x 4 pixels are read here. Received: one of 4 x 3"):
+    with pytest.raises(UserError, match="Expected an image of 3 x 4 pixels, received one of 4 x 3"):
         codec.store(png(PIXELS.T.copy()))
-    with pytest.raises(UserError, match="no picture that can be read"):
-        codec.store(b"no picture")
+    with pytest.raises(UserError, match="not a readable image"):
+        codec.store(b"no image")

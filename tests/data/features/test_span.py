@@ -1,4 +1,4 @@
-"""Parts of a text as answers: places by hand, words to the letter, the best pair of places."""
+"""Spans of a text as answers: positions worked out by hand, exact words, the best pair of positions."""
 
 import numpy as np
 import pytest
@@ -29,11 +29,11 @@ def marked(*answers):
 
 def test_characters_of_ids_cover_the_text_in_order(vocabulary):
     for text in (TEXT, " two  blanks", "\u2581 mark", "€"):
-        found = vocabulary.characters(text)
-        assert len(found) == len(vocabulary.encode(text))
-        assert found[0][0] == 0 and found[-1][1] == len(text)
-        assert all(after[0] <= before[1] for before, after in zip(found, found[1:], strict=False))
-        for (begin, end), id in zip(found, vocabulary.encode(text), strict=True):
+        actual = vocabulary.characters(text)
+        assert len(actual) == len(vocabulary.encode(text))
+        assert actual[0][0] == 0 and actual[-1][1] == len(text)
+        assert all(after[0] <= before[1] for before, after in zip(actual, actual[1:], strict=False))
+        for (begin, end), id in zip(actual, vocabulary.encode(text), strict=True):
             if id not in vocabulary._byte_ids and begin:
                 assert vocabulary._pieces.id_to_piece(id).replace("\u2581", " ") == text[begin:end]
 
@@ -65,7 +65,7 @@ def test_a_batch_has_two_places_a_row_and_none_in_an_empty_one(codec):
 
 def probabilities(codec, starts, ends):
     """Halves, as the net gives them, for places by number of the text's id."""
-    begins, count = codec.begins(QUESTION), len(codec.vocabulary.encode(TEXT))
+    begins, count = codec.text_start(QUESTION), len(codec.vocabulary.encode(TEXT))
     halves_2L = np.full((2, begins + count + 5), 1e-6)
     for half_L, chosen in zip(halves_2L, (starts, ends), strict=True):
         for place, probability in chosen.items():
@@ -75,15 +75,15 @@ def probabilities(codec, starts, ends):
 
 def test_the_best_answer_ends_where_it_begins_or_behind(codec):
     pieces = codec.vocabulary.characters(TEXT)
-    found = codec.likeliest(probabilities(codec, {5: 0.6, 2: 0.4}, {3: 0.9, 6: 0.1}), (QUESTION, TEXT))
+    actual = codec.likeliest(probabilities(codec, {5: 0.6, 2: 0.4}, {3: 0.9, 6: 0.1}), (QUESTION, TEXT))
     # 5 to 3 would be 0.54, but it ends before it begins; 2 to 3 is 0.36, 5 to 6 is 0.06, 2 to 6 0.04
-    assert found[0] == (TEXT[pieces[2][0] : pieces[3][1]].strip(), pytest.approx(0.36))
-    assert [round(probability, 2) for _, probability in found[:3]] == [0.36, 0.06, 0.04]
+    assert actual[0] == (TEXT[pieces[2][0] : pieces[3][1]].strip(), pytest.approx(0.36))
+    assert [round(probability, 2) for _, probability in actual[:3]] == [0.36, 0.06, 0.04]
 
 
 def test_the_question_is_no_answer_and_nothing_is_longer_than_the_longest(codec):
     text = "ada lives " * 40
-    begins, count = codec.begins(QUESTION), len(codec.vocabulary.encode(text))
+    begins, count = codec.text_start(QUESTION), len(codec.vocabulary.encode(text))
     assert count > LONGEST + 2
     halves_2L = np.full((2, begins + count), 1e-9)
     halves_2L[0, [1, begins]] = 0.4, 0.1
@@ -92,43 +92,43 @@ def test_the_question_is_no_answer_and_nothing_is_longer_than_the_longest(codec)
     assert probability == pytest.approx(0.2 * 0.1) and text.startswith(best)
 
 
-def half_windows(asked, stride):
+def half_windows(question_length, stride):
     """Windows with as many ids of the text as the question has."""
-    return DataHparams(max_length=3 + 2 * asked, window_stride=stride)
+    return DataHparams(max_length=3 + 2 * question_length, window_stride=stride)
 
 
 def test_the_best_answer_of_all_windows_is_that_which_a_window_is_surest_of(codec):
     text = "ada lives in upper brin. gus lives in brin. " * 3
-    asked, pieces = codec.begins(QUESTION) - 2, codec.vocabulary.characters(text)
-    sure = [{} for _ in range(-(-(len(pieces) - asked) // 4) + 1)]
+    question_length, pieces = codec.text_start(QUESTION) - 2, codec.vocabulary.characters(text)
+    sure = [{} for _ in range(-(-(len(pieces) - question_length) // 4) + 1)]
     sure[0] = {3: 0.9}  # of the text the id 3: 0.81
     sure[1] = {1: 0.95, 3: 0.5}  # its ids 5, 0.9025, and 7, 0.25
     sure[2] = {1: 0.2}  # its id 9: 0.04
-    said = []
+    by_window = []
     for chosen in sure:
-        halves_2L = np.full((2, 3 + 2 * asked), 1e-9)
+        halves_2L = np.full((2, 3 + 2 * question_length), 1e-9)
         for place, probability in chosen.items():
-            halves_2L[:, asked + 2 + place] = probability / 2
-        said.append(halves_2L.reshape(-1))
-    (best, most), (second, less), *_ = codec.joined(said, (QUESTION, text), half_windows(asked, 4))
+            halves_2L[:, question_length + 2 + place] = probability / 2
+        by_window.append(halves_2L.reshape(-1))
+    (best, most), (second, less), *_ = codec.joined(by_window, (QUESTION, text), half_windows(question_length, 4))
     assert (most, less) == pytest.approx((0.9025, 0.81))
     assert [best, second] == [text[slice(*pieces[place])].strip() for place in (5, 3)]
 
 
 def test_an_answer_is_right_in_the_windows_that_hold_it_whole_and_cls_in_the_others(codec):
     stored = codec.store(marked("upper brin"))
-    ((first, last, words),), asked, count = codec.value(stored)
-    begin, end = first - asked - 2, last - asked - 2
-    found = [codec.value(window) for window in codec.windows(stored, half_windows(asked, 1))]
-    assert len(found) == count - asked + 1
-    holding = range(max(0, end - asked + 1), min(begin, count - asked) + 1)
-    assert 0 < len(holding) < len(found)
-    for place, window in enumerate(found):
-        here = (asked + 2 + begin - place, asked + 2 + end - place, words)
-        assert window == Placed((here if place in holding else (0, 0, ""),), asked, asked)
+    ((first, last, words),), question_length, count = codec.value(stored)
+    begin, end = first - question_length - 2, last - question_length - 2
+    actual = [codec.value(window) for window in codec.windows(stored, half_windows(question_length, 1))]
+    assert len(actual) == count - question_length + 1
+    holding = range(max(0, end - question_length + 1), min(begin, count - question_length) + 1)
+    assert 0 < len(holding) < len(actual)
+    for place, window in enumerate(actual):
+        here = (question_length + 2 + begin - place, question_length + 2 + end - place, words)
+        assert window == Placed((here if place in holding else (0, 0, ""),), question_length, question_length)
 
 
 @pytest.mark.parametrize("value", [Marked(QUESTION, TEXT, (("brin", 3),)), Marked(QUESTION, TEXT, ())])
 def test_an_answer_that_is_not_there_is_refused(codec, value):
-    with pytest.raises(UserError, match="should stand at character 3 of its text, where . liv. is|at least one answer"):
+    with pytest.raises(UserError, match="at character 3 of its text, found . liv.|at least one answer"):
         codec.store(value)

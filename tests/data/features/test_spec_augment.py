@@ -1,4 +1,4 @@
-"""SpecAugment: what each policy may do, and that it is a function of its generator."""
+"""SpecAugment: the limits of each policy, and that it is a function of its generator."""
 
 from dataclasses import replace
 
@@ -8,17 +8,17 @@ import pytest
 from t2t_mm.data.features.audio import Audio
 from t2t_mm.data.features.audio_file import AudioClip
 from t2t_mm.data.features.log_mel import log_mel
-from t2t_mm.data.features.spec_augment import POLICIES, Policy, band, spec_augment, warped
+from t2t_mm.data.features.spec_augment import POLICIES, SpecAugmentPolicy, random_band, spec_augment, time_warp
 from t2t_mm.data.keyed_rng import generator
 from t2t_mm.errors import UnknownName
 from t2t_mm.hparam_set import SPEC_AUGMENT, DataHparams
 
 FRAMES_TF = 1 + np.random.default_rng(0).random((300, 80)).astype("float32")  # nothing is 0 but for a mask
-STILL = Policy(0, 0, 0, 0, 1.0, 0)
+STILL = SpecAugmentPolicy(0, 0, 0, 0, 1.0, 0)
 
 
 def zeros(frames_TF):
-    """Which frames and which frequencies are masked throughout: runs as (begin, end)."""
+    """Return the runs of frames and of frequencies that are masked completely, as (begin, end)."""
     runs = []
     for masked in ((frames_TF == 0).all(axis=1), (frames_TF == 0).all(axis=0)):
         edges = np.flatnonzero(np.diff(np.concatenate([[0], masked.astype(int), [0]])))
@@ -28,17 +28,17 @@ def zeros(frames_TF):
 
 def test_the_papers_table():
     expected = {
-        "LB": Policy(80, 27, 1, 100, 1.0, 1),
-        "LD": Policy(80, 27, 2, 100, 1.0, 2),
-        "SM": Policy(40, 15, 2, 70, 0.2, 2),
-        "SS": Policy(40, 27, 2, 70, 0.2, 2),
+        "LB": SpecAugmentPolicy(80, 27, 1, 100, 1.0, 1),
+        "LD": SpecAugmentPolicy(80, 27, 2, 100, 1.0, 2),
+        "SM": SpecAugmentPolicy(40, 15, 2, 70, 0.2, 2),
+        "SS": SpecAugmentPolicy(40, 27, 2, 70, 0.2, 2),
     }
     assert {name: POLICIES[name] for name in expected} == expected
     assert ("none", *POLICIES) == SPEC_AUGMENT
 
 
 def test_a_mask_lies_within_and_reaches_every_width_and_place():
-    bands = [band(5, 3, np.random.default_rng(seed)) for seed in range(600)]
+    bands = [random_band(5, 3, np.random.default_rng(seed)) for seed in range(600)]
     assert {end - begin for begin, end in bands} == {0, 1, 2, 3}
     assert all(0 <= begin <= end <= 5 for begin, end in bands)
     for width in (1, 2, 3):  # begins from 0 to below 5 - width
@@ -92,7 +92,7 @@ class Drawn:
 def test_a_warp_by_hand():
     ramp_TF = np.arange(11, dtype="float32")[:, None]
     drawn = Drawn(4, 2)  # moment 4 comes to stand at 6
-    out_T = warped(ramp_TF, 2, drawn)[:, 0]
+    out_T = time_warp(ramp_TF, 2, drawn)[:, 0]
     assert drawn.ranges == [(3, 9), (-2, 3)]  # the moment from W + 1 to T - W - 1, its way from -W to W
     np.testing.assert_allclose(out_T, [0, 2 / 3, 4 / 3, 2, 8 / 3, 10 / 3, 4, 5.5, 7, 8.5, 10], rtol=1e-5)
 
@@ -101,7 +101,7 @@ def test_a_warp_keeps_both_ends_and_the_order_of_frames():
     ramp_TF = np.arange(200, dtype="float32")[:, None]
     moved = []
     for seed in range(50):
-        out_T = warped(ramp_TF, 40, np.random.default_rng(seed))[:, 0]
+        out_T = time_warp(ramp_TF, 40, np.random.default_rng(seed))[:, 0]
         assert (out_T[0], out_T[-1]) == (0, 199)
         assert (np.diff(out_T) > 0).all()
         moved.append(abs(out_T - ramp_TF[:, 0]).max())
@@ -109,8 +109,8 @@ def test_a_warp_keeps_both_ends_and_the_order_of_frames():
 
 
 @pytest.mark.parametrize("frames", [1, 80, 81])
-def test_a_sound_without_a_moment_far_enough_from_both_ends_is_not_warped(frames):
-    out_TF = warped(FRAMES_TF[:frames], 40, np.random.default_rng(0))
+def test_an_audio_clip_without_a_moment_far_enough_from_both_ends_is_not_warped(frames):
+    out_TF = time_warp(FRAMES_TF[:frames], 40, np.random.default_rng(0))
     np.testing.assert_array_equal(out_TF, FRAMES_TF[:frames])
     assert out_TF is not FRAMES_TF
 
@@ -118,15 +118,15 @@ def test_a_sound_without_a_moment_far_enough_from_both_ends_is_not_warped(frames
 SOUND = AudioClip(np.random.default_rng(0).integers(-9000, 9000, 32000).astype(np.int16), 16000)
 
 
-def test_training_sounds_are_masked_by_id_and_epoch_and_others_never(tmp_path):
+def test_training_audio_is_masked_by_id_and_epoch_and_other_audio_never(tmp_path):
     codec = Audio().open(tmp_path)
     stored = codec.store(SOUND)
     plain_TF = log_mel(np.frombuffer(stored, "<i2"))
-    for hparams, chance in (
+    for hparams, uniform in (
         (DataHparams(), generator(0, "train/1", "inputs", 0)),
         (DataHparams(spec_augment="SM"), None),
     ):
-        np.testing.assert_array_equal(codec.load(stored, hparams, chance), plain_TF)
+        np.testing.assert_array_equal(codec.load(stored, hparams, uniform), plain_TF)
 
     def load(*key):
         return codec.load(stored, DataHparams(spec_augment="SM"), generator(*key))

@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from t2t_mm.data.features import sphere
-from t2t_mm.data.features.audio_file import decoded
+from t2t_mm.data.features.audio_file import decode_audio
 from t2t_mm.errors import UserError
 
 SAMPLES = np.array([0, 5, 1000, -1000, 32767, -32768, 3, 3], np.int16)
@@ -54,9 +54,9 @@ def shorten(samples):
     for sample in samples.tolist():
         unary(2 * sample if sample >= 0 else -2 * sample - 1, 15 + 1)
     unary(4, 2)  # the end
-    whole = "".join(bits)
-    whole += "0" * (-len(whole) % 32)
-    return b"ajkg\x02" + bytes(int(whole[place : place + 8], 2) for place in range(0, len(whole), 8))
+    complete = "".join(bits)
+    complete += "0" * (-len(complete) % 32)
+    return b"ajkg\x02" + bytes(int(complete[place : place + 8], 2) for place in range(0, len(complete), 8))
 
 
 def shortened_file(samples=SAMPLES, version="2.00"):
@@ -65,55 +65,57 @@ def shortened_file(samples=SAMPLES, version="2.00"):
 
 @pytest.mark.parametrize("order", ["01", "10"])
 def test_plain_samples_are_read_in_either_byte_order(order):
-    whole = sphere_file(SAMPLES, order=order)
-    assert not sphere.shortened(whole)
-    np.testing.assert_array_equal(decoded(whole), SAMPLES)
+    complete = sphere_file(SAMPLES, order=order)
+    assert not sphere.is_shorten_compressed(complete)
+    np.testing.assert_array_equal(decode_audio(complete), SAMPLES)
 
 
 @pytest.mark.parametrize(("bytes_left", "samples"), [(14, 7), (15, 7), (2, 1)])
 def test_plain_samples_that_are_cut_off_are_refused(bytes_left, samples):
-    with pytest.raises(UserError, match=f"cut off: {samples} of the 8 samples that the SPHERE file's head counts are"):
-        decoded(sphere_file(SAMPLES)[: 1024 + bytes_left])
+    with pytest.raises(
+        UserError, match=f"cut off: {samples} samples were read, but the header of the SPHERE file counts 8"
+    ):
+        decode_audio(sphere_file(SAMPLES)[: 1024 + bytes_left])
 
 
 def test_where_the_head_counts_no_samples_all_that_follow_it_are_read():
     field = b"sample_count -i 8\n"
     uncounted = sphere_file(SAMPLES)[:1024].replace(field, b"").ljust(1024) + SAMPLES.astype("<i2").tobytes()
-    np.testing.assert_array_equal(decoded(uncounted), SAMPLES)
+    np.testing.assert_array_equal(decode_audio(uncounted), SAMPLES)
 
 
 def test_a_head_is_read_with_its_types():
-    fields = sphere.head(shortened_file())
+    fields = sphere.read_header(shortened_file())
     assert fields["sample_rate"] == 16000 and fields["utterance_id"] == "46gc0301" and fields["sample_count"] == 8
-    with pytest.raises(UserError, match="no whole SPHERE file: 500 bytes"):
-        sphere.head(shortened_file()[:500])
+    with pytest.raises(UserError, match="not a complete SPHERE file: 500 bytes"):
+        sphere.read_header(shortened_file()[:500])
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "said"),
+    ("field", "value", "message"),
     [
-        (b"sample_count -i 8", b"sample_count -i x", "a field that is no number"),
-        (b"sample_count -i 8", b"sample_count -s1 8", "does not say how many samples there are"),
+        (b"sample_count -i 8", b"sample_count -i x", "a field that is not a number"),
+        (b"sample_count -i 8", b"sample_count -s1 8", "has no sample count or no sample rate"),
         (b"sample_count -i 8", b"sample_count -i 9999999", "longer than 120 seconds"),
         (
             b"sample_rate -i 16000",
             b"sample_rate -i 0",
-            "head of the SPHERE file says that the sound has 0 samples a second",
+            "header of the SPHERE file gives a rate of 0 samples a second",
         ),
-        (b"sample_rate -i 16000", b"sampling -i 16000", "does not say how many samples there are, and how many a sec"),
+        (b"sample_rate -i 16000", b"sampling -i 16000", "has no sample count or no sample rate"),
     ],
 )
-def test_a_head_that_cannot_be_is_refused_before_any_program_is_asked(field, value, said, monkeypatch):
+def test_a_head_that_cannot_be_is_refused_before_any_program_is_asked(field, value, message, monkeypatch):
     monkeypatch.setattr(sphere.subprocess, "run", None)
-    whole = shortened_file()
-    with pytest.raises(UserError, match=said):
-        decoded(whole[:1024].replace(field, value).ljust(1024)[:1024] + whole[1024:])
+    complete = shortened_file()
+    with pytest.raises(UserError, match=message):
+        decode_audio(complete[:1024].replace(field, value).ljust(1024)[:1024] + complete[1024:])
 
 
 def test_without_a_program_a_shortened_file_is_refused_with_what_to_do(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(UserError) as refusal:
-        decoded(shortened_file())
+        decode_audio(shortened_file())
     for part in ("sph2pipe (www.openslr.org/3)", "ffmpeg", "No real file compressed by shorten was at hand"):
         assert part in str(refusal.value)
 
@@ -136,13 +138,13 @@ def test_sph2pipe_is_asked_for_a_wav_file_of_plain_samples(tmp_path, monkeypatch
         f"assert sys.argv[1:4] == ['-p', '-f', 'wav'] and open(sys.argv[4], 'rb').read(7) == b'NIST_1A'\n"
         f"sys.stdout.buffer.write({wav.getvalue()!r})",
     )
-    np.testing.assert_array_equal(decoded(shortened_file()), SAMPLES)
+    np.testing.assert_array_equal(decode_audio(shortened_file()), SAMPLES)
 
 
 def test_a_program_that_gives_too_little_is_an_error(tmp_path, monkeypatch):
     program(tmp_path, monkeypatch, "print('bad magic', file=sys.stderr)")
-    with pytest.raises(UserError, match=r"sph2pipe could not unpack the sound.*: 0 of 8 samples \(bad magic\)"):
-        decoded(shortened_file())
+    with pytest.raises(UserError, match=r"sph2pipe could not unpack the audio.*: 0 of 8 samples \(bad magic\)"):
+        decode_audio(shortened_file())
 
 
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="no ffmpeg here")
@@ -150,11 +152,11 @@ def test_ffmpeg_unpacks_what_shorten_has_compressed(monkeypatch):
     monkeypatch.setattr(sphere, "PROGRAMS", ("ffmpeg",))
     rng = np.random.default_rng(0)
     samples = rng.normal(0, 3000, 200).astype(np.int16)
-    np.testing.assert_array_equal(decoded(shortened_file(samples)), samples)
+    np.testing.assert_array_equal(decode_audio(shortened_file(samples)), samples)
 
 
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="no ffmpeg here")
 def test_what_ffmpeg_refuses_is_an_error(monkeypatch):
     monkeypatch.setattr(sphere, "PROGRAMS", ("ffmpeg",))
-    with pytest.raises(UserError, match="could not unpack the sound"):
-        decoded(sphere_file(SAMPLES, "pcm,embedded-shorten-v2.00", body=b"ajkg\x02nonsense"))
+    with pytest.raises(UserError, match="could not unpack the audio"):
+        decode_audio(sphere_file(SAMPLES, "pcm,embedded-shorten-v2.00", body=b"ajkg\x02nonsense"))

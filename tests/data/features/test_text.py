@@ -7,17 +7,17 @@ from t2t_mm.data.features import text
 from t2t_mm.data.features.text import Text
 from t2t_mm.data.vocabulary import EOS
 from t2t_mm.errors import UserError
+from t2t_mm.feature import ArraySpec, Port
 from t2t_mm.hparam_set import DataHparams
-from t2t_mm.problem import ArraySpec, Port
 
 LINES = [f"the {colour} dog sees {number} cats" for colour in ("red", "old", "small") for number in range(40)]
 
 
 def prepare(data_dir, samples, *features):
-    said = []
+    report_lines = []
     features = features or (Text(),)
-    features[0].prepare(data_dir, features, samples, 0, said.append)
-    return said
+    features[0].prepare(data_dir, features, samples, 0, report_lines.append)
+    return report_lines
 
 
 @pytest.fixture
@@ -70,32 +70,40 @@ def test_a_value_that_is_no_text_is_refused(codec):
 
 
 def test_a_vocabulary_is_made_for_all_problems_of_the_call_with_the_symbols_of_all(tmp_path):
-    said = prepare(tmp_path, {"dogs": LINES, "trees": ["<(X>" * 20] * 30}, Text(), Text(symbols=("<(X>",)))
+    report_lines = prepare(tmp_path, {"dogs": LINES, "trees": ["<(X>" * 20] * 30}, Text(), Text(symbols=("<(X>",)))
     vocabulary = Text().open(tmp_path).vocabulary
-    assert vocabulary.whole("<(X>")
-    assert said[0].startswith("vocab.subwords.model: made from 121 lines of dogs, trees")  # equal lines count once
-    assert "8,192 were asked for" in said[0]
+    assert vocabulary.is_one_piece("<(X>")
+    assert report_lines[0].startswith(
+        "vocab.subwords.model: made from 121 lines of dogs, trees"
+    )  # equal lines count once
+    assert "8,192 were requested" in report_lines[0]
 
 
 def test_a_vocabulary_that_is_there_is_kept_and_how_it_fits_is_said(codec, tmp_path):
     before = (tmp_path / "vocab.subwords.model").read_bytes()
-    said = prepare(tmp_path, {"chinese": ["\u4e2d\u6587"]}, Text(symbols=("<(X>",)))
+    report_lines = prepare(tmp_path, {"chinese": ["\u4e2d\u6587"]}, Text(symbols=("<(X>",)))
     assert (tmp_path / "vocab.subwords.model").read_bytes() == before
-    assert "was there and serves chinese" in said[0]
-    assert "0.3 characters, 85.71% are bytes, 0.00% unknown" in said[0]  # two characters in a blank and six bytes
-    assert "1 labels" in said[1] and "<(X>" in said[1]
+    assert "is used for chinese" in report_lines[0]
+    assert (
+        "0.3 characters, 85.71% are bytes, 0.00% unknown" in report_lines[0]
+    )  # two characters in a blank and six bytes
+    assert "1 labels" in report_lines[1] and "<(X>" in report_lines[1]
 
 
 def test_the_sample_is_uniform_bounded_and_the_same_for_equal_seeds():
     lines = [str(number) for number in range(10_000)]
-    drawn = text._draw(iter(lines), 500, 10**6, seed=1)
+    drawn = text._reservoir_sample(iter(lines), 500, 10**6, seed=1)
     assert len(drawn) == len(set(drawn)) == 500
     assert abs(np.mean([int(line) for line in drawn]) - 5000) < 600  # the mean of 500 uniform draws +- 130
-    assert drawn == text._draw(iter(lines), 500, 10**6, seed=1) != text._draw(iter(lines), 500, 10**6, seed=2)
+    assert (
+        drawn
+        == text._reservoir_sample(iter(lines), 500, 10**6, seed=1)
+        != text._reservoir_sample(iter(lines), 500, 10**6, seed=2)
+    )
 
 
 def test_the_sample_is_bounded_in_characters_too_without_favouring_the_beginning():
     lines = ["a" * 10] * 500 + ["b" * 10] * 500
-    drawn = text._draw(lines, 1000, 2000, seed=1)
+    drawn = text._reservoir_sample(lines, 1000, 2000, seed=1)
     assert len(drawn) == 200
     assert 60 < sum(line[0] == "b" for line in drawn) < 140

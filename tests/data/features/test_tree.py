@@ -1,8 +1,8 @@
-"""Trees as lines of symbols: exact for what is a tree, repaired for what is none."""
+"""Trees as lines of symbols: trees are restored exactly, other lines are repaired."""
 
 import pytest
 
-from t2t_mm.data.features.brackets import DEEPEST, plain, read_tree
+from t2t_mm.data.features.brackets import DEEPEST, read_tree, without_traces
 from t2t_mm.data.features.text import Text
 from t2t_mm.data.features.tree import SYMBOLS, Tree, linearise, restore, well_formed
 from t2t_mm.errors import UserError
@@ -74,7 +74,7 @@ def test_the_deepest_tree_that_is_read_is_restored_exactly():
     deep = "(S " * (DEEPEST - 1) + "(NN rain)" + ")" * (DEEPEST - 1)
     assert well_formed(linearise(read_tree(deep)), ["rain"])
     assert str(restore(linearise(read_tree(deep)), ["rain"])) == deep
-    assert str(plain(read_tree(deep))) == deep
+    assert str(without_traces(read_tree(deep))) == deep
 
 
 def test_nothing_at_all_is_still_shown_as_a_tree():
@@ -96,7 +96,7 @@ def test_a_word_that_is_a_bracket_does_not_break_the_tree():
 
 
 def test_a_label_that_would_end_its_symbol_is_refused():
-    with pytest.raises(UserError, match="neither '<' nor '>'"):
+    with pytest.raises(UserError, match="must not contain '<' or '>'"):
         linearise(read_tree("(N>P dog)"))
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from t2t_mm.data.features.vector import Vector
 from t2t_mm.errors import UserError
+from t2t_mm.feature import Port
 from t2t_mm.hparam_set import DataHparams
-from t2t_mm.problem import Port
 
 FEATURE = Vector("pets", ("weight", "kind", "legs"), categories=("kind",))
 ROWS = [["1", "dog", "4"], ["3", "cat", "4"], ["?", "?", "4"]]
@@ -69,12 +69,12 @@ def test_rows_behind_the_last_are_empty(codec):
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        (["1", "dog"], "A row has 3 fields: weight, kind, legs. Received: ['1', 'dog']"),
-        ("1,dog,4", "A row has 3 fields"),
-        (["heavy", "dog", "4"], "weight is a number, or ? where it is not known. Received: 'heavy'"),
-        (["nan", "dog", "4"], "weight is a number"),
-        (["1", "do,g", "4"], "kind is a name without commas, or ?. Received: 'do,g'"),
-        (["1", " ", "4"], "kind is a name without commas, or ?. Received: ''"),
+        (["1", "dog"], "A row must have 3 fields: weight, kind, legs. Received: ['1', 'dog']"),
+        ("1,dog,4", "A row must have 3 fields"),
+        (["heavy", "dog", "4"], "weight must be a number, or ? if it is not known. Received: 'heavy'"),
+        (["nan", "dog", "4"], "weight must be a number"),
+        (["1", "do,g", "4"], "kind must be a name without commas, or ?. Received: 'do,g'"),
+        (["1", " ", "4"], "kind must be a name without commas, or ?. Received: ''"),
     ],
 )
 def test_a_row_that_cannot_be_carried_is_refused(codec, row, message):

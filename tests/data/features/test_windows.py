@@ -6,11 +6,11 @@ from t2t_mm.data.features.windows import windows
 from t2t_mm.hparam_set import DataHparams
 
 
-def of(asked, text, max_length, stride=128):
-    return windows(asked, text, DataHparams(max_length=max_length, window_stride=stride))
+def of(question, text, max_length, stride=128):
+    return windows(question, text, DataHparams(max_length=max_length, window_stride=stride))
 
 
-def test_what_fits_is_read_whole():
+def test_a_text_that_fits_is_one_window():
     assert of(4, 13, 20) == (4, ((0, 13),))  # 4 + 13 and [CLS], [SEP], [SEP] are 20
     assert of(4, 14, 20, 5) == (4, ((0, 13), (5, 14)))
 
@@ -20,9 +20,9 @@ def test_windows_begin_a_stride_apart_and_the_last_one_ends_with_the_text():
     assert of(4, 30, 20, 6) == (4, ((0, 13), (6, 19), (12, 25), (18, 30)))
 
 
-def test_those_of_the_authors():
-    asked, found = of(20, 500, 384)  # 361 ids of the text: 0 to 361, 128 to 489, 256 to 500
-    assert (asked, found) == (20, ((0, 361), (128, 489), (256, 500)))
+def test_windows_are_those_of_the_authors_code():
+    question, ranges = of(20, 500, 384)  # 361 ids of the text: 0 to 361, 128 to 489, 256 to 500
+    assert (question, ranges) == (20, ((0, 361), (128, 489), (256, 500)))
 
 
 def test_a_stride_leaves_nothing_out_however_wide_it_is():
@@ -35,12 +35,14 @@ def test_half_of_the_room_is_the_questions_at_most():
 
 @pytest.mark.parametrize("max_length", [1, 3, 4, 5])
 def test_very_short_windows_hold_one_id_of_the_text_at_least(max_length):
-    asked, found = of(9, 3, max_length)
-    assert asked == max(0, (max_length - 3) // 2) and found[-1][1] == 3 and all(last > first for first, last in found)
+    question, ranges = of(9, 3, max_length)
+    assert (
+        question == max(0, (max_length - 3) // 2) and ranges[-1][1] == 3 and all(last > first for first, last in ranges)
+    )
 
 
 def test_the_longest_windows_are_as_long_as_is_said():
     for text in range(1, 60):
-        asked, found = of(7, text, 24, 3)
-        assert all(3 + asked + last - first <= 24 for first, last in found)
-        assert {place for window in found for place in range(*window)} == set(range(text))
+        question, ranges = of(7, text, 24, 3)
+        assert all(3 + question + last - first <= 24 for first, last in ranges)
+        assert {place for window in ranges for place in range(*window)} == set(range(text))

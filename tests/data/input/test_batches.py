@@ -25,7 +25,7 @@ ROWS = {
 HPARAMS = DataHparams(batch_size=200, max_length=64, buckets=3, image_size=16)
 
 
-def picture(seed):
+def image(seed):
     buffer = io.BytesIO()
     pixels = np.random.default_rng(seed).integers(0, 255, (16, 16, 3)).astype(np.uint8)
     Pillow.fromarray(pixels).save(buffer, "PNG")
@@ -38,9 +38,9 @@ def text(make_ready):
 
 
 @pytest.fixture
-def pictures(make_ready):
-    rows = [(picture(seed), "even" if seed % 2 == 0 else "odd") for seed in range(20)]
-    return make_ready({"train": rows, "dev": rows[:7]}, name="pictures", inputs=Image(), targets=Label("parity"))
+def images(make_ready):
+    rows = [(image(seed), "even" if seed % 2 == 0 else "odd") for seed in range(20)]
+    return make_ready({"train": rows, "dev": rows[:7]}, name="images", inputs=Image(), targets=Label("parity"))
 
 
 def flat(batch):
@@ -88,8 +88,8 @@ def test_a_corpus_sorted_by_class_is_evaluated_in_mixed_batches(make_ready):
         assert 0.2 < batch.arrays["targets"]["class"][: len(batch.ids)].mean() < 0.8
 
 
-def test_a_stream_from_any_position_goes_on_as_the_uninterrupted_one(text, pictures):
-    for ready in (text, pictures):
+def test_a_stream_from_any_position_goes_on_as_the_uninterrupted_one(text, images):
+    for ready in (text, images):
         batches = Batches(ready, "train", HPARAMS, seed=1, training=True)
         walked = list(itertools.islice(batches.stream(), 3 * len(batches)))
         assert [batch.position for batch in walked] == list(range(3 * len(batches)))
@@ -100,7 +100,7 @@ def test_a_stream_from_any_position_goes_on_as_the_uninterrupted_one(text, pictu
         assert_equal(walked[start], batches.batch(start))
 
 
-def test_dev_ends_from_any_position(text):
+def test_a_stream_of_dev_ends_from_any_position(text):
     batches = Batches(text, "dev", HPARAMS, seed=1, training=False)
     assert [batch.position for batch in batches.stream(len(batches) - 1)] == [len(batches) - 1]
     assert list(batches.stream(len(batches))) == []
@@ -127,7 +127,7 @@ def test_tokens_count_the_targets_of_an_epoch(text):
 
 
 def test_nothing_left_and_an_unknown_split_are_refused(text):
-    with pytest.raises(UserError, match="each of 150 examples is longer than inputs of 1 ids or targets of 1 ids"):
+    with pytest.raises(UserError, match="each of 150 is longer than inputs of 1 ids or targets of 1 ids"):
         Batches(text, "train", DataHparams(max_length=1), seed=1, training=True)
     with pytest.raises(UserError, match="No split of made is named 'tran'. Did you mean 'train'?"):
         Batches(text, "tran", HPARAMS, seed=1, training=True)
@@ -140,23 +140,23 @@ def test_a_problem_may_scale_the_batch_size(make_ready):
         assert bucket.rows == 100 // max(bucket.lengths)
 
 
-def test_pictures_are_augmented_by_epoch_in_training_only(pictures):
-    training = Batches(pictures, "train", HPARAMS, seed=1, training=True)
+def test_images_are_augmented_by_epoch_in_training_only(images):
+    training = Batches(images, "train", HPARAMS, seed=1, training=True)
     epochs = [{}, {}]
     for position in range(2 * len(training)):
         batch = training.batch(position)
         epochs[position // len(training)].update(zip(batch.ids, batch.arrays["inputs"]["pixels"], strict=False))
     assert sum((epochs[0][id] != epochs[1][id]).any() for id in epochs[0]) > 15
-    (dev,) = Batches(pictures, "dev", HPARAMS, seed=1, training=False).stream()
+    (dev,) = Batches(images, "dev", HPARAMS, seed=1, training=False).stream()
     for row, id in enumerate(dev.ids):
-        original = np.asarray(Pillow.open(io.BytesIO(picture(int(id.removeprefix("dev/"))))))
+        original = np.asarray(Pillow.open(io.BytesIO(image(int(id.removeprefix("dev/"))))))
         np.testing.assert_array_equal(dev.arrays["inputs"]["pixels"][row], original)
         assert dev.arrays["targets"]["class"][row] == int(id.removeprefix("dev/")) % 2  # "even" is class 0
     assert (dev.arrays["targets"]["class"][len(dev.ids) :] == -1).all()
 
 
-def test_batches_look_as_the_codecs_say(text, pictures):
-    for ready in (text, pictures):
+def test_batches_look_as_the_codecs_say(text, images):
+    for ready in (text, images):
         batch = Batches(ready, "train", HPARAMS, seed=1, training=True).batch(0)
         for name, codec in ready.codecs.items():
             for key, spec in codec.spec(HPARAMS).items():
@@ -166,12 +166,14 @@ def test_batches_look_as_the_codecs_say(text, pictures):
 
 
 @pytest.mark.parametrize("workers", [2, 3, pytest.param(300, marks=pytest.mark.slow)])
-def test_the_rows_of_all_workers_are_the_batch(text, pictures, workers):
-    for ready in (text, pictures):
-        whole = Batches(ready, "train", HPARAMS, seed=1, training=True)
-        parts = [Batches(ready, "train", HPARAMS, 1, True, part=RowShard(worker, workers)) for worker in range(workers)]
+def test_the_rows_of_all_workers_are_the_batch(text, images, workers):
+    for ready in (text, images):
+        complete = Batches(ready, "train", HPARAMS, seed=1, training=True)
+        parts = [
+            Batches(ready, "train", HPARAMS, 1, True, row_shard=RowShard(worker, workers)) for worker in range(workers)
+        ]
         for position in range(2):
-            batch, made = whole.batch(position), [part.batch(position) for part in parts]
+            batch, made = complete.batch(position), [part.batch(position) for part in parts]
             assert {(one.ids, one.targets) for one in made} == {(batch.ids, batch.targets)}
             for key, array in flat(batch).items():
                 rows = np.concatenate([flat(one)[key] for one in made])
@@ -182,8 +184,8 @@ def test_the_rows_of_all_workers_are_the_batch(text, pictures, workers):
 
 def test_the_largest_batch_is_one_of_the_largest_shape(text):
     batches = Batches(text, "train", HPARAMS, seed=1, training=True)
-    room = [sum(a["ids"].size for a in batches.batch(p).arrays.values()) for p in range(len(batches))]
-    assert sum(arrays["ids"].size for arrays in batches.largest().arrays.values()) == max(room)
+    positions_available = [sum(a["ids"].size for a in batches.batch(p).arrays.values()) for p in range(len(batches))]
+    assert sum(arrays["ids"].size for arrays in batches.largest().arrays.values()) == max(positions_available)
 
 
 def test_threads_end_when_a_stream_is_dropped(text):

@@ -1,4 +1,4 @@
-"""What is found of records before a run: files, counts, ids, shapes, and what is dropped."""
+"""The check of records before a run: files, counts, ids, shapes, and dropped examples."""
 
 import dataclasses
 import io
@@ -10,7 +10,7 @@ from PIL import Image as Pillow
 
 from t2t_mm.data.features.image import Image
 from t2t_mm.data.features.label import Label
-from t2t_mm.data.input.check_records import check_briefly, look
+from t2t_mm.data.input.check_records import check_briefly, check_splits
 from t2t_mm.data.input.generated_problem import open_problem
 from t2t_mm.data.input.records import Manifest, Shard, SplitReader
 from t2t_mm.data.input.shards import ShardWriter
@@ -36,9 +36,9 @@ def texts(make_ready):
 
 
 @pytest.fixture
-def pictures(make_ready):
+def images(make_ready):
     rows = {split: [(png(), "red"), (png(20), "blue")] for split in ("train", "dev")}
-    return make_ready(rows, name="pictures", inputs=Image(), targets=Label("colours"))
+    return make_ready(rows, name="images", inputs=Image(), targets=Label("colours"))
 
 
 def rewritten(ready, split, place, **changes):
@@ -51,9 +51,9 @@ def rewritten(ready, split, place, **changes):
         stored = {name: record[name] for name in ready.codecs}
         lengths = {name: codec.length(stored[name]) for name, codec in ready.codecs.items()}
         writer.add(record["id"], stored, lengths, np.zeros(0, np.int64))
-    whole = writer.close()
-    tokens = dict(zip(ready.codecs, whole.tokens, strict=True))
-    shards = (Shard("new.array_record", whole.examples, whole.sha256),)
+    complete = writer.close()
+    tokens = dict(zip(ready.codecs, complete.tokens, strict=True))
+    shards = (Shard("new.array_record", complete.examples, complete.sha256),)
     return with_split(ready, split, shards=shards, tokens=tokens)
 
 
@@ -64,14 +64,14 @@ def with_split(ready, split, **changes):
 
 
 def faults(ready, hparams=HPARAMS):
-    return [fault for looked in look(ready, hparams) for fault in looked.faults]
+    return [fault for checked in check_splits(ready, hparams) for fault in checked.faults]
 
 
-def test_sound_data_has_no_faults_and_is_counted(texts, pictures):
-    train, dev = look(texts, HPARAMS)
+def test_intact_data_has_no_faults_and_is_counted(texts, images):
+    train, dev = check_splits(texts, HPARAMS)
     assert (train.split, train.examples, train.read, train.dropped) == ("train", 3, 3, 0)
     assert (dev.split, dev.examples, dev.read) == ("dev", 2, 2)
-    assert faults(texts) == faults(pictures) == []
+    assert faults(texts) == faults(images) == []
     check_briefly(texts, HPARAMS)
 
 
@@ -79,7 +79,7 @@ def test_what_is_dropped_is_a_share_of_what_the_source_had(make_ready):
     ready = make_ready({**ROWS, "train": [*ROWS["train"], ("", "leer")]})
     lengths_NF = SplitReader(ready.folder, ready.manifest.splits["train"]).lengths_NF
     longest = int(lengths_NF.max())
-    train, dev = look(ready, DataHparams(max_length=longest - 1))
+    train, dev = check_splits(ready, DataHparams(max_length=longest - 1))
     beyond = int((lengths_NF.max(axis=1) == longest).sum())
     assert train.left_out == {"empty": 1} and train.too_long == beyond
     assert train.dropped == pytest.approx((1 + beyond) / 4)
@@ -87,34 +87,34 @@ def test_what_is_dropped_is_a_share_of_what_the_source_had(make_ready):
 
 
 def test_as_many_records_are_read_as_asked_for_the_last_among_them(texts):
-    assert [looked.read for looked in look(texts, HPARAMS, 2)] == [2, 2]
-    assert [looked.read for looked in look(texts, HPARAMS, None)] == [3, 2]
+    assert [checked.read for checked in check_splits(texts, HPARAMS, 2)] == [2, 2]
+    assert [checked.read for checked in check_splits(texts, HPARAMS, None)] == [3, 2]
     broken = rewritten(texts, "train", 2, targets=struct.pack("<i", -1))
-    assert [len(looked.faults) for looked in look(broken, HPARAMS, 2)] == [1, 0]
+    assert [len(checked.faults) for checked in check_splits(broken, HPARAMS, 2)] == [1, 0]
 
 
-@pytest.mark.parametrize("beyond, found", [(0, "{size}"), (-(10**6), "-9")])
-def test_an_id_outside_the_vocabulary_is_named(texts, beyond, found):
+@pytest.mark.parametrize("beyond, actual", [(0, "{size}"), (-(10**6), "-9")])
+def test_an_id_outside_the_vocabulary_is_named(texts, beyond, actual):
     size = texts.codecs["targets"].port.size
     id = size if beyond == 0 else -9
     (fault,) = faults(rewritten(texts, "dev", 1, targets=struct.pack("<ii", 3, id)))
     assert fault.startswith(
-        f"Record 1 of dev of made has targets with the ids {found.format(size=size)}; text_subwords has those from 0 "
+        f"Record 1 of dev of made has targets with the ids {actual.format(size=size)}; text_subwords has those from 0 "
         f"to {size - 1:,}. Remove "
     )
 
 
-def test_the_highest_id_and_class_are_within(texts, pictures):
+def test_the_highest_id_and_class_are_within(texts, images):
     size = texts.codecs["targets"].port.size
     assert faults(rewritten(texts, "dev", 1, targets=struct.pack("<ii", size - 1, 0))) == []
-    assert faults(rewritten(pictures, "dev", 1, targets=struct.pack("<i", 1))) == []
-    (fault,) = faults(rewritten(pictures, "dev", 1, targets=struct.pack("<i", 2)))
+    assert faults(rewritten(images, "dev", 1, targets=struct.pack("<i", 1))) == []
+    (fault,) = faults(rewritten(images, "dev", 1, targets=struct.pack("<i", 2)))
     assert "with the class 2; label_colours has those from 0 to 1." in fault
 
 
-def test_a_value_that_cannot_be_read_is_named(pictures):
-    (fault,) = faults(rewritten(pictures, "train", 0, inputs=png()[:30]))
-    assert fault.startswith(f"Record 0 of 2 in {pictures.folder}/new.array_record, an example of pictures: its inputs ")
+def test_a_value_that_cannot_be_read_is_named(images):
+    (fault,) = faults(rewritten(images, "train", 0, inputs=png()[:30]))
+    assert fault.startswith(f"Record 0 of 2 in {images.folder}/new.array_record, an example of images: its inputs ")
     assert "can't be read (UnidentifiedImageError" in fault
 
 
@@ -124,25 +124,25 @@ def test_a_record_that_may_be_left_out_is_no_fault(texts, flip):
     assert fault.startswith("Record 1 of 2 in ") and "hash mismatch" in fault
     with pytest.raises(UserError, match="Record 1 of 2"):
         check_briefly(texts, HPARAMS)
-    train, dev = look(texts, dataclasses.replace(HPARAMS, corrupt_record="skip"))
+    train, dev = check_splits(texts, dataclasses.replace(HPARAMS, corrupt_record="skip"))
     assert (train.corrupt, dev.faults, len(dev.corrupt)) == ((), (), 1)
 
 
-def test_arrays_of_another_shape_than_the_model_expects_are_named(pictures, monkeypatch):
-    codec = type(pictures.codecs["inputs"])
+def test_arrays_of_another_shape_than_the_model_expects_are_named(images, monkeypatch):
+    codec = type(images.codecs["inputs"])
     flat = codec.load
-    monkeypatch.setattr(codec, "load", lambda *given: flat(*given)[:, :, :1])
-    assert "make pixels of uint8[1, 8, 8, 1]; the model expects uint8['any', 8, 8, 3]." in faults(pictures)[0]
+    monkeypatch.setattr(codec, "load", lambda *arguments: flat(*arguments)[:, :, :1])
+    assert "make pixels of uint8[1, 8, 8, 1]; the model expects uint8['any', 8, 8, 3]." in faults(images)[0]
 
 
-def test_numbers_that_are_not_finite_are_named(pictures, monkeypatch):
-    codec = type(pictures.codecs["inputs"])
+def test_numbers_that_are_not_finite_are_named(images, monkeypatch):
+    codec = type(images.codecs["inputs"])
     spec, load = codec.spec, codec.load
-    as_float = {"pixels": dataclasses.replace(spec(pictures.codecs["inputs"], HPARAMS)["pixels"], dtype="float32")}
-    monkeypatch.setattr(codec, "spec", lambda *given: as_float)
-    monkeypatch.setattr(codec, "load", lambda *given: load(*given) * np.float32("nan"))
+    as_float = {"pixels": dataclasses.replace(spec(images.codecs["inputs"], HPARAMS)["pixels"], dtype="float32")}
+    monkeypatch.setattr(codec, "spec", lambda *arguments: as_float)
+    monkeypatch.setattr(codec, "load", lambda *arguments: load(*arguments) * np.float32("nan"))
     monkeypatch.setattr(codec, "batch", lambda self, values, rows, length: {"pixels": np.stack(values)})
-    assert "has inputs whose pixels are not all finite." in faults(pictures)[0]
+    assert "has inputs whose pixels are not all finite." in faults(images)[0]
 
 
 def test_an_index_that_differs_from_the_manifest_or_the_record_is_named(texts):
@@ -164,7 +164,7 @@ def test_a_file_that_is_missing_and_counts_that_differ_are_named(texts):
     assert faults(without) == [f"The manifest in {texts.folder} names no split dev."]
     (texts.folder / dev.shards[0].file).unlink()
     assert (
-        "dev-00000-of-00001.array_record can't be read: No such file or directory. The manifest has it"
+        "dev-00000-of-00001.array_record can't be read: No such file or directory. The manifest lists it"
         in faults(texts)[0]
     )
     with pytest.raises(UserError, match="dev-00000-of-00001.array_record can't be read: No such file or directory"):

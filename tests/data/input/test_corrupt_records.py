@@ -1,4 +1,4 @@
-"""Records that can't be read: the run ends, or goes on without them."""
+"""Unreadable records: the run ends, or continues without them."""
 
 import dataclasses
 import io
@@ -46,17 +46,17 @@ def same(one, other):
 
 def test_a_batch_has_an_empty_row_more_and_all_other_rows_are_as_they_were(text, flip):
     before = Batches(text, "train", SKIP, 1, training=True)
-    whole = [before.batch(i) for i in range(len(before))]
+    complete = [before.batch(i) for i in range(len(before))]
     flip(shard(text), 2)
     batches = Batches(text, "train", SKIP, 1, training=True)
-    for position, then in enumerate(whole):
+    for position, then in enumerate(complete):
         now = batches.batch(position)
         if "train/2" not in then.ids:
             assert same(now, then) and now.corrupt == ()
             continue
         assert [id for id in then.ids if id != "train/2"] == list(now.ids)
-        (said,) = now.corrupt
-        assert "Record 2 of 4 in " in said and "an example of made: Corrupted" in said
+        (message,) = now.corrupt
+        assert "Record 2 of 4 in " in message and "an example of made: Corrupted" in message
         for arrays, old in zip(now.arrays.values(), then.arrays.values(), strict=True):
             assert (
                 arrays["ids"][: len(now.ids)] == np.delete(old["ids"], then.ids.index("train/2"), 0)[: len(now.ids)]
@@ -89,12 +89,12 @@ def test_an_evaluation_does_without_it_and_counts_no_example_twice(text, flip):
     single = dataclasses.replace(SKIP, batch_size=1)
     for hparams in (SKIP, single):
         batches = Batches(text, "dev", hparams, 1, training=False)
-        found = list(batches.stream())
-        assert sorted(id for batch in found for id in batch.ids) == sorted(f"dev/{i}" for i in range(16) if i != 5)
+        actual = list(batches.stream())
+        assert sorted(id for batch in actual for id in batch.ids) == sorted(f"dev/{i}" for i in range(16) if i != 5)
         assert len(batches.corrupt) == 1
 
 
-def test_by_default_it_ends_the_stream_with_a_sentence(text, flip):
+def test_by_default_a_corrupt_record_ends_the_stream_with_a_sentence(text, flip):
     flip(shard(text), 1)
     batches = Batches(text, "train", STOP, 1, training=True)
     with pytest.raises(
@@ -105,7 +105,7 @@ def test_by_default_it_ends_the_stream_with_a_sentence(text, flip):
 
 def test_a_value_that_its_codec_cannot_take_is_corrupt_too(make_ready, monkeypatch):
     rows = [(png((40 * i, 0, 0)), "even" if i % 2 == 0 else "odd") for i in range(6)]
-    ready = make_ready({"train": rows, "dev": rows}, name="pictures", inputs=Image(), targets=Label("parity"))
+    ready = make_ready({"train": rows, "dev": rows}, name="images", inputs=Image(), targets=Label("parity"))
     load, broken = type(ready.codecs["inputs"]).load, rows[4][0]
 
     def cut(self, stored, *rest):
@@ -114,7 +114,7 @@ def test_a_value_that_its_codec_cannot_take_is_corrupt_too(make_ready, monkeypat
     monkeypatch.setattr(type(ready.codecs["inputs"]), "load", cut)
     batch = Batches(ready, "train", SKIP, 1, training=True).batch(0)
     assert sorted(batch.ids) == ["train/0", "train/1", "train/2", "train/3", "train/5"]
-    assert "an example of pictures: its inputs can't be read (" in batch.corrupt[0]
+    assert "an example of images: its inputs can't be read (" in batch.corrupt[0]
     with pytest.raises(CorruptRecord, match="its inputs can't be read"):
         Batches(ready, "train", STOP, 1, training=True).batch(0)
 
@@ -129,12 +129,12 @@ def test_too_many_are_not_left_out(tmp_path):
     for place in (*range(20), 3):
         tolerance.leave_out(place, CorruptRecord(tmp_path / "a", place, 2000, "why"))
     with pytest.raises(
-        UserError, match="21 of 2,000 examples can't be read, too many to leave out. The last: Record 20"
+        UserError, match="21 of 2,000 examples can't be read, which is too many to leave out. The last one: Record 20"
     ):
         tolerance.leave_out(20, CorruptRecord(tmp_path / "a", 20, 2000, "why"))
 
 
-def test_where_no_example_can_be_read_it_is_said(text, flip):
+def test_a_batch_shape_without_a_readable_example_is_refused(text, flip):
     few = dataclasses.replace(SKIP, max_length=8)
     for number in range(4):
         for record in range(4):

@@ -7,9 +7,9 @@ import pytest
 from t2t_mm.data.features.label import Label
 from t2t_mm.data.features.scan import Scan
 from t2t_mm.data.features.text import Text
-from t2t_mm.data.input.generated_problem import open_codecs, open_problem, outline
+from t2t_mm.data.input.generated_problem import open_codecs, open_problem, signature_without_files
 from t2t_mm.errors import UserError
-from t2t_mm.problem import Port, Signature
+from t2t_mm.feature import Port, Signature
 
 ROWS = {"train": [("one dog", "dog"), ("one cat", "cat")], "dev": [("a dog", "dog")]}
 
@@ -29,17 +29,19 @@ def test_a_problem_without_inputs_has_a_signature_without(make_ready):
     assert make_ready(ROWS, inputs=None).signature.inputs is None
 
 
-def test_an_outline_says_as_much_before_there_are_files(make_problem):
+def test_a_signature_without_files_has_modalities_but_no_sizes(make_problem):
     of_files = make_problem(ROWS, targets=Label("pets"), command="to-label")
-    assert outline(of_files) == Signature(Port("text", "text", 0), Port("label", "label", 0), "to-label")
+    assert signature_without_files(of_files) == Signature(
+        Port("text", "text", 0), Port("label", "label", 0), "to-label"
+    )
     of_none = make_problem(ROWS, inputs=Scan(28, 28, by_row=True), targets=Label("pets"))
-    assert outline(of_none).inputs == Port("scan", "scan_28", 28)  # known without a file
-    assert outline(make_problem(ROWS, inputs=None)).inputs is None
+    assert signature_without_files(of_none).inputs == Port("scan", "scan_28", 28)  # known without a file
+    assert signature_without_files(make_problem(ROWS, inputs=None)).inputs is None
 
 
 def test_a_feature_that_says_another_modality_than_its_port_is_a_mistake(ready, monkeypatch, tmp_path):
     monkeypatch.setattr(Label, "modality", "text")
-    with pytest.raises(ValueError, match="its modality is 'text'; its codec's port says 'label'"):
+    with pytest.raises(ValueError, match="has the modality 'text', but its codec's port has 'label'"):
         open_codecs(ready.problem, tmp_path / "data")
 
 
@@ -73,5 +75,5 @@ def test_records_of_other_features_are_refused(ready, make_problem, tmp_path):
 
 def test_a_vocabulary_that_the_records_do_not_know_is_refused(ready, make_problem, tmp_path):
     changed = make_problem(ROWS, inputs=Text("other"), targets=Label("pets"))
-    with pytest.raises(UserError, match=r"stands on .*vocab\.other\.model, which is not there"):
+    with pytest.raises(UserError, match=r"needs .*vocab\.other\.model, which does not exist"):
         open_problem("pets", changed, tmp_path / "data")

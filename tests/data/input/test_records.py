@@ -24,8 +24,8 @@ def write(folder, examples, shards=3):
         for i in shard_range(shard, shards, examples):
             stored = {"inputs": b"p", "targets": str(i).encode() * i}
             writer.add(f"id{i}", stored, {"inputs": 1, "targets": i}, NONE)
-        whole = writer.close()
-        written.append(Shard(writer.path.name, whole.examples, whole.sha256, whole.bytes))
+        complete = writer.close()
+        written.append(Shard(writer.path.name, complete.examples, complete.sha256, complete.bytes))
     return Split(examples, tuple(written), {"inputs": examples, "targets": sum(range(examples))}, {})
 
 
@@ -134,7 +134,7 @@ def test_a_shard_of_another_size_is_refused_with_both_sizes(tmp_path, change):
     with pytest.raises(UserError) as caught:
         SplitReader(tmp_path, split)
     size = f"{len(content):,} bytes in the manifest, {len(content) + change:,} now"
-    assert str(caught.value).startswith(f"{path} is not what was written: {size}. Bring it back, or remove {tmp_path} ")
+    assert str(caught.value).startswith(f"{path} is not what was written: {size}. Restore it, or remove {tmp_path} ")
 
 
 def test_a_shard_whose_own_index_is_damaged_is_refused_with_the_reason(tmp_path):
@@ -159,9 +159,9 @@ def test_a_damaged_record_is_named_and_the_others_are_read(tmp_path, flip):
     split = write(tmp_path, 8)
     byte = flip(tmp_path / split.shards[1].file, 2)
     reader = SplitReader(tmp_path, split)
-    found = reader.read_each([7, 4, 3, 0])
-    assert [found[i]["id"] for i in (0, 2, 3)] == ["id7", "id3", "id0"]
-    assert found[1].sentence.startswith(
+    actual = reader.read_each([7, 4, 3, 0])
+    assert [actual[i]["id"] for i in (0, 2, 3)] == ["id7", "id3", "id0"]
+    assert actual[1].sentence.startswith(
         f"Record 2 of 3 in {tmp_path}/train-00001-of-00003.array_record, at byte {byte:,}, "
         f"an example of {tmp_path.name}: Corrupted Riegeli/records file: chunk data hash mismatch"
     )
@@ -173,10 +173,10 @@ def test_no_changed_byte_of_a_record_goes_unnoticed(tmp_path):
     split = write(tmp_path, 3, shards=1)
     path = tmp_path / split.shards[0].file
     content = path.read_bytes()
-    sound = SplitReader(tmp_path, split).read([0, 1, 2])
+    intact = SplitReader(tmp_path, split).read([0, 1, 2])
     second = 64 + 40 + int.from_bytes(content[72:80], "little")
     third = second + 40 + int.from_bytes(content[second + 8 : second + 16], "little")
     for place in range(second, third):
         path.write_bytes(content[:place] + bytes([content[place] ^ 4]) + content[place + 1 :])
         first, broken, last = SplitReader(tmp_path, split).read_each([0, 1, 2])
-        assert isinstance(broken, CorruptRecord) and [first, last] == [sound[0], sound[2]]
+        assert isinstance(broken, CorruptRecord) and [first, last] == [intact[0], intact[2]]

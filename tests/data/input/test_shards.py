@@ -5,7 +5,7 @@ import os
 import numpy as np
 import pytest
 
-from t2t_mm.data.input.shards import ShardWriter, Written, lengths_path, shard_range
+from t2t_mm.data.input.shards import ShardSummary, ShardWriter, lengths_path, shard_range
 from t2t_mm.fingerprint import fingerprint
 
 
@@ -53,15 +53,15 @@ def test_a_shard_that_is_not_finished_is_not_there_under_its_name(tmp_path):
 
 def test_a_note_comes_back_and_half_a_note_is_none(tmp_path):
     written = write(tmp_path / "a.array_record")
-    written.note(tmp_path / "a.done")
-    back = Written.noted(tmp_path / "a.done")
+    written.write_note(tmp_path / "a.done")
+    back = ShardSummary.read_note(tmp_path / "a.done")
     assert vars(back) | {"symbols_V": 0} == vars(written) | {"symbols_V": 0}
     assert back.symbols_V.tolist() == written.symbols_V.tolist()
-    whole = (tmp_path / "a.done").read_bytes()
-    for content in (whole[:-3], b"", b"\x81\xa1a\x01"):
+    complete = (tmp_path / "a.done").read_bytes()
+    for content in (complete[:-3], b"", b"\x81\xa1a\x01"):
         (tmp_path / "a.done").write_bytes(content)
-        assert Written.noted(tmp_path / "a.done") is None
-    assert Written.noted(tmp_path / "nothing") is None
+        assert ShardSummary.read_note(tmp_path / "a.done") is None
+    assert ShardSummary.read_note(tmp_path / "nothing") is None
 
 
 @pytest.mark.parametrize(("examples", "of"), [(10, 4), (3, 4), (0, 2), (128, 128)])

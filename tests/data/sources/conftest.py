@@ -22,26 +22,26 @@ def hand_downloads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[
         import promise
         import tensorflow_datasets as tfds
 
-        asked: list[str] = []
+        requested: list[str] = []
 
         def get(self: Any, resource: Any) -> Any:
             url = resource if isinstance(resource, str) else resource.url
-            if url not in asked:
-                asked.append(url)
+            if url not in requested:
+                requested.append(url)
             path = tmp_path / "archives" / url.rsplit("/", 1)[-1]
             path.parent.mkdir(exist_ok=True)
             path.write_bytes(archive_of(url))
             return promise.Promise.resolve(path)
 
         monkeypatch.setattr(tfds.download.DownloadManager, "_download_or_get_cache", get)
-        return asked
+        return requested
 
     return hand
 
 
 @pytest.fixture(scope="session")
 def bytes_of() -> Callable[[list[str]], int]:
-    """How large the files are that TFDS would fetch from URLs, by its own table of checksums."""
+    """Return a function for the size of the files that TFDS would download from URLs, by its own table of checksums."""
 
     def total(urls: list[str]) -> int:
         from tensorflow_datasets.core.download import checksums
@@ -57,12 +57,12 @@ def tarred() -> Callable[..., bytes]:
     """A tar archive of files by name, gzipped unless asked otherwise."""
 
     def pack(files: Mapping[str, bytes], mode: Literal["w", "w:gz"] = "w:gz") -> bytes:
-        whole = io.BytesIO()
-        with tarfile.open(None, mode, whole) as archive:
+        buffer = io.BytesIO()
+        with tarfile.open(None, mode, buffer) as archive:
             for name, content in files.items():
                 entry = tarfile.TarInfo(name)
                 entry.size = len(content)
                 archive.addfile(entry, io.BytesIO(content))
-        return whole.getvalue()
+        return buffer.getvalue()
 
     return pack

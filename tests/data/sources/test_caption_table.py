@@ -1,4 +1,4 @@
-"""Pictures with a table of captions, as Flickr8k comes."""
+"""Images with a table of captions, as Flickr8k comes."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ LINES = ["image,caption", *(f"{id}.jpg,{text}" for id in IDS for text in (f"A do
 
 
 def fill(tmp_path: Path, lines: list[str] | bytes, folder: str = "images", names: list[str] | None = None) -> Path:
-    """The corpus; a picture holds its own name, since no source looks inside. Returns the table."""
+    """The corpus; an image holds its own name, since no source looks inside. Returns the table."""
     root = tmp_path / "flickr8k"
     (root / folder).mkdir(parents=True)
     for name in names if names is not None else [f"{id}.jpg" for id in IDS]:
@@ -36,7 +36,7 @@ def refusal(tmp_path: Path) -> str:
 
 
 @pytest.mark.parametrize("folder", ["images", "Images"])
-def test_a_picture_is_one_example_with_all_its_captions_and_is_named_by_its_stem(tmp_path, folder):
+def test_an_image_is_one_example_with_all_its_captions_and_is_named_by_its_stem(tmp_path, folder):
     fill(tmp_path, LINES, folder)
     assert SOURCE.present(tmp_path) and SOURCE.splits(tmp_path) == (TRAIN, DEV)
     both = read(tmp_path, TRAIN) | read(tmp_path, DEV)
@@ -50,7 +50,7 @@ def test_every_tenth_by_hash_of_the_id_is_dev_and_the_order_is_the_tables(tmp_pa
     assert train == [id for id in reversed(IDS) if not in_dev(id)]
 
 
-def test_lines_of_a_picture_may_stand_apart(tmp_path):
+def test_lines_of_an_image_may_stand_apart(tmp_path):
     fill(tmp_path, [*LINES, f"{IDS[0]}.jpg,A third ."])
     both = read(tmp_path, TRAIN) | read(tmp_path, DEV)
     assert both[IDS[0]][1] == (f"A dog {IDS[0]} .", f"A hound , {IDS[0]} .", "A third .")
@@ -70,29 +70,29 @@ def test_a_quotation_within_a_caption_is_doubled_as_csv_has_it(tmp_path):
     assert (read(tmp_path, TRAIN) | read(tmp_path, DEV))[IDS[0]][1][2] == 'A " red " one , too'
 
 
-def test_the_text_can_be_had_without_reading_a_picture(tmp_path):
+def test_the_text_can_be_had_without_reading_an_image(tmp_path):
     fill(tmp_path, LINES)
     (first, *_) = SOURCE.examples(TRAIN, tmp_path)
     (tmp_path / "flickr8k" / "images" / f"{first.id}.jpg").unlink()
     assert first.values["targets"][0] == f"A dog {first.id} ."
-    with pytest.raises(UserError, match=f"The picture .*{first.id}.jpg can't be read"):
+    with pytest.raises(UserError, match=f"The image .*{first.id}.jpg can't be read"):
         first.values["inputs"]
 
 
-def test_captions_without_their_picture_are_refused_by_file_and_line_and_counted(tmp_path):
+def test_captions_without_their_image_are_refused_by_file_and_line_and_counted(tmp_path):
     table = fill(tmp_path, [*LINES, "225_58.jpg.1,A boy .", "225_58.jpg.1,A girl .", "9.jpg,A cat ."])
-    said = refusal(tmp_path)
-    assert f"{table}, line 82: no picture 225_58.jpg.1 in {table.parent / 'images'} (1 more like it)." in said
-    assert "Add the picture or remove its lines." in said
+    message = refusal(tmp_path)
+    assert f"{table}, line 82: no image 225_58.jpg.1 in {table.parent / 'images'} (1 more like it)." in message
+    assert "Add the image or remove its lines." in message
 
 
-def test_pictures_without_a_caption_are_refused_by_name(tmp_path):
+def test_images_without_a_caption_are_refused_by_name(tmp_path):
     table = fill(tmp_path, LINES, names=[*(f"{id}.jpg" for id in IDS), "7.jpg", "8.PNG"])
     assert f"{table.parent / 'images' / '7.jpg'} has no caption in {table} (1 more like it)." in refusal(tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "message"),
     [
         ("1.jpg", "line 82: expected a file name and a caption, quoted if it has a comma; found 1 columns, '1.jpg'"),
         (
@@ -100,42 +100,42 @@ def test_pictures_without_a_caption_are_refused_by_name(tmp_path):
             "line 82: expected a file name and a caption, quoted if it has a comma; found 3 columns",
         ),
         (",A dog", "line 82: expected a file name and a caption"),
-        ('1.jpg,"A dog', "line 82: a quotation is not closed"),
-        ('1.jpg,"A dog" barks', "line 82: a quotation is not closed, or not as CSV has it"),
-        ('1.jpg,"A dog\n2.jpg,barks"', "line 82: the caption runs on to line 83"),
-        ("image,caption", "line 82: no picture image in"),
+        ('1.jpg,"A dog', "line 82: quotation marks are not closed"),
+        ('1.jpg,"A dog" barks', "line 82: quotation marks are not closed or not valid in CSV"),
+        ('1.jpg,"A dog\n2.jpg,barks"', "line 82: the caption continues to line 83"),
+        ("image,caption", "line 82: no image image in"),
         ("1.jpg,A dog\udcff", "line 82: the byte 0xff is not UTF-8"),
     ],
 )
-def test_a_line_at_fault_is_named(tmp_path, line, said):
-    whole = "".join(f"{text}\n" for text in [*LINES, line]).encode("utf-8", "surrogateescape")
-    table = fill(tmp_path, whole)
-    assert f"{table}, {said}" in refusal(tmp_path)
+def test_a_line_at_fault_is_named(tmp_path, line, message):
+    complete = "".join(f"{text}\n" for text in [*LINES, line]).encode("utf-8", "surrogateescape")
+    table = fill(tmp_path, complete)
+    assert f"{table}, {message}" in refusal(tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("lines", "said"),
+    ("lines", "message"),
     [
         (LINES[1:], "line 1: expected the header image,caption; found '100_0.jpg,A dog 100_0 .'"),
         (b"", "captions.txt is empty; expected the header image,caption"),
         (["image,caption"], "images/100_0.jpg has no caption"),
     ],
 )
-def test_a_table_without_header_or_lines_is_refused(tmp_path, lines, said):
+def test_a_table_without_header_or_lines_is_refused(tmp_path, lines, message):
     fill(tmp_path, lines)
-    assert said in refusal(tmp_path)
+    assert message in refusal(tmp_path)
 
 
-def test_two_pictures_of_one_id_are_refused(tmp_path):
+def test_two_images_of_one_id_are_refused(tmp_path):
     names = [*(f"{id}.jpg" for id in IDS), f"{IDS[0]}.png"]
     fill(tmp_path, [*LINES, f"{IDS[0]}.png,A drawing ."], names=names)
     assert f"holds {IDS[0]}.jpg and {IDS[0]}.png" in refusal(tmp_path)
 
 
-def test_too_few_pictures_to_hold_any_out_are_refused(tmp_path):
+def test_too_few_images_to_hold_any_out_are_refused(tmp_path):
     id = next(id for id in IDS if not in_dev(id))
     fill(tmp_path, ["image,caption", f"{id}.jpg,A dog ."], names=[f"{id}.jpg"])
-    assert "holds too few pictures to hold out a tenth of them by hash: 1." in refusal(tmp_path)
+    assert "holds too few images to hold out a tenth of them by hash: 1." in refusal(tmp_path)
 
 
 @pytest.mark.parametrize("missing", ["captions.txt", "images"])
@@ -143,6 +143,6 @@ def test_what_is_missing_is_named_with_the_layout_and_where_to_get_it(tmp_path, 
     assert not SOURCE.present(tmp_path)
     fill(tmp_path, LINES)
     (tmp_path / "flickr8k" / missing).rename(tmp_path / "elsewhere")
-    said = refusal(tmp_path)
+    message = refusal(tmp_path)
     for part in (str(tmp_path / "flickr8k"), missing, "header image,caption", "example.org/flickr8k"):
-        assert part in said
+        assert part in message

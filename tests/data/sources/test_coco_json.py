@@ -1,4 +1,4 @@
-"""Pictures with captions in COCO's JSON files."""
+"""Images with captions in COCO's JSON files."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ SOURCE = CocoJson("coco", homepage="example.org/coco")
 
 
 def captions(*rows: tuple[int, str]) -> dict[str, Any]:
-    """A file of captions for pictures 7 and 3, listed in that order, with the fields that COCO has."""
+    """A file of captions for images 7 and 3, listed in that order, with the fields that COCO has."""
     return {
         "info": {"year": 2017},
         "licenses": [],
@@ -30,7 +30,7 @@ GOOD = captions((3, "A dog."), (7, "A cat. "), (3, "A hound\non\ngrass.\n"), (7,
 
 
 def fill(tmp_path: Path, year: int = 2017, **parts: Any) -> Path:
-    """The corpus; a picture holds its part and name, since no source looks inside."""
+    """The corpus; an image holds its part and name, since no source looks inside."""
     root = tmp_path / "coco"
     (root / "annotations").mkdir(parents=True, exist_ok=True)
     for part in ("train", "val"):
@@ -49,7 +49,7 @@ def refusal(tmp_path: Path) -> str:
     return str(refused.value)
 
 
-def test_a_picture_has_its_captions_in_the_order_of_the_annotations_each_on_one_line(tmp_path):
+def test_an_image_has_its_captions_in_the_order_of_the_annotations_each_on_one_line(tmp_path):
     fill(tmp_path)
     assert SOURCE.present(tmp_path) and SOURCE.splits(tmp_path) == (TRAIN, DEV)
     assert [(e.id, dict(e.values)) for e in SOURCE.examples(TRAIN, tmp_path)] == [
@@ -73,9 +73,9 @@ def test_a_corpus_that_is_half_there_is_told_by_what_it_lacks(tmp_path):
     root = fill(tmp_path)
     (root / "val2017").rename(root / "elsewhere")
     assert SOURCE.present(tmp_path)
-    said = refusal(tmp_path)
-    assert f"2017 lacks {root / 'val2017'}. Expected: annotations/captions_train2017.json" in said
-    assert "example.org/coco" in said
+    message = refusal(tmp_path)
+    assert f"2017 lacks {root / 'val2017'}. Expected: annotations/captions_train2017.json" in message
+    assert "example.org/coco" in message
 
 
 def test_coco_for_detection_alone_is_told_what_it_lacks(tmp_path):
@@ -90,12 +90,14 @@ def test_coco_for_detection_alone_is_told_what_it_lacks(tmp_path):
     assert f"2017 lacks {lacking}. Expected" in refusal(tmp_path)
 
 
-def test_a_picture_without_its_file_is_refused_and_others_are_counted(tmp_path):
+def test_an_image_without_its_file_is_refused_and_others_are_counted(tmp_path):
     root = fill(tmp_path)
     for id in (7, 3):
         (root / "val2017" / f"{id:012d}.jpg").unlink()
-    said = f"captions_val2017.json: picture 7 is 000000000007.jpg, which is not in {root / 'val2017'} (1 more like it)."
-    assert said in refusal(tmp_path)
+    message = (
+        f"captions_val2017.json: image 7 is 000000000007.jpg, which is not in {root / 'val2017'} (1 more like it)."
+    )
+    assert message in refusal(tmp_path)
 
 
 def test_files_that_the_json_does_not_list_are_not_read(tmp_path):
@@ -105,19 +107,19 @@ def test_files_that_the_json_does_not_list_are_not_read(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
-        (captions((3, "A."), (9, "B."), (7, "C.")), "annotation 2 is of picture 9, which 'images' does not list"),
-        (captions((3, "A.")), "picture 7, 000000000007.jpg, has no caption"),
-        (json.dumps(GOOD)[:-20], "is no whole JSON file"),
-        ("", "is no whole JSON file"),
-        ("[" * 100_000, "nests more lists or objects in one another than can be read"),
+        (captions((3, "A."), (9, "B."), (7, "C.")), "annotation 2 belongs to image 9, which 'images' does not list"),
+        (captions((3, "A.")), "image 7, 000000000007.jpg, has no caption"),
+        (json.dumps(GOOD)[:-20], "is not a complete JSON file"),
+        ("", "is not a complete JSON file"),
+        ("[" * 100_000, "nests lists or objects too deeply to be read"),
         ([], "has no list 'images'"),
         ({"images": []}, "has no list 'annotations'"),
         (captions((3, "A."), (7, "A \ud83d cat.")), r"the caption 99 holds \ud83d, half of a character, at place 3."),
         (
             GOOD | {"images": [*GOOD["images"], {"id": 8, "file_name": f"{7:012d}.jpg"}]},
-            "the pictures 7 and 8 are one file, 000000000007.jpg",
+            "the images 7 and 8 have the same file, 000000000007.jpg",
         ),
         (
             GOOD | {"images": [*GOOD["images"], {"id": 7, "file_name": f"{8:012d}.jpg"}]},
@@ -128,8 +130,8 @@ def test_files_that_the_json_does_not_list_are_not_read(tmp_path):
         (GOOD | {"annotations": [7]}, "entry 1 of 'annotations' lacks"),
     ],
 )
-def test_a_broken_file_is_named_with_the_entry_at_fault(tmp_path, content, said):
+def test_a_broken_file_is_named_with_the_entry_at_fault(tmp_path, content, message):
     root = fill(tmp_path, val=content)
     refused = refusal(tmp_path)
-    assert str(root / "annotations" / "captions_val2017.json") in refused and said in refused
+    assert str(root / "annotations" / "captions_val2017.json") in refused and message in refused
     assert "\n" not in refused

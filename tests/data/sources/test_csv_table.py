@@ -18,12 +18,12 @@ def write(tmp_path, text):
 def test_each_row_is_in_one_split_by_the_hash_of_its_values(tmp_path):
     write(tmp_path, "\r\n".join(f"{n}, {n * n},{'even odd'.split()[n % 2]}" for n in range(50)) + "\r\n")
     assert TABLE.splits(tmp_path) == (TRAIN, DEV)
-    found = {split: list(TABLE.examples(split, tmp_path)) for split in (TRAIN, DEV)}
+    actual = {split: list(TABLE.examples(split, tmp_path)) for split in (TRAIN, DEV)}
     dev = [n for n in range(50) if in_part(f"{n},{n * n}", 5)]
-    assert [example.id for example in found[DEV]] == [f"pairs/{n + 1}" for n in dev]
-    assert [example.values["inputs"] for example in found[DEV]] == [[str(n), str(n * n)] for n in dev]
-    assert {example.values["targets"] for example in found[DEV]} == {"even", "odd"}
-    assert len(found[TRAIN]) + len(dev) == 50 and 0 < len(dev) < 20 and TABLE.count(DEV, tmp_path) == len(dev)
+    assert [example.id for example in actual[DEV]] == [f"pairs/{n + 1}" for n in dev]
+    assert [example.values["inputs"] for example in actual[DEV]] == [[str(n), str(n * n)] for n in dev]
+    assert {example.values["targets"] for example in actual[DEV]} == {"even", "odd"}
+    assert len(actual[TRAIN]) + len(dev) == 50 and 0 < len(dev) < 20 and TABLE.count(DEV, tmp_path) == len(dev)
 
 
 def test_equal_rows_stand_on_one_side_and_empty_lines_count_as_lines(tmp_path):
@@ -49,5 +49,5 @@ def test_a_table_that_cannot_be_read_is_named(tmp_path, text, message):
 
 def test_a_table_that_is_not_there_is_named_with_its_home(tmp_path):
     assert not TABLE.present(tmp_path)
-    with pytest.raises(UserError, match=r"There is no .*pairs\.csv\. To be had from example\.org\."):
+    with pytest.raises(UserError, match=r"There is no .*pairs\.csv\. Get it from example\.org\."):
         TABLE.splits(tmp_path)

@@ -31,7 +31,7 @@ def test_when_none_is_there_every_place_looked_for_is_named(tmp_path):
     with pytest.raises(UserError) as refusal:
         PETS.splits(tmp_path)
     for place in ("pets", "animals", "pets/pets.zip"):
-        assert f"{tmp_path / place} holds no pictures" in str(refusal.value)
+        assert f"{tmp_path / place} holds no images" in str(refusal.value)
 
 
 def test_fetching_goes_on_until_one_is_there(tmp_path):
@@ -53,7 +53,7 @@ def test_when_fetching_fails_the_layouts_that_would_do_are_named_too(tmp_path):
         FirstPresent(ImageFolder("pets"), Failing("animals")).fetch(tmp_path)
     first, *others = str(refusal.value).splitlines()
     assert first == "No such host: zoo.example"
-    assert any(f"{tmp_path / 'pets'} holds no pictures" in line for line in others)
+    assert any(f"{tmp_path / 'pets'} holds no images" in line for line in others)
 
 
 def test_notes_and_the_size_of_a_download_are_those_of_the_source_in_question(tmp_path):

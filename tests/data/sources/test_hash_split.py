@@ -20,10 +20,12 @@ def test_the_rule_is_the_same_on_every_machine():
 
 def test_ids_are_parted_in_their_order(tmp_path):
     ids = [str(number) for number in range(99, -1, -1)]
-    parts = by_hash(ids, tmp_path, "pictures")
+    parts = by_hash(ids, tmp_path, "images")
     assert parts == {TRAIN: [id for id in ids if not in_dev(id)], DEV: [id for id in ids if in_dev(id)]}
 
 
 def test_too_few_to_part_are_refused(tmp_path):
-    with pytest.raises(UserError, match=f"{tmp_path} holds too few sounds to hold out a tenth of them by hash: 0."):
-        by_hash([], tmp_path, "sounds")
+    with pytest.raises(
+        UserError, match=f"{tmp_path} holds too few audio files to hold out a tenth of them by hash: 0."
+    ):
+        by_hash([], tmp_path, "audio files")

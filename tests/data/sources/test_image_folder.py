@@ -1,4 +1,4 @@
-"""Pictures in class folders: on disk, in a zip, with parts and without."""
+"""Images in class folders: on disk, in a zip, with parts and without."""
 
 import os
 import zipfile
@@ -73,7 +73,7 @@ def test_the_one_folder_at_the_top_of_a_zip_is_passed_over(tmp_path):
     assert read(ZIP, DEV, tmp_path)[0] == ("test/cat/3.png", "test/cat/3.png", "cat")
 
 
-def test_what_is_no_picture_or_is_hidden_is_passed_over(tmp_path):
+def test_what_is_no_image_or_is_hidden_is_passed_over(tmp_path):
     fill(tmp_path / "pets", [*PARTS, "train/cat/notes.txt", "train/.cache/5.jpg", "train/cat/._1.jpg", "cover.jpg"])
     assert len(read(SOURCE, TRAIN, tmp_path)) == 2
     fill(tmp_path / "pets.zip", [*PARTS, "__MACOSX/cat/5.jpg"])
@@ -97,7 +97,7 @@ def test_a_folder_without_class_folders_is_not_taken_for_the_corpus(tmp_path):
     assert SOURCE.present(tmp_path)
 
 
-def test_class_folders_without_pictures_are_not_taken_for_the_corpus(tmp_path):
+def test_class_folders_without_images_are_not_taken_for_the_corpus(tmp_path):
     fill(tmp_path / "pets", ["train/cat/notes.txt", "cover.jpg"])
     (tmp_path / "pets" / "train" / "dog").mkdir()
     assert not SOURCE.present(tmp_path)
@@ -117,53 +117,53 @@ def test_a_corpus_without_a_train_part_is_refused(tmp_path):
         SOURCE.splits(tmp_path)
 
 
-def test_too_few_pictures_to_hold_any_out_are_refused(tmp_path):
+def test_too_few_images_to_hold_any_out_are_refused(tmp_path):
     fill(tmp_path / "pets", [name for name in FLAT if not in_dev(name)])
-    with pytest.raises(UserError, match="too few pictures"):
+    with pytest.raises(UserError, match="too few images"):
         SOURCE.splits(tmp_path)
 
 
 def test_half_a_zip_is_refused(tmp_path):
     fill(tmp_path / "pets.zip", FLAT)
-    whole = (tmp_path / "pets.zip").read_bytes()
-    (tmp_path / "pets.zip").write_bytes(whole[:-30])
-    with pytest.raises(UserError, match="pets.zip is no whole zip file"):
+    complete = (tmp_path / "pets.zip").read_bytes()
+    (tmp_path / "pets.zip").write_bytes(complete[:-30])
+    with pytest.raises(UserError, match="pets.zip is not a complete zip file"):
         ZIP.splits(tmp_path)
 
 
-def test_a_damaged_picture_in_a_zip_is_refused_by_name(tmp_path):
+def test_a_damaged_image_in_a_zip_is_refused_by_name(tmp_path):
     fill(tmp_path / "pets.zip", PARTS)
-    whole = (tmp_path / "pets.zip").read_bytes()
+    complete = (tmp_path / "pets.zip").read_bytes()
     (tmp_path / "pets.zip").write_bytes(
-        whole.replace(b"train/cat/1.jpgtrain/cat/1.jpg", b"train/cat/1.jpgTRAIN/cat/1.jpg")
+        complete.replace(b"train/cat/1.jpgtrain/cat/1.jpg", b"train/cat/1.jpgTRAIN/cat/1.jpg")
     )
     with pytest.raises(UserError, match="train/cat/1.jpg cannot be read"):
         read(ZIP, TRAIN, tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("places", "value", "said"),
+    ("places", "value", "message"),
     [
         ({b"PK\x01\x02": 8, b"PK\x03\x04": 6}, 1, "is encrypted, password required"),  # the flag of a member
         ({b"PK\x01\x02": 10}, 99, "compression method is not supported"),  # its method
         ({b"PK\x01\x02": 6}, 99, "zip file version 9.9"),  # the version needed
     ],
 )
-def test_a_zip_that_wants_a_password_or_another_program_is_refused(tmp_path, places, value, said):
+def test_a_zip_that_wants_a_password_or_another_program_is_refused(tmp_path, places, value, message):
     fill(tmp_path / "pets.zip", PARTS)
-    whole = bytearray((tmp_path / "pets.zip").read_bytes())
+    complete = bytearray((tmp_path / "pets.zip").read_bytes())
     for head, offset in places.items():
-        place = whole.find(head)
+        place = complete.find(head)
         while place >= 0:
-            whole[place + offset] = value
-            place = whole.find(head, place + 1)
-    (tmp_path / "pets.zip").write_bytes(whole)
-    with pytest.raises(UserError, match=f"pets.zip.* cannot be read .*{said}.*; unpack it and zip it anew"):
+            complete[place + offset] = value
+            place = complete.find(head, place + 1)
+    (tmp_path / "pets.zip").write_bytes(complete)
+    with pytest.raises(UserError, match=f"pets.zip.* cannot be read .*{message}.*Unpack it and zip it again"):
         read(ZIP, TRAIN, tmp_path)
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
-def test_a_picture_that_is_twice_in_a_zip_is_refused(tmp_path):
+def test_an_image_that_is_twice_in_a_zip_is_refused(tmp_path):
     fill(tmp_path / "pets.zip", [*PARTS, PARTS[1]], "pets-master/")
     with pytest.raises(UserError, match="pets.zip holds pets-master/train/dog/2.JPEG twice"):
         ZIP.splits(tmp_path)
@@ -175,7 +175,7 @@ def test_a_class_may_have_the_name_of_a_part(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["train/cat/5.jpg", "cat/77.jpg"])
-def test_pictures_that_were_added_are_counted(tmp_path, name):
+def test_images_that_were_added_are_counted(tmp_path, name):
     fill(tmp_path / "pets", PARTS if name.startswith("train") else FLAT)
     before = SOURCE.count(TRAIN, tmp_path) + SOURCE.count(DEV, tmp_path)
     fill(tmp_path / "pets", [name])

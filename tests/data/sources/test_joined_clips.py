@@ -1,4 +1,4 @@
-"""Strings of words made on the spot from clips of one speaker."""
+"""Strings of words joined from clips of one speaker."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +21,7 @@ TAKES = {TEST: 4, DEV: 5, TRAIN: 10}
 
 
 def level(number: int, take: int) -> float:
-    """What a clip consists of: 0.1 to 0.3 for the word, and a little for the take, in 16 bits exactly."""
+    """Return the level of a clip: 0.1 to 0.3 for the word, and a little for the take, in 16 bits exactly."""
     return (3277 * (number + 1) + take) / 2**15
 
 
@@ -49,9 +49,9 @@ def test_an_example_is_clips_of_one_speaker_and_of_its_split_with_silent_pauses_
     examples = list(SOURCE.examples(split, corpus))
     assert [e.id for e in examples] == [f"{split}/{i}" for i in range({TRAIN: 60, DEV: 20, TEST: 7}[split])]
     for example in examples:
-        sound, words = example.values["inputs"], example.values["targets"].split()
-        assert sound.rate == RATE and sound.samples_NC.dtype == np.float32
-        clips, pauses = runs(sound.samples_NC)[0::2], runs(sound.samples_NC)[1::2]
+        audio, words = example.values["inputs"], example.values["targets"].split()
+        assert audio.rate == RATE and audio.samples_NC.dtype == np.float32
+        clips, pauses = runs(audio.samples_NC)[0::2], runs(audio.samples_NC)[1::2]
         sign = np.sign(clips[0][0])
         expected = [
             (np.float32(sign * level(WORDS.index(word), TAKES[split])), 160 if sign > 0 else 240) for word in words
@@ -80,7 +80,7 @@ def test_an_example_is_a_function_of_name_split_and_index(corpus):
     assert targets(SOURCE)[:2] == ["zero zero two", "two one zero zero two zero"]  # on every machine
 
 
-def test_it_is_there_when_its_corpus_is_and_says_what_its_corpus_says(corpus, tmp_path):
+def test_joined_clips_are_present_and_refused_as_their_corpus_is(corpus, tmp_path):
     assert SOURCE.present(corpus) and SOURCE.splits(corpus) == (TRAIN, DEV, TEST)
     assert not SOURCE.present(tmp_path / "nowhere")
     with pytest.raises(UserError, match="There is no folder .*digits"):
@@ -89,8 +89,8 @@ def test_it_is_there_when_its_corpus_is_and_says_what_its_corpus_says(corpus, tm
 
 def test_a_clip_that_cannot_be_read_is_named(corpus):
     for path in (corpus / "digits" / "recordings").glob("*_10.wav"):
-        path.write_bytes(b"no sound")
-    with pytest.raises(UserError, match=r"_10\.wav is no sound that can be read"):
+        path.write_bytes(b"no audio")
+    with pytest.raises(UserError, match=r"_10\.wav is not a readable audio file"):
         [e.values["inputs"] for e in SOURCE.examples(TRAIN, corpus)]
 
 

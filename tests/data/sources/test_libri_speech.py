@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from t2t_mm.data.features.audio_file import decoded
+from t2t_mm.data.features.audio_file import decode_audio
 from t2t_mm.data.sources.libri_speech import LibriSpeech
 from t2t_mm.errors import UserError
 from t2t_mm.problem import DEV, TEST, TRAIN
@@ -49,7 +49,7 @@ def test_utterances_are_read_with_their_words(corpus):
         *("20-205-0001", "20-205-0000"),
     ]
     assert examples[0].values["targets"] == "HE SAID 1"
-    assert decoded(examples[0].values["inputs"]).tolist() == [101] * 320
+    assert decode_audio(examples[0].values["inputs"]).tolist() == [101] * 320
     assert [e.id for e in LIBRI.examples(DEV, corpus)] == ["84-121123-0001", "84-121123-0000"]
     assert [e.id for e in LIBRI.examples(TEST, corpus)] == ["61-70968-0001", "61-70968-0000"]
 
@@ -58,32 +58,34 @@ def test_a_part_that_is_not_there_is_noted(corpus):
     assert LIBRI.notes(corpus) == (f"{corpus / 'LibriSpeech'} lacks train-clean-360.",)
 
 
-@pytest.mark.parametrize(("gone", "said"), [("train-*", "holds no train-clean-100 nor"), ("dev-clean", "no dev-clean")])
-def test_train_and_dev_must_be_there(corpus, gone, said):
+@pytest.mark.parametrize(
+    ("gone", "message"), [("train-*", "holds no train-clean-100 nor"), ("dev-clean", "no dev-clean")]
+)
+def test_train_and_dev_must_be_there(corpus, gone, message):
     for folder in (corpus / "LibriSpeech").glob(gone):
         folder.rename(corpus / folder.name)
-    with pytest.raises(UserError, match=said) as refusal:
+    with pytest.raises(UserError, match=message) as refusal:
         LIBRI.splits(corpus)
     assert "<part>/<speaker>/<chapter>/<utterance>.flac" in str(refusal.value) and "example.org" in str(refusal.value)
 
 
 @pytest.mark.parametrize(
-    ("file", "content", "said"),
+    ("file", "content", "message"),
     [
-        ("84-121123-0001.flac", None, "84-121123.trans.txt: no sound 84-121123-0001.flac beside it"),
+        ("84-121123-0001.flac", None, "84-121123.trans.txt: no 84-121123-0001.flac beside it"),
         ("84-121123-0002.flac", b"", "84-121123-0002.flac has no line in 84-121123.trans.txt"),
         ("84-121123.trans.txt", None, "holds no 84-121123.trans.txt"),
         (
             "84-121123.trans.txt",
             b"84-121123-0000 A\n84-121123-0001 B\n84-121123-0000 C\n",
-            "84-121123.trans.txt, line 3: 84-121123-0000 stands on line 1 already",
+            "84-121123.trans.txt, line 3: 84-121123-0000 is already on line 1",
         ),
         ("84-121123.trans.txt", b"84-121123-0001\n", "line 1: expected an utterance, a blank and its words"),
         ("84-121123.trans.txt", b"84-121123-0001 K\xe4fer\n", "line 1: the byte 0xe4 is not UTF-8"),
     ],
 )
-def test_what_does_not_belong_together_is_refused(corpus, file, content, said):
+def test_what_does_not_belong_together_is_refused(corpus, file, content, message):
     path = corpus / "LibriSpeech" / "dev-clean" / "84" / "121123" / file
     path.unlink() if content is None else path.write_bytes(content)
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=message):
         list(LIBRI.examples(DEV, corpus))

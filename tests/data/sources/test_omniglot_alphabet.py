@@ -26,14 +26,14 @@ def corpus(request, tmp_path):
     folder = tmp_path / "omniglot"
     folder.mkdir()
     within = request.param.removesuffix(".zip")
-    pictures = {f"{within}/{alphabet}/{name}": name for alphabet in ("Greek", "Greek_Too") for name in NAMES}
+    images = {f"{within}/{alphabet}/{name}": name for alphabet in ("Greek", "Greek_Too") for name in NAMES}
     if request.param.endswith(".zip"):
         with zipfile.ZipFile(folder / request.param, "w") as archive:
-            archive.writestr(f"{within}/Greek/notes.txt", "no picture")
-            for path, name in pictures.items():
+            archive.writestr(f"{within}/Greek/notes.txt", "no image")
+            for path, name in images.items():
                 archive.writestr(path, drawing(NAMES.index(name)))
     else:
-        for path, name in pictures.items():
+        for path, name in images.items():
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_bytes(drawing(NAMES.index(name)))
     return tmp_path
@@ -42,14 +42,14 @@ def corpus(request, tmp_path):
 def test_each_drawing_of_the_alphabet_is_in_one_split(corpus):
     assert GREEK.present(corpus) and GREEK.splits(corpus) == (TRAIN, DEV)
     assert GREEK.classes(corpus) == ("character01", "character02")
-    found = {split: list(GREEK.examples(split, corpus)) for split in (TRAIN, DEV)}
+    actual = {split: list(GREEK.examples(split, corpus)) for split in (TRAIN, DEV)}
     dev = [f"Greek/{name}" for name in NAMES if in_part(f"Greek/{name}", 5)]
-    assert [example.id for example in found[DEV]] == dev and len(found[TRAIN]) + len(dev) == 40
-    for example in found[TRAIN] + found[DEV]:
+    assert [example.id for example in actual[DEV]] == dev and len(actual[TRAIN]) + len(dev) == 40
+    for example in actual[TRAIN] + actual[DEV]:
         _, character, name = example.id.split("/")
         assert example.values["targets"] == character
         assert example.values["inputs"] == drawing(NAMES.index(f"{character}/{name}"))
-    assert [example.id for example in GREEK.examples_from(TRAIN, corpus, 3)] == [e.id for e in found[TRAIN][3:]]
+    assert [example.id for example in GREEK.examples_from(TRAIN, corpus, 3)] == [e.id for e in actual[TRAIN][3:]]
 
 
 def test_an_alphabet_that_no_set_holds_is_named_with_the_sets(corpus):
@@ -62,5 +62,5 @@ def test_an_alphabet_that_no_set_holds_is_named_with_the_sets(corpus):
 def test_a_broken_archive_is_named(tmp_path):
     (tmp_path / "omniglot").mkdir()
     (tmp_path / "omniglot" / "images_background.zip").write_bytes(b"no zip")
-    with pytest.raises(UserError, match=r"images_background\.zip is no whole zip file"):
+    with pytest.raises(UserError, match=r"images_background\.zip is not a complete zip file"):
         GREEK.splits(tmp_path)

@@ -107,16 +107,16 @@ def test_bad_utf8_is_refused_with_file_and_line(corpus):
 @pytest.mark.parametrize(
     "half",
     [
-        lambda whole: whole[:-9],
-        lambda whole: b"no gzip at all",
-        lambda whole: whole[:10] + b"\x07" + whole[11:],  # a kind of block that deflate does not have
+        lambda complete: complete[:-9],
+        lambda complete: b"no gzip at all",
+        lambda complete: complete[:10] + b"\x07" + complete[11:],  # a kind of block that deflate does not have
     ],
 )
 def test_half_a_gzip_file_is_refused(corpus, half):
-    whole = gzip.compress(b"ein Hund\n" * 1000)
+    complete = gzip.compress(b"ein Hund\n" * 1000)
     (corpus / "pairs" / "train.de").unlink()
-    (corpus / "pairs" / "train.de.gz").write_bytes(half(whole))
-    with pytest.raises(UserError, match="train.de.gz is no whole gzip file"):
+    (corpus / "pairs" / "train.de.gz").write_bytes(half(complete))
+    with pytest.raises(UserError, match="train.de.gz is not a complete gzip file"):
         next(EN_DE.examples(TRAIN, corpus))
 
 
@@ -131,5 +131,5 @@ def test_lines_are_counted_in_blocks_and_again_when_the_file_is_another(tmp_path
         (tmp_path / "pairs" / name.replace(".en", ".de.gz")).write_bytes(gzip.compress(text.encode()))
     assert EN_DE.count(TRAIN, tmp_path) == lines == len(list(EN_DE.examples(TRAIN, tmp_path)))
     (tmp_path / "pairs" / "train.en").write_text(content + "\nmore")
-    with pytest.raises(UserError, match="as many lines each"):
+    with pytest.raises(UserError, match="the same number of lines"):
         EN_DE.count(TRAIN, tmp_path)

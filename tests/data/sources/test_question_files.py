@@ -20,9 +20,9 @@ def test_each_folder_is_a_split_in_the_order_of_names(tmp_path):
     for folder, name in (("training", "b2"), ("training", "a1"), ("validation", "c3")):
         write(tmp_path, folder, name)
     assert SOURCE.present(tmp_path) and SOURCE.splits(tmp_path) == (TRAIN, DEV)
-    found = list(SOURCE.examples(TRAIN, tmp_path))
-    assert [example.id for example in found] == ["train/a1", "train/b2"] and SOURCE.count(TRAIN, tmp_path) == 2
-    assert found[0].values == {
+    actual = list(SOURCE.examples(TRAIN, tmp_path))
+    assert [example.id for example in actual] == ["train/a1", "train/b2"] and SOURCE.count(TRAIN, tmp_path) == 2
+    assert actual[0].values == {
         "inputs": PassageQuestion("@entity1 slept .", "@placeholder slept"),
         "targets": "@entity1",
     }
@@ -33,14 +33,14 @@ def test_each_folder_is_a_split_in_the_order_of_names(tmp_path):
 
 def test_the_sentences_nearest_to_the_question_are_kept_in_their_order():
     document = "a cat sat . the dog of @entity1 ran . it rained . @entity2 saw the dog"
-    asked = PassageQuestion(document, "@placeholder saw the dog , .")
-    assert nearest(asked, 2) == "the dog of @entity1 ran . @entity2 saw the dog"
-    assert nearest(asked, 3) == "a cat sat . the dog of @entity1 ran . @entity2 saw the dog"  # of equals the first
-    assert nearest(asked, 9) == document
+    passage = PassageQuestion(document, "@placeholder saw the dog , .")
+    assert nearest(passage, 2) == "the dog of @entity1 ran . @entity2 saw the dog"
+    assert nearest(passage, 3) == "a cat sat . the dog of @entity1 ran . @entity2 saw the dog"  # of equals the first
+    assert nearest(passage, 9) == document
 
 
 def test_a_missing_folder_and_a_broken_file_are_told(tmp_path):
-    with pytest.raises(UserError, match="training holds no .question files. To be had from example.org"):
+    with pytest.raises(UserError, match="training holds no .question files. Get it from example.org"):
         SOURCE.splits(tmp_path)
     write(tmp_path, "training", "a1")
     with pytest.raises(UserError, match="validation holds no .question files"):

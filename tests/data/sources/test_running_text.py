@@ -1,4 +1,4 @@
-"""Running text in stretches: the Treebank's files by words and by characters, and text8's one file."""
+"""Running text in passages: the Treebank's files by words and by characters, and text8's one file."""
 
 import gzip
 import zipfile
@@ -48,10 +48,10 @@ def test_missing_lines_are_told_by_name_and_broken_ones_by_number(ptb):
     with pytest.raises(UserError, match="ptb.train.txt, line 2: the byte 0xef is not ASCII"):
         stretches(WORDS, TRAIN, ptb)
     (ptb / "ptb" / "ptb.valid.txt.gz").write_bytes(gzip.compress(b"a dog ran " * 50)[:-12])
-    with pytest.raises(UserError, match="ptb.valid.txt.gz is no whole gzip file"):
+    with pytest.raises(UserError, match="ptb.valid.txt.gz is not a complete gzip file"):
         stretches(WORDS, DEV, ptb)
     (ptb / "ptb" / "ptb.valid.txt.gz").unlink()
-    with pytest.raises(UserError, match="holds no ptb.valid.txt, plain or .gz. To be had from example.org"):
+    with pytest.raises(UserError, match="holds no ptb.valid.txt, plain or .gz. Get it from example.org"):
         WORDS.splits(ptb)
 
 
@@ -72,21 +72,21 @@ def text8(request, tmp_path):
 
 def test_one_file_is_cut_at_90_and_95_percent(text8):
     assert ONE.present(text8) and ONE.splits(text8) == (TRAIN, DEV, TEST)
-    found = {split: stretches(ONE, split, text8) for split in (TRAIN, DEV, TEST)}
-    assert "".join(text for _, text in found[TRAIN]) == TEXT[:88]  # 22 of 90 characters, two are left over
-    assert found[DEV] == [("dev/0", TEXT[90:94])] and found[TEST] == [("test/0", TEXT[95:99])]
-    assert [ONE.count(split, text8) for split in found] == [22, 1, 1]
+    actual = {split: stretches(ONE, split, text8) for split in (TRAIN, DEV, TEST)}
+    assert "".join(text for _, text in actual[TRAIN]) == TEXT[:88]  # 22 of 90 characters, two are left over
+    assert actual[DEV] == [("dev/0", TEXT[90:94])] and actual[TEST] == [("test/0", TEXT[95:99])]
+    assert [ONE.count(split, text8) for split in actual] == [22, 1, 1]
     assert [e.id for e in ONE.examples_from(TRAIN, text8, 20)] == ["train/20", "train/21"]
     assert next(ONE.examples_from(TRAIN, text8, 20)).values["targets"] == TEXT[80:84]
 
 
 def test_a_missing_file_and_a_zip_of_something_else_are_told(tmp_path):
-    with pytest.raises(UserError, match="holds no text8, text8.zip or a folder text8 with either. To be had from"):
+    with pytest.raises(UserError, match="holds no text8, text8.zip or a folder text8 with either. Get it from"):
         ONE.splits(tmp_path)
     with zipfile.ZipFile(tmp_path / "text8.zip", "w") as archive:
         archive.writestr("enwik8", TEXT)
     with pytest.raises(UserError, match="text8.zip holds no text8; found: enwik8"):
         stretches(ONE, TRAIN, tmp_path)
     (tmp_path / "text8.zip").write_bytes(b"no zip")
-    with pytest.raises(UserError, match="text8.zip is no whole zip file"):
+    with pytest.raises(UserError, match="text8.zip is not a complete zip file"):
         stretches(ONE, TRAIN, tmp_path)

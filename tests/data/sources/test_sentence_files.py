@@ -28,12 +28,12 @@ def pairs(folder, lines=LINES):
 @pytest.mark.parametrize("block", [4096, 10])
 def test_half_of_the_seconds_are_the_next_and_the_rest_are_others(tmp_path, monkeypatch, block):
     monkeypatch.setattr(sentence_files, "BLOCK", block)
-    found = pairs(tmp_path)
-    assert list(found) == [f"train/{number}" for number in range(1, 100)]
-    for number, pair in enumerate(found.values()):
+    actual = pairs(tmp_path)
+    assert list(actual) == [f"train/{number}" for number in range(1, 100)]
+    for number, pair in enumerate(actual.values()):
         assert pair.first == LINES[number]
         assert (pair.second == LINES[number + 1]) == pair.follows and pair.second != pair.first
-    assert 35 <= sum(pair.follows for pair in found.values()) <= 64
+    assert 35 <= sum(pair.follows for pair in actual.values()) <= 64
 
 
 def test_no_pair_goes_over_an_empty_line(tmp_path):
@@ -48,24 +48,24 @@ def test_two_lines_alone_follow_each_other(tmp_path):
 def test_inputs_and_targets_are_the_same_pair_and_come_again(tmp_path):
     write(tmp_path)
     source = SentenceFiles("text", NAMES)
-    found = list(source.examples(DEV, tmp_path))
-    assert len(found) == 9 and found == list(source.examples(DEV, tmp_path))
-    assert all(one.values["inputs"] == one.values["targets"] for one in found)
+    actual = list(source.examples(DEV, tmp_path))
+    assert len(actual) == 9 and actual == list(source.examples(DEV, tmp_path))
+    assert all(one.values["inputs"] == one.values["targets"] for one in actual)
     assert source.splits(tmp_path) == (TRAIN, DEV) and source.present(tmp_path)
 
 
 def test_swapped_words_are_two_neighbours(tmp_path):
     write(tmp_path)
-    found = list(SwappedWords("text", NAMES).examples(TRAIN, tmp_path))
-    assert len(found) == 100
-    for line, one in zip(LINES, found, strict=True):
+    actual = list(SwappedWords("text", NAMES).examples(TRAIN, tmp_path))
+    assert len(actual) == 100
+    for line, one in zip(LINES, actual, strict=True):
         moved = [a != b for a, b in zip(line.split(), one.values["inputs"].split(), strict=True)]
         if one.values["targets"] == "kept":
             assert not any(moved)
         else:
             at = moved.index(True)
             assert sum(moved) == 2 and moved[at + 1]
-    assert 35 <= sum(one.values["targets"] == "swapped" for one in found) <= 65
+    assert 35 <= sum(one.values["targets"] == "swapped" for one in actual) <= 65
 
 
 def test_a_line_whose_words_are_equal_has_no_order(tmp_path):

@@ -62,13 +62,11 @@ def test_clips_come_by_number_speaker_and_take_whatever_the_folder_says(tmp_path
 @pytest.mark.parametrize("name", ["hello.wav", "3_ann_10.wav", "0_ann.wav", "zero_ann_10.wav"])
 def test_a_recording_of_another_name_is_refused(tmp_path, name):
     root = fill(tmp_path, ["0_ann_5.wav", "0_ann_10.wav", name])
-    said = f"{root / name} is not named <number>_<speaker>_<take>.wav with a number of 0 to 2."
-    assert refusal(tmp_path) == said
+    message = f"{root / name} is not named <number>_<speaker>_<take>.wav with a number of 0 to 2."
+    assert refusal(tmp_path) == message
 
 
-@pytest.mark.parametrize(
-    ("take", "counts"), [(5, "0 clips to train on and 1 for dev"), (10, "1 clips to train on and 0")]
-)
+@pytest.mark.parametrize(("take", "counts"), [(5, "0 clips for train and 1 for dev"), (10, "1 clips for train and 0")])
 def test_a_corpus_without_a_part_is_refused(tmp_path, take, counts):
     root = fill(tmp_path, [f"0_ann_{take}.wav"])
     assert f"{root} holds {counts}" in refusal(tmp_path) and "takes 5 to 9" in refusal(tmp_path)
@@ -77,11 +75,11 @@ def test_a_corpus_without_a_part_is_refused(tmp_path, take, counts):
 def test_a_missing_corpus_is_told_by_every_place_looked_for(tmp_path):
     (tmp_path / "digits").mkdir()
     assert not SOURCE.present(tmp_path)
-    said = refusal(tmp_path)
+    message = refusal(tmp_path)
     for part in (
         str(tmp_path / "digits" / "recordings"),
         str(tmp_path / "spoken-digits" / "recordings"),
         "7_theo_12.wav",
         "example.org/digits",
     ):
-        assert part in said
+        assert part in message

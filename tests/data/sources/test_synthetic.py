@@ -1,4 +1,4 @@
-"""Examples made on the spot: the same everywhere, and never shared between the splits."""
+"""Synthetic examples: the same on every machine, and never shared by the splits."""
 
 import zlib
 
@@ -53,8 +53,7 @@ def test_a_key_is_in_one_split_only(tmp_path):
     assert all(zlib.crc32(key.encode()) % 10 == 0 for key in dev)
 
 
-def test_nothing_need_be_there(tmp_path):
-    assert Numbers.made_on_the_spot
+def test_a_synthetic_corpus_needs_no_files(tmp_path):
     assert Numbers().present(tmp_path / "nowhere")
     assert Numbers().splits(tmp_path / "nowhere") == (TRAIN, DEV)
 
@@ -68,5 +67,5 @@ def test_without_a_key_any_example_goes_to_any_split(tmp_path):
 
 
 @pytest.mark.parametrize("split", [TRAIN, DEV])
-def test_a_run_repeats_itself(tmp_path, split):
+def test_a_second_reading_yields_equal_examples(tmp_path, split):
     assert inputs(Numbers(), split, tmp_path) == inputs(Numbers(), split, tmp_path)

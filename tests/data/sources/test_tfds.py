@@ -45,18 +45,18 @@ def jpeg(grey: int) -> bytes:
 
 
 def tar(files: dict[str, bytes]) -> bytes:
-    whole = io.BytesIO()
-    with tarfile.open(fileobj=whole, mode="w") as archive:
+    complete = io.BytesIO()
+    with tarfile.open(fileobj=complete, mode="w") as archive:
         for name, content in files.items():
             entry = tarfile.TarInfo(name)
             entry.size = len(content)
             archive.addfile(entry, io.BytesIO(content))
-    return whole.getvalue()
+    return complete.getvalue()
 
 
 @pytest.fixture
 def imagenet_archives(tmp_path):
-    """Two classes of two pictures each and one picture to validate, packed as ILSVRC packs them."""
+    """Two classes of two images each and one image to validate, packed as ILSVRC packs them."""
     manual = tmp_path / "tensorflow_datasets" / "downloads" / "manual"
     manual.mkdir(parents=True)
     classes = {
@@ -79,7 +79,7 @@ def test_imagenet_is_prepared_from_its_archives_and_read_undecoded(imagenet_arch
         "n15075141_2.JPEG": (jpeg(202), "n15075141"),
     }
     (dev,) = IMAGENET.examples(DEV, tmp_path)
-    # The first picture of the validation part shows a snake, n01751748, by the list of labels that TFDS carries.
+    # The first image of the validation part shows a snake, n01751748, by the list of labels that TFDS carries.
     assert (dev.id, dev.values) == ("ILSVRC2012_val_00000001.JPEG", {"inputs": jpeg(77), "targets": "n01751748"})
     classes = IMAGENET.classes(tmp_path)
     assert len(classes) == 1000 and classes == tuple(sorted(classes))
@@ -123,7 +123,7 @@ def test_nothing_is_downloaded_unasked(tmp_path, monkeypatch):
 
 @pytest.fixture
 def cifar10_download(tmp_path, monkeypatch):
-    """The binary version of CIFAR-10, two pictures a file, where its download would be unpacked."""
+    """The binary version of CIFAR-10, two images a file, where its download would be unpacked."""
     import tensorflow_datasets as tfds
 
     folder = tmp_path / "unpacked" / "cifar-10-batches-bin"
@@ -142,9 +142,9 @@ def test_cifar10_is_fetched_when_asked_and_read_undecoded(cifar10_download, tmp_
     assert CIFAR10.classes(tmp_path) == CIFAR10_CLASSES
     train = {e.id: e.values for e in CIFAR10.examples(TRAIN, tmp_path)}
     assert len(train) == 10
-    picture = Image.open(io.BytesIO(train["train_00003"]["inputs"]))
+    image = Image.open(io.BytesIO(train["train_00003"]["inputs"]))
     assert train["train_00003"]["targets"] == "truck"
-    assert picture.format == "PNG" and np.array_equal(np.unique(np.asarray(picture)), [19]) and picture.size == (32, 32)
+    assert image.format == "PNG" and np.array_equal(np.unique(np.asarray(image)), [19]) and image.size == (32, 32)
     assert [e.values["targets"] for e in CIFAR10.examples(DEV, tmp_path)].count("cat") == 1
 
 
@@ -178,13 +178,13 @@ def coco_name(part: str, id: int) -> str:
 def coco_archive(url: str) -> bytes:
     """A small archive in place of what `url` leads to, laid out as COCO and Karpathy lay theirs out."""
     name = url.rsplit("/", 1)[-1].removesuffix(".zip")
-    pictures = [picture for pictures in COCO_PICTURES.values() for picture in pictures]
+    images = [image for images in COCO_PICTURES.values() for image in images]
 
     def entries(part: str) -> list[dict]:
-        return [{"id": id, "file_name": coco_name(p, id), "height": 8, "width": 8} for p, id in pictures if p == part]
+        return [{"id": id, "file_name": coco_name(p, id), "height": 8, "width": 8} for p, id in images if p == part]
 
     if name in ("train2014", "val2014"):
-        files = {f"{name}/{coco_name(part, id)}": jpeg(id) for part, id in pictures if part == name}
+        files = {f"{name}/{coco_name(part, id)}": jpeg(id) for part, id in images if part == name}
     elif name == "annotations_trainval2014":
         kinds = [{"id": number, "name": f"thing {number}"} for number in range(80)]
         box = {"id": 1, "image_id": 9, "area": 4, "bbox": [1, 2, 2, 2], "category_id": 3, "iscrowd": 0}
@@ -204,19 +204,19 @@ def coco_archive(url: str) -> bytes:
                     {"sentid": id, "raw": "Caf\u00e9\nat sea.\n"},
                 ],
             }
-            for split, pictures in COCO_PICTURES.items()
-            for part, id in pictures
+            for split, images in COCO_PICTURES.items()
+            for part, id in images
         ]
         files = {"dataset_coco.json": json.dumps({"images": listed}).encode(), "dataset_flickr8k.json": b"{}"}
     elif name.startswith("image_info_"):
         files = {f"annotations/{name}.json": json.dumps({"categories": [], "images": []}).encode()}
     else:
-        files = {f"{name}/readme.txt": b"pictures for a test without captions"}
-    whole = io.BytesIO()
-    with zipfile.ZipFile(whole, "w") as archive:
+        files = {f"{name}/readme.txt": b"images for a test without captions"}
+    complete = io.BytesIO()
+    with zipfile.ZipFile(complete, "w") as archive:
         for file, content in files.items():
             archive.writestr(file, content)
-    return whole.getvalue()
+    return complete.getvalue()
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import importlib.util
 
 import pytest
 
-from t2t_mm.data.beam_runner import Beam, of_tfds, preparing_on
+from t2t_mm.data.beam_runner import Beam, tfds_download_options, tfds_prepares_on
 from t2t_mm.data.sources.tfds import Line, Tfds
 from t2t_mm.problem import DEV, TRAIN
 
@@ -12,8 +12,8 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # TFDS, Beam and what they im
 
 
 def test_without_a_runner_tfds_is_told_nothing():
-    with preparing_on(None):
-        assert of_tfds() == {}
+    with tfds_prepares_on(None):
+        assert tfds_download_options() == {}
 
 
 @pytest.mark.slow
@@ -52,9 +52,9 @@ def test_a_builder_on_beam_is_prepared_by_the_runner_and_options_given(tmp_path)
     source = Tfds("cats_on_beam", inputs=Line("en"), targets=Line("de"), dev="validation", download=1)
     beam = Beam("DirectRunner", ("direct_num_workers=2",))
     beam.check()
-    with preparing_on(beam):
+    with tfds_prepares_on(beam):
         source.fetch(tmp_path)
-    assert of_tfds() == {}
+    assert tfds_download_options() == {}
     assert {(type(p.runner).__name__, p.options.get_all_options()["direct_num_workers"]) for p in pipelines} == {
         ("FnApiRunner", 2)
     }

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from t2t_mm.data.features.audio_file import decoded
+from t2t_mm.data.features.audio_file import decode_audio
 from t2t_mm.errors import UserError
 from t2t_mm.problem import DEV, TEST, TRAIN
 from t2t_mm.registry import PROBLEMS
@@ -39,15 +39,15 @@ def samples(id):
 def archive(url, tarred):
     part = url.rsplit("/", 1)[-1].removesuffix(".tar.gz")
     speaker, chapter = CHAPTERS[part].split("-")
-    sound = io.BytesIO()
-    soundfile.write(sound, samples(CHAPTERS[part]), 16000, format="FLAC", subtype="PCM_16")
+    audio = io.BytesIO()
+    soundfile.write(audio, samples(CHAPTERS[part]), 16000, format="FLAC", subtype="PCM_16")
     folder = f"LibriSpeech/{part}/{speaker}/{chapter}"
     return tarred(
         {
             "LibriSpeech/SPEAKERS.TXT": f";ID|SEX\n{speaker} | F | {part} | 25.03 | A Name\n".encode(),
             "LibriSpeech/CHAPTERS.TXT": f"{chapter} | {speaker} | 5.6 | {part} | 1 | 2 | One | Two\n".encode(),
             f"{folder}/{speaker}-{chapter}.trans.txt": f"{speaker}-{chapter}-0000 HE READ {speaker}\n".encode(),
-            f"{folder}/{speaker}-{chapter}-0000.flac": sound.getvalue(),
+            f"{folder}/{speaker}-{chapter}-0000.flac": audio.getvalue(),
         }
     )
 
@@ -57,18 +57,18 @@ def check(source, tmp_path):
     train = {e.id: e.values for e in source.examples(TRAIN, tmp_path)}
     assert sorted(train) == sorted(TRAINED)
     for id, values in train.items():
-        np.testing.assert_array_equal(decoded(values["inputs"]), samples(id))
+        np.testing.assert_array_equal(decode_audio(values["inputs"]), samples(id))
         assert values["targets"] == f"HE READ {id.split('-')[0]}"
     assert [e.id for e in source.examples(DEV, tmp_path)] == ["84-121123-0000"]
     assert [e.id for e in source.examples(TEST, tmp_path)] == ["61-70968-0000"]
 
 
 @pytest.fixture
-def asked(hand_downloads, tarred):
+def requested(hand_downloads, tarred):
     return hand_downloads(lambda url: archive(url, tarred))
 
 
-def test_the_default_kind_is_fetched_when_asked_and_read(asked, bytes_of, tmp_path, monkeypatch):
+def test_the_default_kind_is_fetched_when_asked_and_read(requested, bytes_of, tmp_path, monkeypatch):
     from tensorflow_datasets.core.features import audio_feature
 
     # In place of pydub, which asks ffmpeg: both read the same samples of a FLAC file.
@@ -76,19 +76,19 @@ def test_the_default_kind_is_fetched_when_asked_and_read(asked, bytes_of, tmp_pa
     source = replace(DEFAULT, modules=(), programs=())
     size = source.download_bytes(tmp_path)
     source.fetch(tmp_path)
-    assert size == bytes_of(asked)
+    assert size == bytes_of(requested)
     check(source, tmp_path)
 
 
 @pytest.mark.skipif(
     shutil.which("ffmpeg") is None or importlib.util.find_spec("pydub") is None, reason="no ffmpeg or no pydub here"
 )
-def test_the_default_kind_is_fetched_by_means_of_pydub_and_ffmpeg(asked, tmp_path):
+def test_the_default_kind_is_fetched_by_means_of_pydub_and_ffmpeg(requested, tmp_path):
     DEFAULT.fetch(tmp_path)
     check(PROBLEMS["speech_librispeech"].source, tmp_path)
 
 
-def test_the_lazy_kind_is_read_undecoded(asked, tmp_path, monkeypatch):
+def test_the_lazy_kind_is_read_undecoded(requested, tmp_path, monkeypatch):
     stand_in = ModuleType("tensorflow_io")  # TFDS looks for it to make this builder; undecoded reading calls nothing
     stand_in.__spec__ = ModuleSpec("tensorflow_io", None)
     stand_in.audio = SimpleNamespace(decode_flac=None)
@@ -97,8 +97,8 @@ def test_the_lazy_kind_is_read_undecoded(asked, tmp_path, monkeypatch):
     check(LAZY, tmp_path)
 
 
-def test_what_tfds_needs_beyond_itself_is_asked_for_before_anything_is_fetched(asked, tmp_path, monkeypatch):
+def test_what_tfds_needs_beyond_itself_is_asked_for_before_anything_is_fetched(requested, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(UserError, match="by means of pydub and ffmpeg; here is no .*ffmpeg"):
+    with pytest.raises(UserError, match="needs pydub and ffmpeg to prepare .*, but there is no .*ffmpeg"):
         PROBLEMS["speech_librispeech"].source.fetch(tmp_path)
-    assert not asked
+    assert not requested

@@ -15,7 +15,9 @@ SAID = {"en": "A dog", "de": "Ein Hund", "fr": "Un chien"}
 
 
 def archives(other, tarred):
-    """What TFDS fetches for one of the language pairs, by the last part of its URL. A line names where it is from."""
+    """Return the files that TFDS downloads for one of the language pairs, by the last part of the URL. Each line names
+    its origin.
+    """
 
     def lines(where, language):
         return f"{SAID[language]} from {where}.\n{SAID[language]} runs in {where}.\r\n".encode()
@@ -56,13 +58,13 @@ def test_wmt14_is_fetched_when_asked_and_read_both_ways(
 ):
     source = PROBLEMS[forth].source
     by_name = archives(other, tarred)
-    asked = hand_downloads(lambda url: by_name[url.rsplit("/", 1)[-1]])
+    requested = hand_downloads(lambda url: by_name[url.rsplit("/", 1)[-1]])
     with pytest.raises(UserError, match=r"pass --generate_data to download it \(\d\.\d\d GB\)"):
         source.splits(tmp_path)
-    assert not asked
+    assert not requested
     size = source.download_bytes(tmp_path)
     source.fetch(tmp_path)
-    assert size == bytes_of(asked) and source.download_bytes(tmp_path) == 0
+    assert size == bytes_of(requested) and source.download_bytes(tmp_path) == 0
     assert source.splits(tmp_path) == (TRAIN, DEV, TEST)
     pairs = {e.values["inputs"]: e.values["targets"] for e in source.examples(TRAIN, tmp_path)}
     expected = {f"A dog from {part}.": f"{SAID[other]} from {part}." for part in parts}

@@ -1,9 +1,9 @@
-"""WSJ0 and WSJ1 in a tree as the LDC's discs have it: indices, SPHERE files and detailed transcripts."""
+"""WSJ0 and WSJ1 in a tree like that of the LDC's discs: indices, SPHERE files and detailed transcripts."""
 
 import numpy as np
 import pytest
 
-from t2t_mm.data.features.audio_file import decoded
+from t2t_mm.data.features.audio_file import decode_audio
 from t2t_mm.data.sources.wsj_speech import WsjSpeech
 from t2t_mm.data.sources.wsj_transcripts import by_utterance, normalised, prompted
 from t2t_mm.errors import UserError
@@ -70,27 +70,27 @@ def test_the_lists_are_those_of_kaldi(discs):
     assert read(TEST, discs) == {"440c0401": "TWO POINT POINT FIVE PERCENT"}
 
 
-def test_the_sounds_are_their_utterances(discs):
-    sounds = {e.id: decoded(e.values["inputs"]) for split in (TRAIN, DEV, TEST) for e in WSJ.examples(split, discs)}
+def test_the_audio_files_are_their_utterances(discs):
+    audio = {e.id: decode_audio(e.values["inputs"]) for split in (TRAIN, DEV, TEST) for e in WSJ.examples(split, discs)}
     for number, utterance in enumerate(SOUNDS):
         if utterance != "401c0201":
-            assert sounds[utterance].tolist() == [number] * 400
+            assert audio[utterance].tolist() == [number] * 400
 
 
 def test_what_is_missing_is_counted(discs):
     assert WSJ.notes(discs) == (
-        f"{discs / 'wsj'}: 3 of the 37,416 utterances of train are there.",
-        f"{discs / 'wsj'}: 1 of the 503 utterances of dev are there.",
-        f"{discs / 'wsj'}: 1 of the 333 utterances of test are there.",
+        f"{discs / 'wsj'}: 3 of the 37,416 utterances of train are present.",
+        f"{discs / 'wsj'}: 1 of the 503 utterances of dev are present.",
+        f"{discs / 'wsj'}: 1 of the 333 utterances of test are present.",
     )
 
 
 def test_all_discs_in_one_folder_are_read_alike(discs):
     expected = [read(split, discs) for split in (TRAIN, DEV, TEST)]
-    together = discs / "together"
+    one_folder = discs / "together"
     for path in sorted((discs / "wsj").rglob("*")):
         if path.is_file():
-            target = together / "LDC" / path.relative_to(discs / "wsj").as_posix().split("/", 1)[1]
+            target = one_folder / "LDC" / path.relative_to(discs / "wsj").as_posix().split("/", 1)[1]
             target.parent.mkdir(parents=True, exist_ok=True)
             path.rename(target)
     source = WsjSpeech("together")
@@ -105,18 +105,18 @@ def test_an_utterance_without_transcript_says_nothing(discs):
 
 
 @pytest.mark.parametrize(
-    ("gone", "said"),
+    ("gone", "message"),
     [
         ([name for name in INDICES if "h1_p0" in name], "lacks wsj1/doc/indices/h1_p0.ndx"),
         ([name for name in INDICES if "si_tr_s" in name], "lacks wsj1/doc/indices/si_tr_s.ndx"),
-        ([SOUNDS["4k0c0301"]], "holds none of the sounds"),
+        ([SOUNDS["4k0c0301"]], "has none of the audio files"),
         (TRANSCRIPTS, "holds no transcripts"),
     ],
 )
-def test_half_a_corpus_is_refused_with_what_is_missing_and_where_to_get_it(discs, gone, said):
+def test_half_a_corpus_is_refused_with_what_is_missing_and_where_to_get_it(discs, gone, message):
     for name in gone:
         (discs / "wsj" / name).unlink()
-    with pytest.raises(UserError, match=said) as refusal:
+    with pytest.raises(UserError, match=message) as refusal:
         WSJ.splits(discs)
     assert "11-1.1/wsj0/" in str(refusal.value) and "example.org/ldc" in str(refusal.value)
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from t2t_mm.feature import Port, Signature
 from t2t_mm.models.net import Net
-from t2t_mm.problem import Port, Signature
 from t2t_mm.registry import HPARAM_SETS
 from t2t_mm.run_tools.surgery.experts import expert_layers, pruned, staying, with_experts
 

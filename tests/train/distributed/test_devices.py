@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from t2t_mm.data.input.batch import Batch
+from t2t_mm.feature import ArraySpec, Port, Signature
 from t2t_mm.models.net import Net
-from t2t_mm.problem import ArraySpec, Port, Signature
 from t2t_mm.registry import HPARAM_SETS
 from t2t_mm.train.distributed.cluster import ALONE
 from t2t_mm.train.distributed.devices import pad_rows, shared, use_all_devices

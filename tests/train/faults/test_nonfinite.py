@@ -8,8 +8,8 @@ import pytest
 
 from t2t_mm.data.input.batch import Batch
 from t2t_mm.errors import UserError
+from t2t_mm.feature import ArraySpec, Port, Signature
 from t2t_mm.models.net import Net
-from t2t_mm.problem import ArraySpec, Port, Signature
 from t2t_mm.registry import HPARAM_SETS
 from t2t_mm.run_tools.replay import Fault
 from t2t_mm.train.faults.nonfinite import blamed, write_fault

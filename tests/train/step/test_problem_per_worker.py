@@ -9,8 +9,8 @@ import pytest
 if keras.backend.backend() != "tensorflow":
     pytest.skip("workers take a problem each on TensorFlow alone", allow_module_level=True)
 from t2t_mm.data.input.batch import Batch
+from t2t_mm.feature import ArraySpec, Port, Signature
 from t2t_mm.models.net import Net
-from t2t_mm.problem import ArraySpec, Port, Signature
 from t2t_mm.registry import HPARAM_SETS
 from t2t_mm.train.optim.optimizer import Optimizer
 from t2t_mm.train.step.steps import Steps

@@ -9,12 +9,12 @@ import tensorflow as tf
 from keras import ops
 
 from t2t_mm.data.input.batch import Batch
+from t2t_mm.feature import ArraySpec, Port, Signature
 from t2t_mm.layers.forward import Forward, Noise
 from t2t_mm.layers.layer import Layer
 from t2t_mm.models.multimodel import body as multimodel
 from t2t_mm.models.net import Net
 from t2t_mm.models.transformer import body as transformer
-from t2t_mm.problem import ArraySpec, Port, Signature
 from t2t_mm.registry import HPARAM_SETS
 from t2t_mm.train.optim.optimizer import Optimizer
 from t2t_mm.train.step.shared_graphs import SharedGraphs

@@ -9,9 +9,9 @@ import pytest
 
 from t2t_mm.data.input.batch import Batch
 from t2t_mm.errors import UserError
+from t2t_mm.feature import ArraySpec, Port, Signature
 from t2t_mm.layers.forward import Forward, Noise
 from t2t_mm.models.net import Net
-from t2t_mm.problem import ArraySpec, Port, Signature
 from t2t_mm.registry import HPARAM_SETS
 from t2t_mm.train.optim.optimizer import Optimizer, unit_of
 from t2t_mm.train.step.steps import Steps

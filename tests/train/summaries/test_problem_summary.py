@@ -138,7 +138,7 @@ def test_an_image_is_shown_with_every_reference(show, ready):
     assert colours.shape == (224, 224, 3) and (colours == (40 * number, 200, 0)).all()
     card = shown.texts["examples-captions/card"]
     assert [text for what, text in card if what == "right"] == ["a green field", "grass", "a meadow"]
-    assert ("input", "a picture of 32x32x3") in card
+    assert ("input", "an image of 32x32x3") in card
     assert {"examples-captions/attention", "examples-captions/attention_by_layer"} < set(shown.pictures)
 
 
@@ -146,7 +146,7 @@ def test_an_image_is_shown_with_every_reference(show, ready):
 def test_an_audio_clip_is_shown_with_its_spectrogram(show, name):
     shown = show(name)
     assert {f"examples-{name}/input", f"examples-{name}/attention", f"experts-{name}/load"} < set(shown.pictures)
-    assert ("input", "a sound of 0.2 s") in shown.texts[f"examples-{name}/card"]
+    assert ("input", "an audio clip of 0.2 s") in shown.texts[f"examples-{name}/card"]
 
 
 def test_a_problem_without_inputs_has_its_output_alone(show):

@@ -1,4 +1,4 @@
-"""Sounds in a folder and a table of what is said in them, a line for each."""
+"""Audio files in a folder, and a table of their transcripts, one on each line."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from t2t_mm.data.features.audio_file import SUFFIXES
-from t2t_mm.data.features.input_file import read_named
+from t2t_mm.data.features.input_file import read_input_file
 from t2t_mm.data.sources.hash_split import by_hash
 from t2t_mm.data.sources.lazy_values import LazyValues
 from t2t_mm.data.sources.unpaired import refuse_unpaired
@@ -19,36 +19,36 @@ FOLDER = "audio"
 
 @dataclass(frozen=True)
 class TranscribedAudio(Source):
-    """`transcripts.tsv` and `audio/<id>.<suffix>` below `folder`; suffixes .wav, .flac, .ogg and .mp3 in any case.
+    """A table `transcripts.tsv` and files `audio/<id>.{wav,flac,ogg,mp3}` below `folder`; suffixes in any case.
 
-    The table has no header; a line is an id, a tab and a transcript. inputs are the bytes of the sound's file, targets
-    its transcript. An example is named by its id; every tenth, by hash of that id (`hash_split.py`), is dev. Examples
-    come in the table's order. A transcript without its sound and a sound without a transcript are refused.
+    The table has no header; a line is an id, a tab and a transcript. inputs are the bytes of the audio file, targets
+    its transcript. A tenth of the examples, selected by hash of the id (`hash_split.py`), is dev. Examples come in the
+    table's order. A transcript without audio and audio without a transcript are rejected.
     """
 
     folder: str  # below tmp_dir
-    homepage: str = ""  # where the corpus is to be had
+    homepage: str = ""  # where to get the corpus
 
     def present(self, tmp_dir: Path) -> bool:
         return (tmp_dir / self.folder).is_dir()
 
     def splits(self, tmp_dir: Path) -> tuple[str, ...]:
         root = tmp_dir / self.folder
-        return tuple(by_hash(self._by_id(root), root, "sounds"))
+        return tuple(by_hash(self._by_id(root), root, "audio files"))
 
     def examples(self, split: str, tmp_dir: Path) -> Iterator[Example]:
         root = tmp_dir / self.folder
         by_id = self._by_id(root)
-        for example_id in by_hash(by_id, root, "sounds")[split]:
+        for example_id in by_hash(by_id, root, "audio files")[split]:
             name, transcript = by_id[example_id]
-            sound = partial(read_named, name, root / FOLDER, "sound")
-            yield Example(example_id, LazyValues(inputs=sound, targets=transcript))
+            audio = partial(read_input_file, name, root / FOLDER, "audio file")
+            yield Example(example_id, LazyValues(inputs=audio, targets=transcript))
 
     def _by_id(self, root: Path) -> dict[str, tuple[str, str]]:
-        """File name and transcript by id. Raises UserError for anything that lacks its other half."""
+        """Return file name and transcript by id. Raises UserError for a file or a line without its counterpart."""
         table, folder = root / TABLE, root / FOLDER
         if not table.is_file() or not folder.is_dir():
-            source = f" To be had from {self.homepage}." if self.homepage else ""
+            source = f" Get it from {self.homepage}." if self.homepage else ""
             raise UserError(
                 f"{root} lacks {TABLE} or {FOLDER}/. Expected there: {TABLE}, on each line an id, a tab and a "
                 f"transcript, and {FOLDER}/<id> with the suffix {', '.join(SUFFIXES)}.{source}"
@@ -58,32 +58,32 @@ class TranscribedAudio(Source):
             stem, dot, suffix = name.rpartition(".")
             if stem and f"{dot}{suffix}".lower() in SUFFIXES and not name.startswith("."):
                 if stem in files:
-                    raise UserError(f"{folder} holds {files[stem]} and {name}: an id has one sound. Remove either.")
+                    raise UserError(
+                        f"{folder} holds {files[stem]} and {name}: an id must have one audio file. Remove one."
+                    )
                 files[stem] = name
         transcripts: dict[str, tuple[int, str]] = {}  # line and words by id
         for line, example_id, transcript in _rows(table):
             if example_id in transcripts:
-                raise UserError(
-                    f"{table}, line {line}: {example_id} stands on line {transcripts[example_id][0]} already."
-                )
+                raise UserError(f"{table}, line {line}: {example_id} is already on line {transcripts[example_id][0]}.")
             transcripts[example_id] = line, transcript
         refuse_unpaired(
             [
-                f"{table}, line {line}: no sound of {id} in {folder}"
+                f"{table}, line {line}: no audio file of {id} in {folder}"
                 for id, (line, _) in transcripts.items()
                 if id not in files
             ],
-            "Add the sound or remove the line.",
+            "Add the audio file or remove the line.",
         )
         refuse_unpaired(
             [f"{folder / name} has no line in {table}" for stem, name in files.items() if stem not in transcripts],
-            "Add a line for it or remove the sound.",
+            "Add a line for it or remove the audio file.",
         )
         return {example_id: (files[example_id], words) for example_id, (_, words) in transcripts.items()}
 
 
 def _rows(path: Path) -> Iterator[tuple[int, str, str]]:
-    """Line number, id and transcript. Raises UserError naming a line that has no such two columns."""
+    """Yield line number, id and transcript. Raises UserError naming a line without these two columns."""
     for number, raw in enumerate(path.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
         try:
             line = raw.decode("utf-8").rstrip("\r")
