@@ -61,13 +61,61 @@ def test_every_flag_of_a_command_is_explained_somewhere(command):
     assert not [names[0] for names in flags_of if not names[0].startswith("--no") and not told & set(names)]
 
 
-@pytest.mark.parametrize("record", [TrainingHparams, DataHparams])
-def test_every_hparam_of_training_and_data_is_explained_somewhere(record):
-    told = set(re.findall(r"\w+", "".join(DOCUMENTS.values())))
-    assert not {field.name for field in fields(record)} - told
+@pytest.mark.parametrize(("section", "record"), [("Training", TrainingHparams), ("Data", DataHparams)])
+def test_the_reference_table_has_a_row_for_each_hparam_with_its_type_and_default(section, record):
+    rows = table_rows(DOCUMENTS["docs/hparams.md"], section)
+    assert [row[:3] for row in rows] == [
+        (f"`{field.name}`", getattr(field.type, "__name__", field.type), default_text(field.default))
+        for field in fields(record)
+    ]
+    assert not [row[0] for row in rows if len(row) != 4 or not row[3]]
+
+
+def table_rows(text, section):
+    """Return the rows of the table below the heading `## section`, each a tuple of its cells, without the head."""
+    below = text.partition(f"\n## {section}\n")[2].partition("\n## ")[0]
+    rows = [line.strip("|").split(" | ") for line in below.splitlines() if line.startswith("| ")]
+    return [tuple(cell.strip() for cell in row) for row in rows[1:]]
+
+
+def default_text(value):
+    """Return a default as the table shows it: as --hparams takes it, or "(empty)" for no text."""
+    return str(value).lower() if isinstance(value, bool) else str(value) or "(empty)"
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_tests_that_a_document_names_exist(document):
     named = re.findall(r"(?:tests/)?([\w/]*\btest_\w+\.py)", DOCUMENTS[document])
     assert not [path for path in named if not (ROOT / "tests" / path).is_file()]
+
+
+def test_links_lead_to_documents_and_headings_that_exist():
+    broken = []
+    for document, text in DOCUMENTS.items():
+        for path, anchor in re.findall(r"\]\(([\w./-]*\.md)?(?:#([\w-]+))?\)", text):
+            target = str((ROOT / document).parent.joinpath(path).resolve().relative_to(ROOT)) if path else document
+            if not (ROOT / target).exists() or (anchor and anchor not in anchors(DOCUMENTS[target])):
+                broken.append(f"{document}: {path}#{anchor}")
+    assert not broken
+
+
+def anchors(text):
+    """Return the anchors of the headings of a document, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+SOURCE_PATH = re.compile(
+    r"(?<![\w./<{-])((?:bin|hparams|problems|benchmarks|t2t_mm|tests|docs|train|data|layers|models"
+    r"|modalities|decoding|evaluation|metrics|run_tools)/[\w./-]*\.(?:py|md))"
+)
+
+
+def test_source_files_that_a_document_names_exist():
+    missing = [
+        f"{document}: {path}"
+        for document, text in DOCUMENTS.items()
+        for path in SOURCE_PATH.findall(text)
+        if not any((base / path).is_file() for base in (ROOT, ROOT / "t2t_mm", ROOT / "tests"))
+    ]
+    assert not missing
