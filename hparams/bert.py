@@ -1,4 +1,4 @@
-"""Hparam sets of BERT: the two sizes of arXiv 1810.04805, and one that learns in minutes on a laptop.
+"""Hparam sets of BERT: the two sizes of arXiv 1810.04805, and one that learns in minutes on two cores.
 
 All of them pre-train; docs/bert.md says what to change to fine-tune.
 """

@@ -22,7 +22,7 @@ def conformer_l() -> HparamSet:
             adam_beta1=0.9,
             adam_beta2=0.98,
             adam_epsilon=1e-9,
-            weight_decay=2e-6,  # sum(weight^2) / 2 counts so often: the paper's 1e-6 times the sum
+            weight_decay=2e-6,  # times sum(weight^2) / 2; the paper has 1e-6 times the sum
             clip_grad_norm=0.0,
         ),
         DataHparams(batch_size=4096, audio_halvings=2, spec_augment="conformer"),

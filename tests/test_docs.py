@@ -1,4 +1,4 @@
-"""What the documents name is there, and what a user may set is in the documents."""
+"""Documents name only things that exist, and explain everything that a user may set."""
 
 import re
 from dataclasses import fields
@@ -29,36 +29,43 @@ PARSERS = {
         flags.surgeon_parser(),
     )
 }
-COMMAND = re.compile(r"(t2t-mm-[a-z-]+)((?:[^`\n\\;|&]|\\\n)*)")  # up to its end, on lines that a backslash joins
-OF_AN_EXAMPLE = {"say_number"}  # which README.md registers
+COMMAND = re.compile(r"(t2t-mm-[a-z-]+)((?:[^`\n\\;|&]|\\\n)*)")  # a backslash continues a line
+OF_AN_EXAMPLE = {"say_number"}  # README.md registers it
 
 
-def commands(text):
-    """The commands in `text`: their names, and what follows on the line."""
-    return [found for found in COMMAND.findall(text) if found[0] in PARSERS]
+def commands():
+    """Yield (document, command, rest of its line) of each command in the documents."""
+    for document, text in DOCUMENTS.items():
+        for name, rest in COMMAND.findall(text):
+            if name in PARSERS:
+                yield document, name, rest
 
 
-@pytest.mark.parametrize("document", DOCUMENTS)
-def test_commands_have_flags_that_they_take(document):
-    for name, rest in commands(DOCUMENTS[document]):
-        given = set(re.findall(r"(?<![\w-])--\w+", rest))
-        assert given <= set(PARSERS[name].flags()), name + rest
+def test_commands_have_flags_that_they_take():
+    wrong = []
+    for document, name, rest in commands():
+        unknown = set(re.findall(r"(?<![\w-])--\w+", rest)) - set(PARSERS[name].flags())
+        wrong += [f"{document}: {name} {flag}" for flag in sorted(unknown)]
+    assert not wrong
 
 
-@pytest.mark.parametrize("document", DOCUMENTS)
-def test_commands_name_problems_and_hparam_sets_that_are_registered(document):
-    for name, rest in commands(DOCUMENTS[document]):
+def test_commands_name_problems_and_hparam_sets_that_are_registered():
+    unknown = []
+    for document, _, rest in commands():
         for problem in re.findall(r"[\w*]+", " ".join(re.findall(r"--problems?='?([\w*,-]+)", rest))):
-            assert problem in (RUNS.keys() | OF_AN_EXAMPLE) or any(fnmatchcase(one, problem) for one in PROBLEMS), rest
+            if problem not in RUNS.keys() | OF_AN_EXAMPLE and not any(fnmatchcase(one, problem) for one in PROBLEMS):
+                unknown.append(f"{document}: {problem}")
         for hparam_set in re.findall(r"--hparams_set=(\w+)", rest):
-            assert hparam_set in HPARAM_SETS, name + rest
+            if hparam_set not in HPARAM_SETS:
+                unknown.append(f"{document}: {hparam_set}")
+    assert not unknown
 
 
 @pytest.mark.parametrize("command", PARSERS)
 def test_every_flag_of_a_command_is_explained_somewhere(command):
-    told = set(re.findall(r"--\w+", "".join(DOCUMENTS.values())))
+    explained = set(re.findall(r"--\w+", "".join(DOCUMENTS.values())))
     flags_of = [action.option_strings for action in PARSERS[command]._actions if action.option_strings]
-    assert not [names[0] for names in flags_of if not names[0].startswith("--no") and not told & set(names)]
+    assert not [names[0] for names in flags_of if not names[0].startswith("--no") and not explained & set(names)]
 
 
 @pytest.mark.parametrize(("section", "record"), [("Training", TrainingHparams), ("Data", DataHparams)])
@@ -83,10 +90,12 @@ def default_text(value):
     return str(value).lower() if isinstance(value, bool) else str(value) or "(empty)"
 
 
-@pytest.mark.parametrize("document", DOCUMENTS)
-def test_tests_that_a_document_names_exist(document):
-    named = re.findall(r"(?:tests/)?([\w/]*\btest_\w+\.py)", DOCUMENTS[document])
-    assert not [path for path in named if not (ROOT / "tests" / path).is_file()]
+def test_tests_that_a_document_names_exist():
+    missing = []
+    for document, text in DOCUMENTS.items():
+        named = re.findall(r"(?:tests/)?([\w/]*\btest_\w+\.py)", text)
+        missing += [f"{document}: {path}" for path in named if not (ROOT / "tests" / path).is_file()]
+    assert not missing
 
 
 def test_links_lead_to_documents_and_headings_that_exist():
