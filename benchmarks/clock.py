@@ -1,4 +1,4 @@
-"""What the benchmarks measure with: seconds, calls in turns, and the rate of a plain product."""
+"""Tools of the benchmarks: seconds of a call, calls in turns, and the rate of a plain matrix product."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -15,13 +15,14 @@ SIDES = (512, 1024, 2048)  # of the matrices of the plain product
 
 
 def seconds(call: Call) -> float:
+    """Return the seconds that `call` takes."""
     started = time.perf_counter()
     call()
     return time.perf_counter() - started
 
 
 def in_turns(calls: Mapping[Any, Call], turns: int) -> dict[Any, list[float]]:
-    """Seconds of every call in every turn: a busy moment hits all of them."""
+    """Return the seconds of every call in every turn. Calls take turns, so that a busy moment affects all of them."""
     times: dict[Any, list[float]] = {name: [] for name in calls}
     for _ in range(turns):
         for name, call in calls.items():
@@ -30,7 +31,7 @@ def in_turns(calls: Mapping[Any, Call], turns: int) -> dict[Any, list[float]]:
 
 
 def gemm_rate(sides: Sequence[int] = SIDES) -> float:
-    """GFLOP/s of the backend's plain float32 product, the best of a few sizes and tries."""
+    """Return the GFLOP/s of the backend's plain float32 matrix product: the best of a few sizes and tries."""
     product = for_each_shape(lambda a, b: ops.matmul(a, b), [])
     rates = []
     for side in sides:
@@ -42,6 +43,9 @@ def gemm_rate(sides: Sequence[int] = SIDES) -> float:
 
 
 def peak_memory() -> int:
-    """Bytes that the process held at most; unlike getrusage's figure, without what its parent held."""
+    """Return the peak memory of this process in bytes.
+
+    Unlike the figure of getrusage, it does not include what the parent process held.
+    """
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) * 1024

@@ -1,12 +1,12 @@
-"""How fast records are made, beside a bare loop that reads the source and writes records.
+"""Measure how fast records are generated, compared with a bare loop that reads the source and writes records.
 
     python benchmarks/datagen.py --problems=translate_ende_multi30k,image_cifar10 --tmp_dir=corpora --work_dir=work
 
-The vocabularies are made first, untimed. The loop reads the training split once and writes each value as it comes, as
-msgpack into one ArrayRecord file, packed as ArrayRecord does by itself or by --loop_format. t2t-mm-datagen, in one
-process, counts the examples, turns them into ids or proves them whole, writes records with their index and checksums,
-and the dev split too: its records are counted as well. Both take turns; printed are the medians. Problems that are made
-on the spot cost their making in both.
+The vocabularies are made first, untimed. The loop reads the training split once and writes each value unchanged, as
+msgpack, into one ArrayRecord file, compressed as ArrayRecord does by default or as --loop_format says. t2t-mm-datagen,
+in one process, counts the examples, turns them into ids or checks that they are complete, and writes records with their
+index and checksums. It also writes the dev split, whose records are counted too. Both take turns; the medians are
+printed. For synthetic problems, both times include generating the examples.
 """
 
 import argparse
@@ -61,7 +61,7 @@ def main() -> None:
 
 
 def bare_loop(problem: type[Problem], tmp_dir: Path, path: Path, most: int, form: str) -> int:
-    """Copy the training examples of a problem's source into one file; gives how many there were."""
+    """Copy the training examples of a problem's source into one file; return their number."""
     from array_record.python import array_record_module
 
     writer = array_record_module.ArrayRecordWriter(str(path), form)
@@ -77,7 +77,7 @@ def bare_loop(problem: type[Problem], tmp_dir: Path, path: Path, most: int, form
 
 
 def plain(value: Any) -> Any:
-    """A raw value as msgpack takes it."""
+    """Return a raw value as msgpack takes it."""
     return value.samples_NC.tobytes() if isinstance(value, AudioClip) else value
 
 

@@ -1,11 +1,11 @@
-"""How fast a model decodes: greedy and beam search, and how the time of a position grows with its place.
+"""Measure decoding throughput: greedy and beam search, and how the time of a position depends on its place.
 
     python benchmarks/decoding.py --hparams_set=multimodel_tiny
 
-A text problem with made-up inputs and untrained weights, whose outputs never end, so that the figures depend on no
-corpus. Times are of whole calls as the decoder makes them, from ids to ids with encoding, but for the lines by
-position. A call is timed after its program was compiled; calls take turns, so that a busy moment hits all of them.
-Printed are medians, and ratios of calls in the same turn.
+It decodes a text problem with random inputs and untrained weights, whose outputs never end, so the figures depend on no
+corpus. Times are of complete calls as the decoder makes them, from ids to ids, encoding included, except for the lines
+by position. A call is timed after its program was compiled. Calls take turns, so that a busy moment affects all of
+them. It prints medians, and ratios of calls in the same turn.
 """
 
 import argparse
@@ -27,12 +27,12 @@ from t2t_mm.models.net import Net
 from t2t_mm.registry import HPARAM_SETS
 
 ALPHA = 0.6
-EARLY, LATE, AROUND = 50, 400, 98  # the time of a position is the mean of so many around it
-SHORT, LONG = 128, 480  # positions that the programs have room for in which it is measured
+EARLY, LATE, AROUND = 50, 400, 98  # the time of a position is the mean over AROUND positions around it
+SHORT, LONG = 128, 480  # positions of the programs in which it is measured
 
 
 class Endless(Net):
-    """A net whose outputs go on to their limits."""
+    """A net whose outputs never end before their limits."""
 
     def step(self, problem: str, state: Any, x_B1D: Any) -> tuple[Any, Any]:
         logits_BV, state = super().step(problem, state, x_B1D)
@@ -44,7 +44,7 @@ class Bench:
 
     def __init__(self, options: argparse.Namespace) -> None:
         keras.utils.set_random_seed(0)
-        vocabulary: Any = SimpleNamespace(size=options.vocabulary)  # ids are made up, so no pieces are needed
+        vocabulary: Any = SimpleNamespace(size=options.vocabulary)  # ids are random, so no pieces are needed
         self.codec, self.source = TextCodec("made", vocabulary), options.source
         hparams = HPARAM_SETS[options.hparams_set]().override(options.hparams)
         self.net = Endless({"made": Signature(self.codec.port, self.codec.port, "generic")}, hparams)
@@ -53,15 +53,15 @@ class Bench:
         self.programs = Programs(self.net, hparams.data)
 
     def call(self, rows: int, beams: int, positions: int, ids: int) -> Call:
-        """Write `ids` ids for each of `rows` sources, in a program with room for `positions`."""
+        """Return a call that writes `ids` ids for each of `rows` sources, in a program for `positions` positions."""
         sources = np.random.default_rng(1).integers(2, self.codec.port.size, (rows, self.source), dtype=np.int32)
         arrays, limits_B = self.codec.batch(list(sources), rows, self.source), np.full(rows, ids, np.int32)
 
         def decode() -> None:
-            found = self.programs.search("made", self.codec, arrays, limits_B, positions, beams, ALPHA)
-            ids_BKT = ops.convert_to_numpy(found[0])
+            outputs = self.programs.search("made", self.codec, arrays, limits_B, positions, beams, ALPHA)
+            ids_BKT = ops.convert_to_numpy(outputs[0])
             if np.count_nonzero(ids_BKT[:, 0]) != rows * ids:
-                raise SystemExit("An output ended before its limit: the times would be of fewer ids than said.")
+                raise SystemExit("An output ended before its limit, so the times would be for fewer ids than printed.")
 
         return decode
 
@@ -72,12 +72,12 @@ def main() -> None:
     parser.add_argument("--hparams", default="")
     parser.add_argument("--vocabulary", type=int, default=8192)
     parser.add_argument("--source", type=int, default=32, help="ids in a source")
-    parser.add_argument("--ids", type=int, default=48, help="written for each source")
-    parser.add_argument("--positions", type=int, default=96, help="that programs have room for, as for such sources")
+    parser.add_argument("--ids", type=int, default=48, help="ids written for each source")
+    parser.add_argument("--positions", type=int, default=96, help="positions of the programs")
     parser.add_argument("--rows", type=int, default=32, help="sources in a batch")
     parser.add_argument("--beams", type=int, default=4)
     parser.add_argument("--turns", type=int, default=7)
-    parser.add_argument("--long", action=argparse.BooleanOptionalAction, default=True, help="time late positions too")
+    parser.add_argument("--long", action=argparse.BooleanOptionalAction, default=True, help="also time late positions")
     options = parser.parse_args()
     bench, rows, ids, beams = Bench(options), options.rows, options.ids, options.beams
     print(f"{options.hparams_set} {options.hparams}: {parameters(bench.net):,} parameters, {keras.backend.backend()}")
@@ -108,7 +108,7 @@ def main() -> None:
 
 
 def by_position(bench: Bench, rows: int, turns: int) -> None:
-    """Print the time of greedy search at an early and a late position, by the difference of two lengths."""
+    """Print the time of greedy search at an early and at a late position, from the difference of two lengths."""
     places = {
         f"{EARLY}, room for {SHORT}": (SHORT, EARLY),
         f"{EARLY}, room for {LONG}": (LONG, EARLY),

@@ -1,12 +1,13 @@
-"""How fast a model trains and decodes on JAX, on whatever device JAX has.
+"""Measure how fast a model trains and decodes on JAX, on whatever device JAX has.
 
     python benchmarks/jax_step.py --hparams_set=multimodel_base --rows=64 --length=32 --precisions=float32,bfloat16
 
-Batches are made up: a text problem whose rows are all full, so nothing is padding. It needs keras, jax and numpy alone,
-no TensorFlow and no data. Printed are the seconds of the first call (tracing and compiling), the median of three runs
-of so many steps each, how long the host was busy handing a step over, target tokens a second, and useful model FLOPs a
-second: matrix products by arithmetic, three times the forward ones, an expert's for the tokens it is meant for. Beside
-them stands what a plain product of two square matrices reaches in the same process and type.
+Batches are random: a text problem whose rows are all full, so there is no padding. It needs only keras, jax and numpy,
+no TensorFlow and no data. It prints the seconds of the first call (tracing and compiling), the median of three runs of
+`--steps` steps each, how long the host was busy starting a step, the throughput in target tokens a second, and useful
+model FLOPs a second: matrix products by arithmetic, three times the forward ones, for an expert those of the tokens
+that it is meant for. For comparison it prints the rate of a plain product of two square matrices in the same process
+and type.
 """
 
 import argparse
@@ -64,8 +65,8 @@ def train(hparams: HparamSet, options: argparse.Namespace) -> None:
     net = made_net(hparams, options.vocabulary)
     adam = Optimizer(net.trainable_variables, net.commands, hparams.training)
     steps = Steps(net, adam, {"text": SPECS}, hparams.training, seed=0)
-    given = [made_batch(options.rows, options.length, options.vocabulary, seed) for seed in range(4)]
-    first, taken, handed = timed(lambda i: steps.train([given[i % 4]], i, RATE, 1.0).nats, options.steps)
+    batches = [made_batch(options.rows, options.length, options.vocabulary, seed) for seed in range(4)]
+    first, taken, handed = timed(lambda i: steps.train([batches[i % 4]], i, RATE, 1.0).nats, options.steps)
     tokens = options.rows * options.length
     useful = 3 * forward_flops(net, hparams, options.rows, options.length)
     precision = hparams.training.precision
@@ -79,7 +80,7 @@ def train(hparams: HparamSet, options: argparse.Namespace) -> None:
 
 
 def decode(hparams: HparamSet, rows: int, options: argparse.Namespace) -> None:
-    """Time greedy decoding of full length, its encoder with it, and print its figures."""
+    """Time greedy decoding of full length, with its encoder, and print its figures."""
     net = made_net(hparams, options.vocabulary)
     for weight in net.trainable_variables:
         if weight.path == "net/text_words/score/rows":  # the end mark never scores highest
@@ -102,7 +103,7 @@ def decode(hparams: HparamSet, rows: int, options: argparse.Namespace) -> None:
 
 
 def timed(call: Callable[[int], Any], count: int) -> tuple[float, float, float]:
-    """(seconds of the first call, seconds of a later one, of which the host was busy): medians of three runs."""
+    """Return medians of three runs: (seconds of the first call, seconds of a later call, seconds of it on the host)."""
     started = time.perf_counter()
     jax.block_until_ready(call(0))
     first, taken, handed = time.perf_counter() - started, [], []
@@ -117,7 +118,7 @@ def timed(call: Callable[[int], Any], count: int) -> tuple[float, float, float]:
 
 
 def square_product(precision: str) -> float:
-    """FLOP/s of a product of two square matrices."""
+    """Return the FLOP/s of a product of two square matrices."""
     side = SQUARE.get(jax.devices()[0].platform, 1024)
     x = jnp.ones((side, side), precision)
     product = jax.jit(lambda x: x @ x)

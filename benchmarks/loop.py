@@ -1,11 +1,11 @@
-"""What training costs around its compiled steps: waiting for input, the loop itself, tracing, memory.
+"""Measure what training costs around its compiled steps: waiting for input, the loop itself, tracing, memory.
 
     python benchmarks/loop.py --problems=builtin --data_dir=data --steps=500
 
-Trains a new run of the problems through the trainer, as t2t-mm-trainer does, without evaluations or checkpoints. Data
-that is missing is made first. A step's first call of its kind traces the graph: those calls are counted apart. The
-loop's time is that from one step's note in the log to the next one's, whatever happens between. Memory is the process's
-peak beyond what it held once TensorFlow had computed something.
+It trains a new run of the problems through the trainer, as t2t-mm-trainer does, without evaluations or checkpoints.
+Data that is missing is generated first. The first call of each kind of step traces the graph; those calls are counted
+separately. The time of the loop is the time from the log entry of one step to that of the next. Memory is the peak of
+the process minus what it held once TensorFlow had computed something.
 """
 
 import argparse
@@ -42,26 +42,26 @@ def main() -> None:
     from t2t_mm.train.step.tensorflow_steps import TensorFlowCompiler
 
     inside: list[float] = []  # seconds in the compiled function, of each step
-    whole: list[tuple[str, float, float]] = []  # (problem, seconds since the step before, of which waited) of each
+    total: list[tuple[str, float, float]] = []  # (problem, seconds since the last step, seconds of waiting)
     ends = [0.0]
     compiled, noted = TensorFlowCompiler.train, TrainingLog.step
 
     def timed(self: Any, problem: str, specs: Any) -> Any:
         program = compiled(self, problem, specs)
 
-        def call(*given: Any) -> Any:
+        def call(*arguments: Any) -> Any:
             before, started = self.traced, time.perf_counter()
-            said = program(*given)
+            result = program(*arguments)
             taken = time.perf_counter() - started
             inside.append(taken if self.traced == before else -taken)  # below zero: it traced
-            return said
+            return result
 
         return call
 
-    def note(self: Any, step: int, told: Any, seconds: float, waited: float, *rest: Any) -> None:
+    def note(self: Any, step: int, records: Any, seconds: float, waited: float, *rest: Any) -> None:
         ends.append(time.perf_counter())
-        whole.append((told[0].problem, ends[-1] - ends[-2], waited))
-        noted(self, step, told, seconds, waited, *rest)
+        total.append((records[0].problem, ends[-1] - ends[-2], waited))
+        noted(self, step, records, seconds, waited, *rest)
 
     with tempfile.TemporaryDirectory() as folder:
         config = RunConfig(
@@ -78,7 +78,7 @@ def main() -> None:
         with patch.object(TensorFlowCompiler, "update", timed), patch.object(TrainingLog, "step", note):
             ends[0] = time.perf_counter()
             run.trainer.train()
-    show(inside, whole)
+    show(inside, total)
     peak = peak_memory()
     print(f"a plain product of two matrices: {gemm_rate():.0f} GFLOP/s")
     print(
@@ -87,10 +87,10 @@ def main() -> None:
     )
 
 
-def show(inside: list[float], whole: list[tuple[str, float, float]]) -> None:
+def show(inside: list[float], total: list[tuple[str, float, float]]) -> None:
     """Print the table of problems, and the sums."""
     by_problem: dict[str, list[tuple[float, float, float]]] = defaultdict(list)
-    for taken, (problem, seconds, waited) in zip(inside, whole, strict=True):
+    for taken, (problem, seconds, waited) in zip(inside, total, strict=True):
         if taken > 0:
             by_problem[problem].append((taken, seconds, waited))
     print(f"{'':28}{'steps':>7}{'compiled step':>16}{'waiting':>10}{'loop over compiled':>21}")
@@ -100,7 +100,7 @@ def show(inside: list[float], whole: list[tuple[str, float, float]]) -> None:
             f"{problem:28}{len(rows):7}{median(row[0] for row in rows) * 1e3:13.1f} ms{waited / seconds:10.2%}"
             f"{seconds / compiled:21.3f}"
         )
-    rows = [row for found in by_problem.values() for row in found]
+    rows = [row for rows in by_problem.values() for row in rows]
     compiled, seconds, waited = (sum(row[i] for row in rows) for i in range(3))
     print(f"{'all':28}{len(rows):7}{'':16}{waited / seconds:10.2%}{seconds / compiled:21.3f}")
     tracing = [-taken for taken in inside if taken < 0]
@@ -108,7 +108,7 @@ def show(inside: list[float], whole: list[tuple[str, float, float]]) -> None:
 
 
 def resident() -> int:
-    """Bytes of memory that the process holds."""
+    """Return the bytes of memory that the process holds."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 

@@ -1,6 +1,6 @@
-"""A text problem that is made up, and a net for it.
+"""A synthetic text problem, and a net for it.
 
-Rows are full, so that nothing is padding, and tokens go to different experts, as in a net that has learnt.
+Rows are full, so there is no padding, and tokens go to different experts, as in a trained net.
 """
 
 import random
@@ -20,7 +20,7 @@ SPECS = {"inputs": FEATURE, "targets": FEATURE}
 def made_net(
     hparams: HparamSet, vocabulary: int, problems: Sequence[str] = ("text",), net_type: type[Net] = Net
 ) -> Net:
-    """A built net for text problems of one vocabulary."""
+    """Return a built net for text problems of one vocabulary."""
     random.seed(0)
     words = Port("text", "text_words", vocabulary)
     net = Net({problem: Signature(words, words, "generic") for problem in problems}, hparams)
@@ -30,7 +30,10 @@ def made_net(
 
 
 def spread_gates(net: Net) -> None:
-    """Gates start at zero and would send all tokens to the same experts; in a trained net they go to different ones."""
+    """Set the gates to random values.
+
+    Gates start at zero and would send all tokens to the same experts; in a trained net they go to different ones.
+    """
     rng = np.random.default_rng(0)
     for weight in net.trainable_variables:
         if weight.name == "gate":
@@ -38,6 +41,7 @@ def spread_gates(net: Net) -> None:
 
 
 def made_batch(rows: int, length: int, vocabulary: int, seed: int, problem: str = "text") -> Batch:
+    """Return a batch of full rows of random ids."""
     rng = np.random.default_rng(seed)
 
     def text() -> dict[str, np.ndarray]:
@@ -48,10 +52,10 @@ def made_batch(rows: int, length: int, vocabulary: int, seed: int, problem: str 
 
 
 def forward_flops(net: Net, hparams: HparamSet, rows: int, length: int) -> float:
-    """Of the matrix products of one forward pass.
+    """Return the FLOPs of the matrix products of one forward pass.
 
-    Source and target are of one length, so each weight serves rows * length positions, and those of experts their share
-    of them. Looking back, attention needs half the square of scores.
+    Source and target have the same length, so each weight serves rows * length positions, and weights of experts their
+    share of them. Causal attention needs half of the square of scores.
     """
     named = hparams.flat()
     share = named.get("experts_per_token", 0) / max(1, named.get("experts", 0))
@@ -60,7 +64,7 @@ def forward_flops(net: Net, hparams: HparamSet, rows: int, length: int) -> float
     for weight in net.trainable_variables:
         *above, layer, name = weight.path.split("/")
         if len(weight.shape) < 2 or name == "depthwise" or (name == "rows" and layer != scores):
-            continue  # scales, shifts and taps are in no matrix product, embeddings are looked up
+            continue  # scales, shifts and taps are in no matrix product; embeddings are looked up
         flops += 2.0 * np.prod(weight.shape) * rows * length * (share if len(weight.shape) == 3 else 1)
         square = 4.0 * rows * length * length * weight.shape[0]
         if name in ("qkv", "key_value"):
@@ -69,4 +73,5 @@ def forward_flops(net: Net, hparams: HparamSet, rows: int, length: int) -> float
 
 
 def parameters(net: Net) -> int:
+    """Return the number of trainable parameters."""
     return sum(int(np.prod(weight.shape)) for weight in net.trainable_variables)

@@ -1,10 +1,10 @@
-"""How long a save holds up training, beside a step.
+"""Measure how long a save interrupts training, compared with a step.
 
     python benchmarks/saving.py --hparams_sets=multimodel_tiny,multimodel_base --work_dir=work
 
-A run of the built-in eight saves several times, as it does on its way; printed are the medians of a whole save and of
-its parts: taking the tensors out of the net and the optimizer, their checksum, and the file, written and flushed. With
-`--steps` the run takes so many steps, and the median of a step stands beside it.
+A run of the built-in eight saves several times, as it does during training. It prints the medians of a complete save
+and of its parts: reading the tensors from the net and the optimizer, their checksum, and the file, written and flushed.
+With `--steps` the run takes that many steps, and the median of a step is printed too.
 """
 
 import argparse
@@ -25,8 +25,8 @@ def main() -> None:
     parser.add_argument("--problems", default="builtin")
     parser.add_argument("--hparams_sets", default="multimodel_tiny")
     parser.add_argument("--hparams", default="")
-    parser.add_argument("--work_dir", type=Path, required=True, help="data is made and checkpoints are written here")
-    parser.add_argument("--steps", type=int, default=0, help="that are timed")
+    parser.add_argument("--work_dir", type=Path, required=True, help="data and checkpoints are written here")
+    parser.add_argument("--steps", type=int, default=0, help="steps that are timed")
     parser.add_argument("--times", type=int, default=3)
     options = parser.parse_args()
     print(f"{'':20}{'checkpoint':>12}{'a save':>10}{'tensors':>10}{'checksum':>10}{'file':>10}{'a step':>10}")
@@ -59,20 +59,20 @@ def measure(hparams_set: str, options: argparse.Namespace) -> None:
     steps: list[float] = []
     noted = TrainingLog.step
 
-    def note(self: Any, step: int, told: Any, taken: float, *rest: Any) -> None:
-        steps.extend([] if rest[-1] else [taken])  # the last one says how long was compiled
-        noted(self, step, told, taken, *rest)
+    def note(self: Any, step: int, records: Any, taken: float, *rest: Any) -> None:
+        steps.extend([] if rest[-1] else [taken])  # the last argument is the time that compiling took
+        noted(self, step, records, taken, *rest)
 
     if options.steps:
         with patch.object(TrainingLog, "step", note):
             trainer.train()
     wrote, summed = checkpoint.write, checkpoint._checksum
-    parts: dict[str, list[float]] = {"whole": [], "write": [], "checksum": []}
+    parts: dict[str, list[float]] = {"total": [], "write": [], "checksum": []}
 
     def timed(name: str, call: Any) -> Any:
-        def run(*given: Any) -> Any:
+        def run(*arguments: Any) -> Any:
             started = time.perf_counter()
-            result = call(*given)
+            result = call(*arguments)
             parts[name].append(time.perf_counter() - started)
             return result
 
@@ -82,13 +82,13 @@ def measure(hparams_set: str, options: argparse.Namespace) -> None:
         patch.object(checkpoint, "write", timed("write", wrote)),
         patch.object(checkpoint, "_checksum", timed("checksum", summed)),
     ):
-        for _ in range(options.times + 1):  # the first one finds new memory
-            parts["whole"].append(seconds(trainer.save))
+        for _ in range(options.times + 1):  # the first one allocates memory, and is not counted
+            parts["total"].append(seconds(trainer.save))
     size = checkpoint.path_of(folder, trainer.step).stat().st_size
-    whole, write, checksum = (median(parts[name][1:]) for name in ("whole", "write", "checksum"))
+    total, write, checksum = (median(parts[name][1:]) for name in ("total", "write", "checksum"))
     step = f"{median(steps) * 1e3:7.0f} ms" if steps else f"{'-':>10}"
     print(
-        f"{hparams_set:20}{size / 1e6:9,.0f} MB{whole:8.2f} s{whole - write:8.2f} s{checksum:8.2f} s"
+        f"{hparams_set:20}{size / 1e6:9,.0f} MB{total:8.2f} s{total - write:8.2f} s{checksum:8.2f} s"
         f"{write - checksum:8.2f} s{step}",
         flush=True,
     )

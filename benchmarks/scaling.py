@@ -1,11 +1,11 @@
-"""What a step costs when there is more of everything: more problems registered, more experts.
+"""Measure what a step costs with more problems and with more experts.
 
     python benchmarks/scaling.py --hparams_set=multimodel_tiny --rows=16
 
-A made-up text problem takes the steps. First it is alone, then one of eight that read and write text, pictures and
-sounds; then it has 60 experts, then 240 with the same number for each token. Steps of the two nets that are compared
-take turns in one process; memory is that of a process of its own for each net, after three steps. What 240 experts have
-to cost is the traffic of their weights, at the rate at which the same run adds one array to another in place.
+The steps are of a synthetic text problem. First it is alone, then one of eight that read and write text, images and
+audio; then it has 60 experts, then 240 with the same number for each token. Steps of the two nets of a comparison take
+turns in one process. Memory is that of a separate process for each net, after three steps. The floor for 240 experts is
+the memory traffic of their weights, at the rate at which the same run adds one array to another in place.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from t2t_mm.registry import HPARAM_SETS
 from t2t_mm.train.optim.optimizer import Optimizer
 from t2t_mm.train.step.steps import Steps
 
-WORDS, PICTURE, SOUND = Port("text", "text_words", 8192), Port("image", "image", 0), Port("audio_spectral", "sound", 0)
+WORDS, IMAGE, AUDIO = Port("text", "text_words", 8192), Port("image", "image", 0), Port("audio_spectral", "audio", 0)
 CLASSES = Port("label", "label_things", 10)
 EIGHT = {
     "text": Signature(WORDS, WORDS, "to-german"),
@@ -33,13 +33,13 @@ EIGHT = {
     "third": Signature(WORDS, WORDS, "to-french"),
     "fourth": Signature(WORDS, WORDS, "from-french"),
     "parsing": Signature(WORDS, WORDS, "to-trees"),
-    "pictures": Signature(PICTURE, CLASSES, "to-class"),
-    "captions": Signature(PICTURE, WORDS, "to-caption"),
-    "speech": Signature(SOUND, WORDS, "to-transcript"),
+    "images": Signature(IMAGE, CLASSES, "to-class"),
+    "captions": Signature(IMAGE, WORDS, "to-caption"),
+    "speech": Signature(AUDIO, WORDS, "to-transcript"),
 }
 RATE = 1e-4
-# Of a weight in a step: it is read forwards and backwards, its gradient is written, and read for the norm and by the
-# update, which reads and writes it and its two moments.
+# Traffic of a weight in a step: it is read forward and backward; its gradient is written, and read for the norm and by
+# the update; the update reads and writes the weight and its two moments.
 TRAFFIC = 4 * (2 + 1 + 2 + 6)  # bytes
 
 
@@ -50,7 +50,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=32)
     parser.add_argument("--length", type=int, default=32, help="ids in a source and in a target")
     parser.add_argument("--turns", type=int, default=15)
-    parser.add_argument("--memory_of", help="how a process of its own is asked for a net's memory")
+    parser.add_argument("--memory_of", help="used by the processes that measure the memory of one net")
     options = parser.parse_args()
     nets = {
         "one registered": (1, None),
@@ -80,16 +80,17 @@ def main() -> None:
     few, many = (parameters(net) for net, _ in made.values())
     floor, first = (many - few) * TRAFFIC / stream_rate(), median(times[pair[0]])
     times_first = f"{floor * 1e3:9.1f} ms{1 + floor / first:17.2f}"
-    print(f"{'  floor':18}{many - few:14,}{times_first}  traffic of the weights that are more")
+    print(f"{'  floor':18}{many - few:14,}{times_first}  traffic of the additional weights")
 
 
 def settings(options: argparse.Namespace, experts: int | None) -> HparamSet:
+    """Return the hparam set of the options, with this number of experts if it is not None."""
     hparams = HPARAM_SETS[options.hparams_set]().override(options.hparams)
     return hparams if experts is None else hparams.with_values({"experts": experts})
 
 
 def stepping(problems: int, hparams: HparamSet, options: argparse.Namespace) -> tuple[Net, Call]:
-    """A net for so many problems, and a step of it on the first."""
+    """Return a net for this number of problems, and a step of it on the first problem."""
     net = Net(dict(list(EIGHT.items())[:problems]), hparams)
     net.build()
     spread_gates(net)
@@ -101,7 +102,7 @@ def stepping(problems: int, hparams: HparamSet, options: argparse.Namespace) -> 
 
 
 def stream_rate() -> float:
-    """Bytes a second, read and written, of adding one large array to another in place."""
+    """Return the bytes a second, read and written, when one large array is added to another in place."""
     total, added = tf.Variable(tf.zeros(2**26)), tf.ones(2**26)
 
     @tf.function(autograph=False)
@@ -113,9 +114,9 @@ def stream_rate() -> float:
 
 
 def memory_of(name: str) -> float:
-    """Peak GiB of a process that takes steps of the net `name`."""
-    asked = subprocess.run([sys.executable, *sys.argv, f"--memory_of={name}"], capture_output=True, text=True)
-    return float(asked.stdout)
+    """Return the peak GiB of a process that takes steps of the net `name`."""
+    done = subprocess.run([sys.executable, *sys.argv, f"--memory_of={name}"], capture_output=True, text=True)
+    return float(done.stdout)
 
 
 if __name__ == "__main__":

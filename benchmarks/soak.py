@@ -1,12 +1,12 @@
-"""A long run that is disturbed all the time, beside one that is not: do they end the same, to the last bit?
+"""Soak test: compare a long run that is disturbed all the time with one that is not, to the last bit.
 
     python benchmarks/soak.py --work_dir=work --steps=2000 --faults=5
 
-Real processes of t2t-mm-trainer train a small net on the built-in eight. Faults come at moments that the seed draws,
-`--faults` of each kind: SIGKILL between two saves, during one and during a start, SIGTERM, a full disk, flipped bits in
-the newest checkpoint and in records. After each the same command is given again, if its process ended. In the end the
-weights, the optimizer's slots, step counts, the interleaving's averages and each problem's place in its data are
-compared with those of the other run. Ends with 1 if anything is not as it should be.
+Real processes of t2t-mm-trainer train a small net on the built-in eight. Faults come at random moments, `--faults` of
+each kind: SIGKILL between two saves, during a save and during a start, SIGTERM, a full disk, flipped bits in the newest
+checkpoint and in records. After each fault the same command is started again, if its process ended. At the end the
+weights, the optimizer's slots, step counts, the averages of the mixture and each problem's position in its data are
+compared with those of the other run. It ends with 1 if anything is not as it should be.
 """
 
 import argparse
@@ -29,7 +29,7 @@ from soak_faults import (
     kill_starting,
     terminate,
 )
-from soak_run import Over, SoakRun, Stuck
+from soak_run import RunEnded, RunStuck, SoakRun
 
 from t2t_mm.errors import UserError
 from t2t_mm.evaluation.table import Table
@@ -88,24 +88,24 @@ def main() -> int:
 
 
 def undisturbed(work_dir: Path, save_every: int, flags: list[str]) -> SoakRun:
-    """The run that nothing happens to, at its end."""
+    """Return the run without faults, at its end."""
     shutil.rmtree(work_dir / "calm", ignore_errors=True)
     run = SoakRun(work_dir / "calm", work_dir / "data", save_every, flags)
     run.start()
     if code := run.end():
-        raise SystemExit(f"The run that is left alone ended with {code}:\n{run.said()}")
+        raise SystemExit(f"The run that is left alone ended with {code}:\n{run.output()}")
     return run
 
 
 def place(calm: SoakRun, steps: int) -> int:
-    """Megabytes that the disturbed run needs, and half as much again."""
+    """Return the megabytes that the disturbed run needs, and half as much again."""
     size = checkpoint.path_of(calm.output_dir, steps).stat().st_size
     others = sum(path.stat().st_size for path in calm.output_dir.iterdir() if path.suffix != ".safetensors")
     return 16 + int((size * (KEPT + 2) + 4 * others) * 1.5 / 1e6)
 
 
 def soak(run: SoakRun, calm: SoakRun, disk: FullDisk, options: argparse.Namespace) -> int:
-    """Disturb `run` to its end, and say how it came out. Returns the exit code."""
+    """Disturb `run` until its end, and print the result. Returns the exit code."""
     kinds: dict[str, Fault] = {
         "SIGKILL between saves": kill,
         "SIGKILL while saving": kill_saving,
@@ -117,24 +117,24 @@ def soak(run: SoakRun, calm: SoakRun, disk: FullDisk, options: argparse.Namespac
     }
     words = options.kinds.split(",")
     chosen = {kind: fault for kind, fault in kinds.items() if any(word in kind for word in words)}
-    chance = random.Random(options.seed)
+    rng = random.Random(options.seed)
     tried: Counter[str] = Counter()
     wrong: list[str] = []
     started = time.monotonic()
     try:
-        for planned in plan(list(chosen), options.faults, options.steps, chance):
+        for planned in plan(list(chosen), options.faults, options.steps, rng):
             run.reach(planned.step)
             at = run.newest
-            found = chosen[planned.kind](run, chance)
+            failures = chosen[planned.kind](run, rng)
             tried[planned.kind] += 1
-            wrong += [f"{planned.kind}, at step {at}: {each}" for each in found]
-            print(f"step {at:6}  {planned.kind:28} {'WRONG' if found else 'as it should be'}", flush=True)
+            wrong += [f"{planned.kind}, at step {at}: {each}" for each in failures]
+            print(f"step {at:6}  {planned.kind:28} {'WRONG' if failures else 'as it should be'}", flush=True)
         run.start()
         if code := run.end():
-            wrong.append(f"the last process ended with {code}: {run.said()[-500:]}")
-    except Over:
+            wrong.append(f"the last process ended with {code}: {run.output()[-500:]}")
+    except RunEnded:
         pass
-    except Stuck as stuck:
+    except RunStuck as stuck:
         wrong.append(str(stuck))
     show(tried, chosen, run, time.monotonic() - started)
     wrong += unequal(run, calm, options.steps)
@@ -142,9 +142,9 @@ def soak(run: SoakRun, calm: SoakRun, disk: FullDisk, options: argparse.Namespac
     return 1 if wrong else 0
 
 
-def plan(kinds: list[str], each: int, steps: int, chance: random.Random) -> list[Planned]:
-    """`each` faults of every kind, in the order of their steps; none in the last fifth, where the run may be over."""
-    drawn = [Planned(kind, chance.randrange(int(steps * 0.8))) for kind in kinds for _ in range(each)]
+def plan(kinds: list[str], each: int, steps: int, rng: random.Random) -> list[Planned]:
+    """Return `each` faults of every kind, sorted by step; none in the last fifth, where the run may be over."""
+    drawn = [Planned(kind, rng.randrange(int(steps * 0.8))) for kind in kinds for _ in range(each)]
     return sorted(drawn, key=lambda fault: fault.step)
 
 
@@ -160,18 +160,18 @@ def show(tried: Counter[str], kinds: dict[str, Fault], run: SoakRun, seconds: fl
 
 
 def unequal(run: SoakRun, calm: SoakRun, steps: int) -> list[str]:
-    """What differs between the last checkpoints of the two runs, after saying what was compared."""
+    """Return the differences of the last checkpoints of the two runs, after printing what was compared."""
     try:
         one, other = (checkpoint.load(checkpoint.path_of(each.output_dir, steps)) for each in (calm, run))
     except UserError as error:
         return [str(error)]
-    found = differences(one, other)
+    lines = differences(one, other)
     numbers = sum(tensor.size for tensor in one[0].values())
     print(
         f"compared at step {steps}: {len(one[0])} tensors of {numbers:,} numbers (weights, slots, averages, step "
-        f"counts), {len(one[1]['positions'])} places in data, the interleaving: {'different' if found else 'equal'}"
+        f"counts), {len(one[1]['positions'])} places in data, the interleaving: {'different' if lines else 'equal'}"
     )
-    return [f"undisturbed and disturbed, {line}" for line in found[:10]]
+    return [f"undisturbed and disturbed, {line}" for line in lines[:10]]
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""The faults of a soak: what is done to a run, and what must come of it.
+"""The faults of a soak test: what is done to a run, and what must happen then.
 
-Each fault takes a run that is at work and a generator of chance, and returns what was not as it should be, a sentence
-each. It raises Over when the run ended before it came to it.
+Each fault takes a run that is at work and a random generator, and returns one sentence for each failure. It raises
+RunEnded if the run ended before the fault.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from soak_run import SAVED, Over, SoakRun, Stuck
+from soak_run import SAVED, RunEnded, RunStuck, SoakRun
 
 from t2t_mm.train import checkpoint
 
@@ -24,49 +24,49 @@ FLIP_EVERY = 61  # bytes, so that no record of the shard is spared
 LIMIT = 1024  # bytes that a file may have where a limit stands in for a full disk
 
 
-def kill(run: SoakRun, chance: random.Random) -> list[str]:
-    """SIGKILL between two checkpoints."""
-    wait(run, chance.uniform(0, run.interval))
+def kill(run: SoakRun, rng: random.Random) -> list[str]:
+    """Send SIGKILL between two checkpoints."""
+    wait(run, rng.uniform(0, run.interval))
     return ended(run, signal.SIGKILL, -signal.SIGKILL)
 
 
-def kill_saving(run: SoakRun, chance: random.Random) -> list[str]:
-    """SIGKILL while a checkpoint is being written."""
+def kill_saving(run: SoakRun, rng: random.Random) -> list[str]:
+    """Send SIGKILL while a checkpoint is being written."""
     run.until(run.writing)
-    time.sleep(chance.uniform(0, 0.01))
+    time.sleep(rng.uniform(0, 0.01))
     return ended(run, signal.SIGKILL, -signal.SIGKILL)
 
 
-def kill_starting(run: SoakRun, chance: random.Random) -> list[str]:
-    """SIGKILL, and again before the next process has saved anything."""
+def kill_starting(run: SoakRun, rng: random.Random) -> list[str]:
+    """Send SIGKILL, and again before the next process has saved anything."""
     wrong = ended(run, signal.SIGKILL, -signal.SIGKILL)
     run.start()
-    wait(run, chance.uniform(0, run.seconds_to_save))
+    wait(run, rng.uniform(0, run.seconds_to_save))
     return wrong + ended(run, signal.SIGKILL, -signal.SIGKILL)
 
 
-def terminate(run: SoakRun, chance: random.Random) -> list[str]:
-    """SIGTERM: the run is saved, whatever step it has come to."""
-    wait(run, chance.uniform(0, run.interval))
+def terminate(run: SoakRun, rng: random.Random) -> list[str]:
+    """Send SIGTERM: the run must be saved, at any step."""
+    wait(run, rng.uniform(0, run.interval))
     before = run.newest
     wrong = ended(run, signal.SIGTERM, SAVED)
-    if f"stopped after step {run.newest} and saved" not in run.said() or run.newest < before:
-        wrong.append(f"after SIGTERM the newest checkpoint is of step {run.newest}, and it said: {run.said()[-300:]}")
+    if f"stopped after step {run.newest} and saved" not in run.output() or run.newest < before:
+        wrong.append(f"after SIGTERM the newest checkpoint is of step {run.newest}; output: {run.output()[-300:]}")
     return wrong
 
 
-def break_checkpoint(run: SoakRun, chance: random.Random) -> list[str]:
-    """SIGKILL and a flipped bit in the newest checkpoint: it is set aside, and the one before is used."""
+def break_checkpoint(run: SoakRun, rng: random.Random) -> list[str]:
+    """Send SIGKILL and flip a bit in the newest checkpoint: it must be set aside, and the one before used."""
     run.until(lambda: len(run.steps) > 1)
     wrong = ended(run, signal.SIGKILL, -signal.SIGKILL)
     before, newest = run.steps[-2:]
     path = checkpoint.path_of(run.output_dir, newest)
-    flip(path, [(chance.randrange(path.stat().st_size), 1 << chance.randrange(8))])
+    flip(path, [(rng.randrange(path.stat().st_size), 1 << rng.randrange(8))])
     started = len(run.began_at())
     run.start()
     run.until(lambda: len(run.began_at()) > started)
-    if f"{path} is broken" not in run.said() or run.began_at()[-1] != before:
-        wrong.append(f"of {path.name}, broken, it said: {run.said()[-300:]}, and began at step {run.began_at()[-1]}")
+    if f"{path} is broken" not in run.output() or run.began_at()[-1] != before:
+        wrong.append(f"with a broken {path.name} it began at step {run.began_at()[-1]}; output: {run.output()[-300:]}")
     aside = path.with_name(f"{path.name}.broken")
     if not aside.is_file():
         wrong.append(f"{path.name}, broken, was not set aside")
@@ -74,12 +74,12 @@ def break_checkpoint(run: SoakRun, chance: random.Random) -> list[str]:
     return wrong
 
 
-def break_records(run: SoakRun, chance: random.Random) -> list[str]:
-    """Flipped bits all over a shard of training records: the process names the file and ends. They are flipped back."""
-    shard = chance.choice(sorted(run.data_dir.glob("*/train-*.array_record")))
+def break_records(run: SoakRun, rng: random.Random) -> list[str]:
+    """Flip bits all over a shard of training records, then restore them: the process must name the file and end."""
+    shard = rng.choice(sorted(run.data_dir.glob("*/train-*.array_record")))
     times, size = shard.stat(), shard.stat().st_size
     places = list(range(size // 10, size - size // 10, FLIP_EVERY))  # its ends hold what is read when it is opened
-    bits = [(place, 1 << chance.randrange(8)) for place in places]
+    bits = [(place, 1 << rng.randrange(8)) for place in places]
     flip(shard, bits)
     try:
         code = run.end()
@@ -87,17 +87,17 @@ def break_records(run: SoakRun, chance: random.Random) -> list[str]:
         flip(shard, bits)
         os.utime(shard, ns=(times.st_atime_ns, times.st_mtime_ns))
     if code == 0:
-        raise Over
-    if code != 1 or str(shard) not in run.said() or "Traceback" in run.said():
-        return [f"with {shard} damaged the process ended with {code} and said: {run.said()[-500:]}"]
+        raise RunEnded
+    if code != 1 or str(shard) not in run.output() or "Traceback" in run.output():
+        return [f"with {shard} damaged the process ended with {code}; output: {run.output()[-500:]}"]
     return []
 
 
 @dataclass
 class FullDisk:
-    """A place for a run that can be filled: a small tmpfs where one can be mounted.
+    """A folder for a run that can be filled: a small tmpfs if one can be mounted.
 
-    Elsewhere the limit on the size of files that a process writes stands in for it.
+    Otherwise a limit on the size of the files that a process writes replaces it.
     """
 
     folder: Path
@@ -107,9 +107,9 @@ class FullDisk:
     def there(self, megabytes: int) -> Iterator["FullDisk"]:
         """Mount it, and unmount it in the end."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        asked = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(self.folder)]
+        command = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(self.folder)]
         with contextlib.suppress(OSError):
-            self.mounted = subprocess.run(asked, capture_output=True, check=False).returncode == 0
+            self.mounted = subprocess.run(command, capture_output=True, check=False).returncode == 0
         try:
             yield self
         finally:
@@ -120,15 +120,15 @@ class FullDisk:
     def kind(self) -> str:
         return "full disk" if self.mounted else "files that cannot grow"
 
-    def fault(self, run: SoakRun, chance: random.Random) -> list[str]:
-        """A full disk, until a save has failed: that is said, and the process goes on and saves again."""
-        wait(run, chance.uniform(0, run.interval))
-        good, said = run.newest, run.said()
+    def fault(self, run: SoakRun, rng: random.Random) -> list[str]:
+        """Fill the disk until a save has failed: the process must report it, continue and save again."""
+        wait(run, rng.uniform(0, run.interval))
+        good, output = run.newest, run.output()
         with self._full(run):
             try:
-                run.until(lambda: failed_to_save(run.said()[len(said) :]))
-            except Stuck:  # it came to its end meanwhile, and had to save
-                if "could not be written" in run.said():
+                run.until(lambda: failed_to_save(run.output()[len(output) :]))
+            except RunStuck:  # it came to its end meanwhile, and had to save
+                if "could not be written" in run.output():
                     return []
                 raise
         wrong = [] if good in run.steps else [f"the last good checkpoint, {good}, is gone after a full disk"]
@@ -155,28 +155,28 @@ class FullDisk:
             ballast.unlink()
 
 
-def failed_to_save(said: str) -> bool:
-    """Whether a process says that a checkpoint could not be written, and goes on."""
-    return any("model.ckpt-" in line and line.rstrip().endswith("Training goes on.") for line in said.splitlines())
+def failed_to_save(output: str) -> bool:
+    """Return True if a process reports that a checkpoint could not be written and that it continues."""
+    return any("model.ckpt-" in line and line.rstrip().endswith("Training goes on.") for line in output.splitlines())
 
 
 def wait(run: SoakRun, seconds: float) -> None:
-    """Leave a process alone for so long. Raises Over or Stuck if it ends before."""
+    """Leave a process alone for `seconds`. Raises RunEnded or RunStuck if it ends before."""
     end = time.monotonic() + seconds
     run.until(lambda: time.monotonic() > end)
 
 
 def ended(run: SoakRun, number: signal.Signals, expected: int) -> list[str]:
-    """Send a signal, and see how the process ends."""
+    """Send a signal, wait for the end of the process, and return a failure for an unexpected exit code."""
     run.process.send_signal(number)
     code = run.end()
     if code == 0:
-        raise Over
-    return [] if code == expected else [f"after {number.name} it ended with {code}: {run.said()[-500:]}"]
+        raise RunEnded
+    return [] if code == expected else [f"after {number.name} it ended with {code}: {run.output()[-500:]}"]
 
 
 def flip(path: Path, bits: list[tuple[int, int]]) -> None:
-    """Flip bits, (place of the byte, mask): done twice, the file is as it was."""
+    """Flip bits, (position of the byte, mask). Flipping twice restores the file."""
     with path.open("r+b") as file:
         content = bytearray(file.read())
         for place, mask in bits:

@@ -1,4 +1,4 @@
-"""A training run that is disturbed: its processes, one after the other, what they say and what they leave behind."""
+"""A training run that is disturbed: its processes, one after the other, their output and their files."""
 
 import itertools
 import json
@@ -19,16 +19,16 @@ LOOK = 0.01  # seconds between two looks at a run
 SAVED = 128 + signal.SIGTERM  # the exit code of a process that was asked to stop and has saved
 
 
-class Stuck(Exception):
-    """A run that does not go on."""
+class RunStuck(Exception):
+    """A run that makes no progress."""
 
 
-class Over(Exception):
+class RunEnded(Exception):
     """A run that has come to its end."""
 
 
 class SoakRun:
-    """The trainer on one run directory, started again and again until the run is over."""
+    """The trainer on one run directory, started again and again until the run is complete."""
 
     def __init__(self, output_dir: Path, data_dir: Path, save_every: int, flags: Sequence[str]) -> None:
         self.output_dir, self.data_dir, self.save_every = output_dir, data_dir, save_every
@@ -44,26 +44,26 @@ class SoakRun:
         self.half_written = 0  # checkpoints that a process left so
         self.seconds_to_save = 10.0  # from a start to its first checkpoint, the last time
         self._ends: list[int] = []  # the step that each process which trained can have come to
-        self._said: list[str] = []
+        self._output: list[str] = []
         self._process: subprocess.Popen[str] | None = None
         self._reader = threading.Thread()
         self._newest_at_start, self._started, self._saved = 0, 0.0, False
 
     @property
     def steps(self) -> list[int]:
-        """The steps that have a checkpoint, rising."""
+        """The steps that have a checkpoint, ascending."""
         return checkpoint.steps(self.output_dir)
 
     @property
     def newest(self) -> int:
-        """The step of the newest checkpoint, 0 without one."""
+        """The step of the newest checkpoint; 0 without one."""
         return max(self.steps, default=0)
 
     @property
     def process(self) -> "subprocess.Popen[str]":
-        """The one that was started last. Raises Stuck when none was."""
+        """The process that was started last. Raises RunStuck if none was."""
         if self._process is None:
-            raise Stuck("No process was started.")
+            raise RunStuck("No process was started.")
         return self._process
 
     @property
@@ -76,20 +76,20 @@ class SoakRun:
             return
         self.starts += 1
         self._newest_at_start, self._started, self._saved = self.newest, time.monotonic(), False
-        self._said = []
+        self._output = []
         # What it says goes through a pipe: where files cannot grow, it can still speak.
         self._process = subprocess.Popen(self.command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         self._reader = threading.Thread(target=self._read, args=(self._process,), daemon=True)
         self._reader.start()
 
-    def said(self) -> str:
-        """What the last process has said so far."""
-        return "".join(self._said)
+    def output(self) -> str:
+        """Return the output of the last process so far."""
+        return "".join(self._output)
 
     def reach(self, step: int) -> None:
-        """Go on until a process has written a checkpoint, and there is one of `step` or later.
+        """Continue until a process has written a checkpoint, and there is one of `step` or later.
 
-        Raises Over when the run ends before, Stuck when it ends badly or not at all.
+        Raises RunEnded if the run ends before, RunStuck if it ends with an error or not at all.
         """
         self.start()
         self.until(lambda: self.newest not in (0, self._newest_at_start))
@@ -100,58 +100,61 @@ class SoakRun:
             self.until(lambda seen=seen: self.newest != seen)
 
     def until(self, condition: Callable[[], bool], seconds: float = PATIENCE) -> None:
-        """Wait for a condition while a process is at work. Raises as `reach`."""
+        """Wait for a condition while a process is at work. Raises the same errors as `reach`."""
         end = time.monotonic() + seconds
         while not condition():
             if not self.at_work:
                 if code := self.end():
-                    raise Stuck(f"A process ended by itself, with {code}:\n{self.said()}")
-                raise Over
+                    raise RunStuck(f"A process ended by itself, with {code}:\n{self.output()}")
+                raise RunEnded
             if time.monotonic() > end:
                 self.process.kill()
-                raise Stuck(f"Nothing happened for {seconds:.0f} s. What the process said:\n{self.said()}")
+                raise RunStuck(f"Nothing happened for {seconds:.0f} s. What the process output:\n{self.output()}")
             time.sleep(LOOK)
 
     def end(self) -> int:
-        """Wait for the process to end; its exit code, below 0 for a signal. Raises Stuck."""
+        """Wait for the process to end; return its exit code, below 0 for a signal. Raises RunStuck."""
         try:
             code = self.process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            raise Stuck(f"A process did not end for {PATIENCE:.0f} s. What it said:\n{self.said()}") from None
+            raise RunStuck(f"A process did not end for {PATIENCE:.0f} s. What it output:\n{self.output()}") from None
         self._reader.join(10)
         if len(self.began_at()) > len(self._ends):
-            saved = code == SAVED or " is saved after step " in self.said()
+            saved = code == SAVED or " is saved after step " in self.output()
             self._ends.append(self.newest + (0 if saved else self.save_every - 1))
         self.half_written += self.writing()
         return code
 
     def repeated(self) -> int:
-        """How many steps were taken again, at most: a process may have died right before its next save."""
+        """Return how many steps were taken again, at most.
+
+        It is an upper bound because a process may have died right before its next save.
+        """
         return sum(max(0, end - again) for end, again in zip(self._ends, self.began_at()[1:], strict=False))
 
     def writing(self) -> bool:
-        """Whether a checkpoint is half written."""
+        """Return True if there is a partial checkpoint."""
         return any(self.output_dir.glob(f"{PARTIAL}*/model.ckpt-*"))
 
     def between_saves(self) -> float:
-        """Seconds between two checkpoints, of a run that is over; 1 if it kept one alone."""
+        """Return the seconds between two checkpoints of a complete run; 1 if it kept only one."""
         times = [checkpoint.path_of(self.output_dir, step).stat().st_mtime for step in self.steps]
         return min((later - earlier for earlier, later in itertools.pairwise(times)), default=1.0)
 
     def began_at(self) -> list[int]:
-        """The steps behind which the processes began that came to train, in their order."""
-        log, found = self.output_dir / "log.jsonl", []
+        """Return the steps after which the processes that trained began, in their order."""
+        log, began = self.output_dir / "log.jsonl", []
         for line in log.read_bytes().splitlines() if log.is_file() else ():
             try:
                 content = json.loads(line)
             except ValueError:  # cut short by a kill
                 continue
             if content["kind"] == "start":
-                found.append(content["step"])
-        return found
+                began.append(content["step"])
+        return began
 
     def _read(self, process: "subprocess.Popen[str]") -> None:
-        said = self._said
+        output = self._output
         for line in process.stderr or ():
-            said.append(line)
+            output.append(line)

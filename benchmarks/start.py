@@ -1,9 +1,9 @@
-"""How long commands take to answer, and a training command to its first step.
+"""Measure how long commands take to answer, and a training command to reach its first step.
 
     python benchmarks/start.py --work_dir=work
 
-Each command is run as a user runs it, in a process of its own, several times; printed are medians. The run of the
-built-in eight finds its data made (the first command makes it, untimed) and is stopped once its log holds a step.
+Each command is run as a user runs it, in a process of its own, several times; medians are printed. The run of the
+built-in eight uses data that exists (the first command generates it, untimed) and is stopped once its log has a step.
 """
 
 import argparse
@@ -25,8 +25,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work_dir", type=Path, required=True, help="data and runs are written here")
     parser.add_argument("--hparams_set", default="multimodel_tiny")
-    parser.add_argument("--times", type=int, default=5, help="of each command that answers at once")
-    parser.add_argument("--runs", type=int, default=3, help="of the built-in eight")
+    parser.add_argument("--times", type=int, default=5, help="runs of each command that answers at once")
+    parser.add_argument("--runs", type=int, default=3, help="runs of the built-in eight")
     options = parser.parse_args()
     print(f"an empty Python program      {median(seconds([sys.executable, '-c', ''], options.times)):6.2f} s")
     for flag in ("--help", "--registry_help"):
@@ -48,6 +48,7 @@ def main() -> None:
 
 
 def seconds(command: list[str], times: int) -> list[float]:
+    """Return the seconds of each of `times` runs of a command."""
     taken = []
     for _ in range(times):
         started = time.perf_counter()
@@ -57,7 +58,7 @@ def seconds(command: list[str], times: int) -> list[float]:
 
 
 def first_step(command: list[str], output_dir: Path) -> float:
-    """Seconds from the command to the first step in its log."""
+    """Return the seconds from the command to the first step in its log."""
     shutil.rmtree(output_dir, ignore_errors=True)
     started = time.time()
     process = subprocess.Popen([*command, f"--output_dir={output_dir}"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)

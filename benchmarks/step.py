@@ -1,19 +1,19 @@
-"""How much of the machine a training step uses: useful FLOP/s beside a plain product's, and each part beside its floor.
+"""Measure how much of the machine a training step uses: its FLOP/s, and each part compared with its floor.
 
     python benchmarks/step.py --hparams_set=multimodel_tiny --rows=16
 
-A made-up text problem with full rows. Useful FLOPs are those of the matrix products of the model's equations, three
-times the forward ones, an expert's for the tokens it is meant for and not for the room it has. Each part is also taken
-out of the net and timed alone, forwards and backwards, beside its floor:
+It uses a synthetic text problem with full rows. Useful FLOPs are those of the matrix products in the model's equations,
+three times the forward ones, for an expert those of the tokens that it is meant for and not of its capacity. Each part
+is also taken out of the net and timed alone, forward and backward, and compared with its floor:
 
     ConvBlock       the same without its depthwise convolutions
     mixing          the two ConvSteps before attention; likewise
-    attention       to the target and to the source; the products of projections, scores and contexts alone
-    experts         the batched products alone, for an equal share of the tokens each
-    output layer    the three products with the table of symbols alone
-    update          the optimizer, for a gradient of every weight (its floor is what the memory's bandwidth allows)
+    attention       to the target and to the source; only the products of projections, scores and contexts
+    experts         only the batched products, for an equal share of the tokens each
+    output layer    only the three products with the table of symbols
+    update          the optimizer, for a gradient of every weight (its floor is the memory bandwidth)
 
-Whole step, parts and plain products take turns, so that a busy moment hits all of them; printed are medians.
+Complete step, parts and plain products take turns, so that a busy moment affects all of them; medians are printed.
 """
 
 import argparse
@@ -41,14 +41,14 @@ RATE = 1e-4
 
 
 @dataclass(frozen=True)
-class Part:
-    """One kind of part: how many of it a step goes through, it alone and its floor, forwards and backwards."""
+class StepPart:
+    """A kind of part of a step: its count in a step, its call alone and its floor, forward and backward."""
 
     name: str
     count: int
     alone: Call
     floor: Call
-    flops: float  # useful, of one, forwards and backwards; 0 where it is not about products
+    flops: float  # useful FLOPs of one, forward and backward; 0 for a part without products
 
 
 def main() -> None:
@@ -66,12 +66,12 @@ def main() -> None:
     net = made_net(hparams, options.vocabulary)
     optimizer = Optimizer(net.trainable_variables, net.commands, hparams.training)
     steps = Steps(net, optimizer, {"text": SPECS}, hparams.training, seed=0)
-    given = [made_batch(rows, length, options.vocabulary, seed) for seed in range(4)]
+    batches = [made_batch(rows, length, options.vocabulary, seed) for seed in range(4)]
     counter = iter(range(10**9))
 
     def step() -> None:
         index = next(counter)
-        float(steps.train([given[index % 4]], index, RATE, 1.0).nats)
+        float(steps.train([batches[index % 4]], index, RATE, 1.0).nats)
 
     parts = parts_of(net, optimizer, rows, length)
     calls: dict[Any, Call] = {"step": step}
@@ -105,11 +105,11 @@ def main() -> None:
     print(f"update: {update / parameters(net) * 1e9:.2f} ns a parameter")
 
 
-def parts_of(net: Net, optimizer: Optimizer, rows: int, length: int) -> list[Part]:
-    """The parts that a step of a text problem goes through, taken out of `net`."""
+def parts_of(net: Net, optimizer: Optimizer, rows: int, length: int) -> list[StepPart]:
+    """Return the parts of a step of a text problem, taken from `net`."""
     body = net.body
     if not isinstance(body, MultiModel):
-        raise SystemExit(f"This takes a MultiModel apart; received the hparam set of a {type(body).__name__}.")
+        raise SystemExit(f"This measures the parts of a MultiModel; the hparam set is of {type(body).__name__}.")
     width, tokens = net.width, rows * length
     x_BLD = tf.constant(np.random.default_rng(0).normal(size=(rows, length, width)), "float32")
     real_BL = tf.ones((rows, length), "bool")
@@ -131,19 +131,21 @@ def parts_of(net: Net, optimizer: Optimizer, rows: int, length: int) -> list[Par
         scores = tf.zeros((rows, heads, length, width // heads))
 
         def attend() -> Any:
-            said_BLD = one.to_self(x_BLD, noisy())
-            return one.to_source(said_BLD, one.to_source.memory(source), noisy())
+            output_BLD = one.to_self(x_BLD, noisy())
+            return one.to_source(output_BLD, one.to_source.memory(source), noisy())
 
         def products() -> Any:
-            said = [ops.matmul(x_BLD, matrix) for matrix in projections]  # as the layers do: rank 3 by rank 2
+            projected = [ops.matmul(x_BLD, matrix) for matrix in projections]  # as the layers do: rank 3 by rank 2
             read = [tf.matmul(tf.matmul(scores, scores, transpose_b=True), scores) for _ in range(2)]
-            return [*said, *read]
+            return [*projected, *read]
 
         flops = (
             sum(6.0 * tokens * int(np.prod(matrix.shape)) for matrix in projections) + 18.0 * tokens * length * width
         )
         floor = differentiated(products, [x_BLD, scores, *projections])
-        parts.append(Part("attention", len(attentions), differentiated(attend, [x_BLD, *projections]), floor, flops))
+        parts.append(
+            StepPart("attention", len(attentions), differentiated(attend, [x_BLD, *projections]), floor, flops)
+        )
     experts = [layer for layer in (encoder.experts, decoder.experts) if layer is not None]
     if experts:
         layer = experts[0]
@@ -156,26 +158,29 @@ def parts_of(net: Net, optimizer: Optimizer, rows: int, length: int) -> list[Par
             lambda: tf.matmul(tf.matmul(slots, hidden_EDH), output_EHD), [slots, hidden_EDH, output_EHD]
         )
         flops = 12.0 * tokens * layer.per_token * width * layer.size
-        parts.append(Part("experts", len(experts), alone, floor, flops))
+        parts.append(StepPart("experts", len(experts), alone, floor, flops))
     table = net.modalities["text_words"].score.rows_VD.value
     labels = tf.constant(np.random.default_rng(0).integers(3, table.shape[0], tokens), "int32")
     x_ND = tf.reshape(x_BLD, (tokens, width))
     alone = differentiated(lambda: cross_entropy(x_ND, tf.convert_to_tensor(table), labels, 0.1)[0], [x_ND, table])
     floor = differentiated(lambda: tf.matmul(x_ND, table, transpose_b=True), [x_ND, table])
-    parts.append(Part("output layer", 1, alone, floor, 6.0 * tokens * int(np.prod(table.shape))))
+    parts.append(StepPart("output layer", 1, alone, floor, 6.0 * tokens * int(np.prod(table.shape))))
     parts.append(update_part(net, optimizer))
     return parts
 
 
 def chained(steps: Sequence[Any], x_BLD: Any, convolve: Callable[[Any, Any], Any] = lambda step, x: step(x)) -> Any:
-    """ConvSteps one after the other."""
+    """Return the result of ConvSteps in sequence."""
     for step in steps:
         x_BLD = convolve(step, x_BLD)
     return x_BLD
 
 
-def conv_part(name: str, steps: Sequence[Any], run: Callable[[], Any], x_BLD: Any, count: int) -> Part:
-    """What `run` makes of these ConvSteps, two of which a skip spans; the floor is without depthwise convolutions."""
+def conv_part(name: str, steps: Sequence[Any], run: Callable[[], Any], x_BLD: Any, count: int) -> StepPart:
+    """Return the part for these ConvSteps, which `run` computes; with four of them, skips span two each.
+
+    The floor is the same without depthwise convolutions.
+    """
 
     def pointwise() -> Any:
         def step(layer: Any, x: Any) -> Any:
@@ -189,11 +194,13 @@ def conv_part(name: str, steps: Sequence[Any], run: Callable[[], Any], x_BLD: An
     left = [weight for weight in weights if len(weight.shape) == 1 or weight.shape[0] == x_BLD.shape[-1]]
     tokens = x_BLD.shape[0] * x_BLD.shape[1]
     flops = 6.0 * tokens * sum(int(np.prod(layer.pointwise_DF.shape)) for layer in steps)
-    return Part(name, count, differentiated(run, [x_BLD, *weights]), differentiated(pointwise, [x_BLD, *left]), flops)
+    return StepPart(
+        name, count, differentiated(run, [x_BLD, *weights]), differentiated(pointwise, [x_BLD, *left]), flops
+    )
 
 
-def update_part(net: Net, optimizer: Optimizer) -> Part:
-    """The optimizer on a gradient of every weight; the floor is a copy of as many bytes as it moves."""
+def update_part(net: Net, optimizer: Optimizer) -> StepPart:
+    """Return the part of the optimizer, for a gradient of every weight; the floor is a copy of as many bytes."""
     gradients = {weight.path: tf.fill(weight.shape, 1e-3) for weight in net.trainable_variables}
     buffers = [tf.Variable(tf.zeros(weight.shape)) for weight in net.trainable_variables]
 
@@ -202,19 +209,19 @@ def update_part(net: Net, optimizer: Optimizer) -> Part:
         optimizer.apply(gradients, tf.constant(RATE), tf.constant(0))
 
     @tf.function(autograph=False)
-    def stream() -> None:  # weight, two moments: each is read and written once, and the gradient is read
+    def stream() -> None:  # weight and two moments are each read and written once, and the gradient is read
         for buffer in buffers:
             for _ in range(3):
                 buffer.assign_add(gradients_by_shape[buffer.shape])
 
     gradients_by_shape = {gradient.shape: gradient for gradient in gradients.values()}
-    return Part("update", 1, apply, stream, 0.0)
+    return StepPart("update", 1, apply, stream, 0.0)
 
 
 def differentiated(function: Callable[[], Any], read: Sequence[Any]) -> Call:
-    """`function` forwards and backwards, to what it reads, in a graph as a training step is one.
+    """Return a call of `function` forward and backward, to the tensors in `read`, in a graph as in a training step.
 
-    What it says is returned too: TensorFlow would leave out a forward product that no gradient needs.
+    The output is returned too: otherwise TensorFlow would leave out a forward product that no gradient needs.
     """
 
     @tf.function(autograph=False)
@@ -234,6 +241,7 @@ def differentiated(function: Callable[[], Any], read: Sequence[Any]) -> Call:
 
 
 def noisy() -> Forward:
+    """Return a Forward with the noise of training."""
     return Forward(Noise(np.uint32(1)))
 
 

@@ -1,10 +1,10 @@
-"""What a translation problem reaches in a given training time: losses by the clock, then BLEU of greedy output.
+"""Measure what a translation problem reaches in a given training time: losses by time, then BLEU of greedy output.
 
     python benchmarks/translation_quality.py --tmp_dir=corpora --work_dir=work --minutes=20
 
-Prints, at each of `--at` minutes of training (evaluations left out) and at its end, the loss on the dev set in nats per
-target character, one end mark a sentence counted as a character; then the corpus BLEU of greedy decoding (sacrebleu,
-13a), throughput, the rate of a plain product and the process's peak memory.
+It prints, at each of `--at` minutes of training (evaluations not counted) and at its end, the loss on the dev set in
+nats per target character, where the end mark of a sentence counts as a character; then the corpus BLEU of greedy
+decoding (sacrebleu, 13a), throughput, the rate of a plain product and the peak memory of the process.
 """
 
 import argparse
@@ -29,12 +29,12 @@ from t2t_mm.train.trainer import Trainer
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tmp_dir", type=Path, required=True, help="where the corpus lies")
+    parser.add_argument("--tmp_dir", type=Path, required=True, help="folder of the corpus")
     parser.add_argument("--work_dir", type=Path, required=True, help="records and the run are written here")
     parser.add_argument("--problem", default="translate_ende_multi30k")
     parser.add_argument("--hparams_set", default="multimodel_tiny")
     parser.add_argument("--hparams", default="")
-    parser.add_argument("--train_steps", type=int, default=10**9, help="where the learning rate's schedule ends")
+    parser.add_argument("--train_steps", type=int, default=10**9, help="step at which the learning rate schedule ends")
     parser.add_argument("--minutes", type=float, default=20.0)
     parser.add_argument("--at", default="5,10,15,20", help="minutes at which the loss is measured")
     parser.add_argument("--random_seed", type=int, default=0)
@@ -88,14 +88,14 @@ def main() -> None:
 
 
 def timed(call: Callable[[], object]) -> float:
-    """Seconds that `call` takes."""
+    """Return the seconds that `call` takes."""
     started = time.perf_counter()
     call()
     return time.perf_counter() - started
 
 
 def show_loss(trainer: Trainer, ready: GeneratedProblem, characters: int, spent: float) -> None:
-    """Print the dev loss as it stands after `spent` seconds of training."""
+    """Print the dev loss after `spent` seconds of training."""
     (result,) = trainer.evaluate(permuted=False)
     tokens = ready.manifest.splits[DEV].tokens["targets"]
     print(

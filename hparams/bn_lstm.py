@@ -1,4 +1,7 @@
-"""BN-LSTM's hparam sets: arXiv 1603.09025's tasks, a quick one and a small one. `batch_norm=false` is the baseline."""
+"""Hparam sets of BN-LSTM: the tasks of arXiv 1603.09025, a quick one and a small one.
+
+`batch_norm=false` makes each of them the plain LSTM, the baseline.
+"""
 
 from dataclasses import replace
 
@@ -11,7 +14,10 @@ PIXELS = 784
 
 @HPARAM_SETS.register
 def bn_lstm_mnist() -> HparamSet:
-    """Sequential MNIST: 100 units, W_h as the identity, noise on h_0; batches of 100, RMSProp with momentum."""
+    """Sequential MNIST: 100 units, W_h as the identity, noise on h_0; batches of 100, RMSProp with momentum.
+
+    Not measured. It is for sequential_mnist, 784 steps of one pixel; the paper reaches 99.0 %.
+    """
     return HparamSet(
         "bn_lstm",
         BnLstmHparams(
@@ -39,14 +45,24 @@ def bn_lstm_mnist() -> HparamSet:
 
 @HPARAM_SETS.register
 def bn_lstm_pmnist() -> HparamSet:
-    """Permuted MNIST: the same without noise."""
+    """Permuted MNIST: as bn_lstm_mnist, without noise on h_0.
+
+    Measured only in a short run: 47.0 % on the dev set after 200 batches, with statistics estimated anew (2.4 s a batch
+    on one of 2 shared cores of a Xeon, 2026-11-21; docs/bn_lstm.md). The paper reaches 95.4 % on the test set.
+    """
     base = bn_lstm_mnist()
     return replace(base, body=replace(base.body, initial_state_noise=0.0))
 
 
 @HPARAM_SETS.register
 def bn_lstm_rows() -> HparamSet:
-    """MNIST in 28 rows, which is quick: as sequential MNIST."""
+    """MNIST in 28 rows of pixels, which is quick: as bn_lstm_mnist.
+
+    Known to reach on 6,250 training images, after 800 steps (2 shared cores of a Xeon, 2026-11-21; minutes not
+    measured): 95.4 % on the dev set, 95.2 % without batch norm (docs/bn_lstm.md).
+
+        t2t-mm-trainer --problems=sequential_mnist_rows --hparams_set=bn_lstm_rows --tmp_dir=corpora --train_steps=800
+    """
     base = bn_lstm_mnist()
     body = replace(base.body, statistics_steps=28, statistics_rate=0.05)
     return replace(base, body=body, data=replace(base.data, batch_size=100 * 28))
@@ -54,7 +70,11 @@ def bn_lstm_rows() -> HparamSet:
 
 @HPARAM_SETS.register
 def bn_lstm_ptb() -> HparamSet:
-    """Characters of the Penn Treebank: 1,000 units, batches of 64 stretches of 100."""
+    """Characters of the Penn Treebank: 1,000 units, batches of 64 sequences of 100.
+
+    Measured only with 100 units (`hidden_size=100`): 2.45 bits per character after 300 steps, 2.64 without batch norm
+    (2 shared cores of a Xeon, 2026-11-21; docs/bn_lstm.md). The paper reaches 1.32 with 1,000 units.
+    """
     base = bn_lstm_mnist()
     return replace(
         base,
@@ -66,7 +86,10 @@ def bn_lstm_ptb() -> HparamSet:
 
 @HPARAM_SETS.register
 def bn_lstm_text8() -> HparamSet:
-    """Characters of text8: 2,000 units, batches of 128 stretches of 180."""
+    """Characters of text8: 2,000 units, batches of 128 sequences of 180.
+
+    Not measured. It is for lm_text8; the paper reaches 1.36 bits per character.
+    """
     base = bn_lstm_ptb()
     return replace(
         base,
@@ -78,7 +101,10 @@ def bn_lstm_text8() -> HparamSet:
 
 @HPARAM_SETS.register
 def bn_lstm_attentive() -> HparamSet:
-    """CNN questions about four sentences: the attentive reader with 240 units; 10,240 words a batch, about 64 rows."""
+    """CNN questions about four sentences: attentive reader with 240 units; 10,240 words a batch, about 64 rows.
+
+    Not measured. It is for qa_cnn_short; `attention_norm=true` makes it the paper's BN-everywhere.
+    """
     base = bn_lstm_mnist()
     return replace(
         base,
@@ -90,7 +116,10 @@ def bn_lstm_attentive() -> HparamSet:
 
 @HPARAM_SETS.register
 def bn_lstm_attentive_both() -> HparamSet:
-    """The paper's best, BN-e**: norms in the attention, W_x x by whole sequences, both ways; about 40 rows a batch."""
+    """The paper's best, BN-e**: norms in the attention, W_x x by whole sequences, bidirectional; about 40 rows a batch.
+
+    Not measured. It is for qa_cnn_short; the paper's lowest validation error is 43.9 %.
+    """
     base = bn_lstm_attentive()
     return replace(
         base,
@@ -102,7 +131,10 @@ def bn_lstm_attentive_both() -> HparamSet:
 
 @HPARAM_SETS.register
 def bn_lstm_attentive_full() -> HparamSet:
-    """The same for whole articles, with 120 units; 32,000 words a batch, about 40 rows."""
+    """BN-e** for whole articles, with 120 units; 32,000 words a batch, about 40 rows.
+
+    Not measured. It is for qa_cnn; the paper's test error is 36.3 %.
+    """
     base = bn_lstm_attentive_both()
     return replace(
         base,
@@ -113,7 +145,10 @@ def bn_lstm_attentive_full() -> HparamSet:
 
 @HPARAM_SETS.register
 def bn_lstm_tiny() -> HparamSet:
-    """64 units, one layer on either side: reads and writes any of the problems in minutes on two cores."""
+    """64 units, one layer in encoder and decoder: reads and writes any of the problems in minutes on two cores.
+
+    Not measured. It is for first runs and for comparing bodies.
+    """
     base = bn_lstm_ptb()
     return replace(
         base,

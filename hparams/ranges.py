@@ -1,4 +1,4 @@
-"""Ranges to search with `t2t-mm-trainer --hparams_range`, after T2T's basic_range1 and transformer_base_range."""
+"""Ranges to search with `t2t-mm-trainer --hparams_range`, after basic_range1 and transformer_base_range of T2T."""
 
 from t2t_mm.hparam_ranges import Choice, Floats, Ints, Ranges
 from t2t_mm.registry import HPARAM_RANGES
@@ -6,7 +6,7 @@ from t2t_mm.registry import HPARAM_RANGES
 
 @HPARAM_RANGES.register
 def training_range() -> Ranges:
-    """How weights move, for any hparam set: rate, warm-up, Adam's betas, clipping, smoothing."""
+    """Training of any hparam set: learning rate, warm-up, Adam's betas, clipping, label smoothing."""
     return {
         "learning_rate": Floats(0.1, 3.0, log=True),
         "learning_rate_warmup_steps": Ints(100, 16000, log=True),
@@ -19,7 +19,7 @@ def training_range() -> Ranges:
 
 @HPARAM_RANGES.register
 def multimodel_tiny_range() -> Ranges:
-    """Rates, dropout and experts around multimodel_tiny, all of them trained in minutes."""
+    """Learning rate, dropout and experts around multimodel_tiny; each trial trains in minutes."""
     return {
         "learning_rate": Floats(0.2, 3.0, log=True),
         "learning_rate_warmup_steps": Ints(100, 1000, log=True),
@@ -31,7 +31,7 @@ def multimodel_tiny_range() -> Ranges:
 
 @HPARAM_RANGES.register
 def multimodel_base_range() -> Ranges:
-    """Rates, dropout and experts around multimodel_base."""
+    """Learning rate, dropout and experts around multimodel_base."""
     return {
         "learning_rate": Floats(0.2, 3.0, log=True),
         "learning_rate_warmup_steps": Ints(1000, 16000, log=True),
@@ -45,7 +45,7 @@ def multimodel_base_range() -> Ranges:
 
 @HPARAM_RANGES.register
 def transformer_base_range() -> Ranges:
-    """T2T's range of that name: rate, warm-up, Adam's betas; with dropout for its initialiser's gain."""
+    """T2T's range of that name: learning rate, warm-up, Adam's betas; dropout replaces its initialiser's gain."""
     return {
         "learning_rate": Floats(0.3, 3.0, log=True),
         "learning_rate_warmup_steps": Choice(1000, 2000, 4000, 8000, 16000),

@@ -1,4 +1,4 @@
-"""The Vision Transformer's hparam sets: the three sizes of arXiv 2010.11929, and one for a laptop's minutes.
+"""Hparam sets of the Vision Transformer: three sizes of arXiv 2010.11929, and one that learns in minutes on two cores.
 
 The large ones pre-train as the paper did; docs/vit.md says what to change to fine-tune.
 """
@@ -12,7 +12,10 @@ from t2t_mm.registry import HPARAM_SETS
 
 @HPARAM_SETS.register
 def vit_b16() -> HparamSet:
-    """ViT-B/16 on pictures of 224 x 224: 12 layers, width 768; a step takes 4,096 pictures, 128 at a time."""
+    """ViT-B/16 on images of 224 x 224: 12 layers, width 768; 4,096 images a step, in micro-batches of 128.
+
+    Not measured. It is for pre-training on ImageNet, on one accelerator or more, by gradient accumulation.
+    """
     return HparamSet(
         "vit",
         VitHparams(),
@@ -35,7 +38,10 @@ def vit_b16() -> HparamSet:
 
 @HPARAM_SETS.register
 def vit_l16() -> HparamSet:
-    """ViT-L/16: 24 layers, width 1,024; a step takes 4,096 pictures, 64 at a time."""
+    """ViT-L/16: 24 layers, width 1,024; 4,096 images a step, in micro-batches of 64.
+
+    Not measured. It is for pre-training on several accelerators.
+    """
     base = vit_b16()
     return replace(
         base,
@@ -47,7 +53,10 @@ def vit_l16() -> HparamSet:
 
 @HPARAM_SETS.register
 def vit_h14() -> HparamSet:
-    """ViT-H/14: 32 layers, width 1,280, patches of 14 x 14 pixels; a step takes 4,096 pictures, 32 at a time."""
+    """ViT-H/14: 32 layers, width 1,280, patches of 14 x 14 pixels; 4,096 images a step, in micro-batches of 32.
+
+    Not measured. It is for pre-training on several accelerators.
+    """
     base = vit_b16()
     return replace(
         base,
@@ -59,7 +68,14 @@ def vit_h14() -> HparamSet:
 
 @HPARAM_SETS.register
 def vit_tiny() -> HparamSet:
-    """Width 128, 6 layers, patches of 4 x 4 pixels of 32 x 32: learns small photographs in minutes on two cores."""
+    """Width 128, 6 layers, patches of 4 x 4 pixels of 32 x 32: learns small photographs in minutes on two cores.
+
+    Known to reach on CIFAR-10, in 29 minutes of one core (2 shared cores of a Xeon, 2026-11-21): 59.9 % top-1, 96.1 %
+    top-5 (docs/vit.md).
+
+        t2t-mm-trainer --problems=image_cifar10 --hparams_set=vit_tiny --train_steps=4000 \\
+            --hparams=optimizer=adam,weight_decay=0,learning_rate_warmup_steps=200,learning_rate_schedule=cosine,ema_decay=0.995
+    """  # noqa: E501
     base = vit_b16()
     return replace(
         base,

@@ -1,4 +1,4 @@
-"""Writing a file so that it is there whole or not at all, whatever happens meanwhile."""
+"""Atomic writes: a file is there complete or not at all, even if the process is killed while it writes."""
 
 import fcntl
 import os
@@ -10,22 +10,23 @@ from tempfile import TemporaryDirectory
 
 from t2t_mm.errors import UserError
 
-PARTIAL = ".partial-"  # how the name of a folder begins in which something is half written
+PARTIAL = ".partial-"  # start of the name of a folder that holds a partial write
 
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Give a path to write to; when the block ends well, what stands there is flushed and takes the name `path`.
+    """Yield a path to write to; if the block ends without an error, flush the file and rename it to `path`.
 
-    It is written in a folder beside `path`, so that the renaming is one act of the file system, and the folder goes
-    in any case. A file already at `path` stays until then. Raises UserError when the disk is full or not writable.
+    The file is written in a folder beside `path`, so that renaming it is one atomic operation of the file system. That
+    folder is removed in any case. A file that is already at `path` stays until the renaming. Raises UserError if the
+    disk is full or the folder is not writable.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with half_written(path.parent) as beside:
             partial = beside / path.name
             partial.touch()
-            mode = partial.stat().st_mode  # what the user's umask grants; some writers restrict it to the owner
+            mode = partial.stat().st_mode  # as the user's umask says; some writers restrict it to the owner
             yield partial
             partial.chmod(mode)
             _flush(partial)
@@ -34,18 +35,21 @@ def whole_file(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise UserError(
             f"{path} could not be written: {error.strerror or error}. "
-            "Free some space or choose a folder that can be written to; what was there before is untouched."
+            "Free some space or choose a writable folder. The file that was there before is unchanged."
         ) from error
 
 
 @contextmanager
 def half_written(folder: Path) -> Iterator[Path]:
-    """A new folder in `folder` to write in, which goes in any case; a `sweep` meanwhile leaves it alone."""
+    """Yield a new folder inside `folder` for a partial write, and remove it in any case.
+
+    `sweep` does not remove it while this process holds it.
+    """
     while True:
         with TemporaryDirectory(prefix=PARTIAL, dir=folder) as beside:
             try:
                 handle = os.open(beside, os.O_RDONLY)
-            except FileNotFoundError:  # swept before it could be locked
+            except FileNotFoundError:  # removed by `sweep` before it could be locked
                 continue
             try:
                 _lock(handle, fcntl.LOCK_SH)
@@ -53,15 +57,15 @@ def half_written(folder: Path) -> Iterator[Path]:
                     yield Path(beside)
                     return
             finally:
-                os.close(handle)  # and with it the lock goes
+                os.close(handle)  # this also releases the lock
 
 
 def sweep(folder: Path) -> None:
-    """Remove what writers that were killed left half written in `folder`, and nothing that is still being written."""
+    """Remove the partial files that killed writers left in `folder`, and none that is still being written."""
     for left in folder.glob(f"{PARTIAL}*"):
         try:
             handle = os.open(left, os.O_RDONLY)
-        except OSError:  # gone meanwhile
+        except OSError:  # already removed
             continue
         try:
             if _lock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB):
@@ -71,7 +75,7 @@ def sweep(folder: Path) -> None:
 
 
 def _lock(handle: int, kind: int) -> bool:
-    """Take the operating system's lock, which ends with the process; False if another one has it."""
+    """Take the operating system's lock, which ends with the process; return False if another process holds it."""
     try:
         fcntl.flock(handle, kind)
     except BlockingIOError:

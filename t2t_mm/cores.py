@@ -1,34 +1,34 @@
-"""How many cores a process may use, and how many of them one operation takes."""
+"""The number of cores that a process may use, and the number that one operation uses."""
 
 import os
 import sys
 from collections.abc import Callable
 
-THREADS = "TF_NUM_INTRAOP_THREADS"  # of an operation, as TensorFlow reads them from the environment
+THREADS = "TF_NUM_INTRAOP_THREADS"  # environment variable of TensorFlow: threads of one operation
 
 
 def processors() -> int:
-    """The cores that this process may use."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 def threads() -> str:
-    """How many cores an operation takes, on which the last digits of what it computes depend."""
+    """Return how many cores one operation uses. The last digits of its result depend on this number."""
     import keras
 
-    given = os.environ.get(THREADS)
-    if given is None and keras.backend.backend() == "tensorflow":
+    number = os.environ.get(THREADS)
+    if number is None and keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
-        given = str(tf.config.threading.get_intra_op_parallelism_threads() or processors())
-    return given or str(processors())
+        number = str(tf.config.threading.get_intra_op_parallelism_threads() or processors())
+    return number or str(processors())
 
 
 def share_cores(batches_at_once: int, report: Callable[[str], None]) -> None:
-    """Give each operation of TensorFlow's its part of the cores, where batches are computed side by side.
+    """Give each TensorFlow operation its share of the cores, if micro-batches are computed in parallel.
 
-    Call it before TensorFlow computes anything: later nothing can be changed, and `report` is told. What the
-    environment says of threads stands.
+    Call it before TensorFlow computes anything: afterwards nothing can be changed, and `report` gets a sentence that
+    says so. A number of threads in the environment is left as it is.
     """
     import keras
 
@@ -36,7 +36,9 @@ def share_cores(batches_at_once: int, report: Callable[[str], None]) -> None:
         return
     if keras.backend.backend() != "tensorflow":
         backend = keras.backend.backend()
-        report(f"batches_at_once={batches_at_once} is for TensorFlow; on {backend} batches come one after the other.")
+        report(
+            f"batches_at_once={batches_at_once} needs TensorFlow; {backend} computes the batches one after the other."
+        )
         return
     if THREADS in os.environ:
         return
@@ -47,6 +49,6 @@ def share_cores(batches_at_once: int, report: Callable[[str], None]) -> None:
         tf.config.threading.set_intra_op_parallelism_threads(share)
     except RuntimeError:
         report(
-            f"batches_at_once={batches_at_once} gains less than it could: TensorFlow was in use before, and an "
+            f"batches_at_once={batches_at_once} saves less time than it could: TensorFlow was already in use, so an "
             f"operation takes {threads()} cores. Set {THREADS}={share} to change that."
         )

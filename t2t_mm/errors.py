@@ -1,15 +1,15 @@
-"""What a person did wrong, said in a sentence: what was asked, what was found, what to do."""
+"""Errors for mistakes of the user: each is a sentence that says what was requested, what was found and what to do."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
 
 
 class UserError(Exception):
-    """A slip of the user's, in their corpus, flag or file. Commands print it without a traceback and exit with 1."""
+    """A mistake of the user, in a corpus, flag or file. Commands print it without a traceback and exit with 1."""
 
 
 class UnknownName(UserError):
-    """A name that no registry entry, field, flag or choice answers to."""
+    """A name that no registry entry, field, flag or choice has."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str], remedy: str = "") -> None:
         names = sorted(known)
@@ -23,7 +23,7 @@ class UnknownName(UserError):
 
 
 class NameTaken(UserError):
-    """Two things want one name; both owners are named, so that the reader knows which to rename."""
+    """One name for two things. The message names both owners, so that the reader knows which one to rename."""
 
     def __init__(self, kind: str, name: str, owner: str, newcomer: str) -> None:
         super().__init__(
@@ -33,6 +33,6 @@ class NameTaken(UserError):
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """The nearest known name as a question, or nothing when none is near."""
+    """Return "Did you mean ...?" with the nearest known name, or "" if no known name is near."""
     close = get_close_matches(name, list(known), n=1)
     return f"Did you mean {close[0]!r}?" if close else ""

@@ -1,10 +1,10 @@
-"""Whether two files are the same: a name for what a file holds."""
+"""Fingerprints of files: two files with the same fingerprint have the same content."""
 
 import hashlib
 from pathlib import Path
 
 
 def fingerprint(path: Path) -> str:
-    """The sha256 of a file, in hexadecimal."""
+    """Return the sha256 of the content of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,10 +1,10 @@
-"""Ranges of hparams to search: for each hparam by name, the values that a trial may take.
+"""Ranges for an hparam search: for each hparam by name, the values that a trial may take.
 
-A range set is a registered function that gives them:
+A set of ranges is a registered function that returns them:
 
     @HPARAM_RANGES.register
     def my_range() -> Ranges:
-        \"\"\"Rates and widths of my model.\"\"\"
+        \"\"\"Learning rate and width of my model.\"\"\"
         return {"learning_rate": Floats(0.1, 3.0, log=True), "hidden_size": Choice(64, 128, 256)}
 """
 
@@ -25,13 +25,13 @@ class Choice:
 
     def __init__(self, *values: Value) -> None:
         if not values:
-            raise ValueError("a Choice needs values")
+            raise ValueError("a Choice needs at least one value")
         object.__setattr__(self, "values", values)
 
 
 @dataclass(frozen=True)
 class Floats:
-    """A number from `least` to `most`; with `log`, each of its orders of magnitude is as likely as another."""
+    """A number from `least` to `most`; with `log`, drawn uniformly in its logarithm."""
 
     least: float
     most: float
@@ -43,7 +43,7 @@ class Floats:
 
 @dataclass(frozen=True)
 class Ints:
-    """A whole number from `least` to `most`, both included."""
+    """An integer from `least` to `most`, both included; with `log`, drawn uniformly in its logarithm."""
 
     least: int
     most: int
@@ -58,30 +58,32 @@ Ranges = Mapping[str, Range]
 
 
 def ends(values: Range) -> tuple[Value, ...]:
-    """The values that show whether an hparam takes all of them: each choice, or the least and the most."""
+    """Return the values to test if an hparam takes the range: every choice, or the least and the most."""
     return values.values if isinstance(values, Choice) else (values.least, values.most)
 
 
 def check_ranges(ranges: Ranges, hparams: HparamSet) -> None:
-    """Raise UserError for a range of an hparam that `hparams` lacks, or of values that it does not take."""
+    """Raise UserError for a range of an hparam that `hparams` does not have, or with values that it does not take."""
     for name, values in ranges.items():
         for value in ends(values):
             hparams.with_values({name: written(value)})
 
 
 def changes(values: Mapping[str, Value]) -> str:
-    """`values` as --hparams takes them: "name=value,name=value"."""
+    """Return `values` as --hparams takes them: "name=value,name=value"."""
     return ",".join(f"{name}={written(value)}" for name, value in values.items())
 
 
 def written(value: Value) -> str:
-    """`value` as --hparams takes it. Raises UserError for text with a comma, which parts changes there."""
+    """Return `value` as --hparams takes it. Raises UserError for text with a comma, which separates changes there."""
     text = str(value)
     if "," in text:
-        raise UserError(f"A range holds {text!r}; text with a comma cannot be given with --hparams.")
+        raise UserError(
+            f"A range holds the value {text!r}. --hparams cannot take text with a comma; use a value without one."
+        )
     return text
 
 
 def _check(least: float, most: float, log: bool) -> None:
     if not least < most or (log and least <= 0):
-        raise ValueError(f"a range goes from less to more, and with log from above 0; received {least} to {most}")
+        raise ValueError(f"a range needs least < most, and with log also least > 0; received {least} to {most}")

@@ -1,4 +1,4 @@
-"""Benchmarks run and print their tables, on sizes that mean nothing. `soak.py` has a test of its own."""
+"""Benchmarks run and print their tables, on sizes too small to mean anything. `soak.py` has a test of its own."""
 
 import importlib.util
 import os
@@ -33,7 +33,7 @@ COMMANDS = {
         "--steps=3",
     ),
     "scaling.py": (*SMALL, "--rows=2", "--length=4", "--turns=1"),
-    "side_by_side.py": (*TEXT, "--rows=4", "--length=4", "--turns=1"),
+    "parallel_microbatches.py": (*TEXT, "--rows=4", "--length=4", "--turns=1"),
     "start.py": ("--hparams_set=multimodel_demo", "--work_dir=work", "--times=1", "--runs=1"),
     "step.py": (*TEXT, "--rows=2", "--length=4", "--turns=1"),
     "translation_quality.py": (*SMALL, f"--problem={PROBLEM}", "--tmp_dir=.", "--work_dir=work", "--minutes=0.01"),
@@ -45,7 +45,7 @@ SAYS = {
     "loop.py": (PROBLEM, "waiting", "tracing: 1 kinds of step", "GFLOP/s", "GB beyond"),
     "saving.py": ("multimodel_demo", " ms"),
     "scaling.py": ("eight registered", "240 experts", "floor", "GiB"),
-    "side_by_side.py": ("one batch", "2 batches side by side", "GFLOP/s"),
+    "parallel_microbatches.py": ("one batch", "2 micro-batches in parallel", "GFLOP/s"),
     "start.py": ("--registry_help", "command to first step", "GFLOP/s"),
     "step.py": ("of a plain product's", "ConvBlock", "mixing", "attention", "output layer", "ns a parameter"),
     "translation_quality.py": ("nats per character", "target tokens/s", "BLEU", "GFLOP/s", "peak memory"),
@@ -54,7 +54,7 @@ SAYS = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", COMMANDS)
-def test_it_prints_its_table(name, tmp_path):
+def test_a_benchmark_prints_its_table(name, tmp_path):
     backend = {}
     if name == "jax_step.py":
         if importlib.util.find_spec("jax") is None:

@@ -1,4 +1,4 @@
-"""The soak of benchmarks/, on a small scale."""
+"""The soak test of benchmarks/, on a small scale."""
 
 import os
 import subprocess
@@ -17,7 +17,7 @@ SMALL = (
 
 
 @pytest.mark.slow
-def test_a_run_that_is_disturbed_ends_like_one_that_is_not(tmp_path):
+def test_a_disturbed_run_ends_like_an_undisturbed_one(tmp_path):
     flags = ("--problems=translate_north_south,image_shapes", f"--hparams={SMALL}", "--steps=400", "--faults=1")
     kinds = "--kinds=SIGTERM,disk,cannot grow,checkpoint,records"
     done = subprocess.run(
