@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 
 from t2t_mm.errors import NameTaken, UnknownName, UserError
+from t2t_mm.moved_modules import explain, python_files
 
 Named = TypeVar("Named")
 
@@ -58,7 +59,12 @@ class Registry(Generic[Named]):
             raise UnknownName(self.kind, name, self._address, REMEDY)
         if name not in self._items:
             module, _, attribute = self._address[name].partition(":")
-            self._items[name] = attrgetter(attribute)(importlib.import_module(module))
+            try:
+                self._items[name] = attrgetter(attribute)(importlib.import_module(module))
+            except ImportError as error:
+                if sentence := explain(error, python_files(module.partition(".")[0])):
+                    raise UserError(f"The {self.kind} {name!r} failed to import: {sentence}.") from error
+                raise
         return self._items[name]
 
     def __iter__(self) -> Iterator[str]:
