@@ -96,7 +96,7 @@ def _load_folder(folder: Path) -> Plugin:
         raise UserError(f"--t2t_usr_dir={folder}: there is no such folder.")
     if not start.is_file():
         raise UserError(
-            f"--t2t_usr_dir={folder} is no package: it has no __init__.py. Add one that imports the modules that register."
+            f"--t2t_usr_dir={folder} is no package: it has no __init__.py. Add one that imports what registers."
         )
     name = folder.name
     if "." in name:
