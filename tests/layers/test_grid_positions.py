@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from building_blocks import drawn
 from keras import ops
 from scipy import ndimage
 
@@ -12,10 +13,6 @@ def make(side, width=2):
     layer = GridPositions(side, name="positions")
     layer.build(width)
     return layer
-
-
-def drawn(*shape):
-    return np.random.default_rng(0).normal(size=shape).astype("float32")
 
 
 def test_each_square_has_a_row():
