@@ -19,7 +19,7 @@ def test_the_file_takes_its_name_when_it_is_whole_and_the_old_one_stays_until_th
         assert os.listdir(path.parent) == ["results.json"]
 
 
-def test_whatever_goes_wrong_the_old_file_stays_and_nothing_else(tmp_path):
+def test_after_any_error_the_old_file_stays_and_nothing_else(tmp_path):
     path = tmp_path / "results.json"
     path.write_text("old")
     for error in (ValueError("odd"), KeyboardInterrupt()):
@@ -40,7 +40,7 @@ def test_sweeping_removes_what_is_half_written_and_nothing_else(tmp_path):
     assert os.listdir(tmp_path) == ["results.json"]
 
 
-def test_what_another_process_is_writing_is_left_alone_until_it_is_killed(tmp_path):
+def test_a_file_that_another_process_is_writing_is_left_alone_until_that_is_killed(tmp_path):
     writes = "import sys, time, pathlib; from t2t_mm.atomic_file import whole_file\n"
     writes += "with whole_file(pathlib.Path(sys.argv[1])) as partial: print(flush=True); time.sleep(60)"
     command = [sys.executable, "-c", writes, str(tmp_path / "mean")]

@@ -1,4 +1,4 @@
-"""Cores shared among batches that are computed side by side."""
+"""Cores shared among micro-batches that are computed in parallel."""
 
 import os
 import subprocess
@@ -40,23 +40,23 @@ def test_an_operation_takes_its_share_when_tensorflow_was_not_used_before():
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
 
 
-def test_it_says_so_when_it_is_too_late(monkeypatch):
+def test_a_share_that_comes_after_tensorflows_first_use_is_reported(monkeypatch):
     monkeypatch.delenv(THREADS, raising=False)
     monkeypatch.setattr(cores, "processors", lambda: 6)
     ops.zeros(1) + 1
-    said = []
-    share_cores(2, said.append)
-    assert len(said) == 1 and said[0].endswith(f"an operation takes 6 cores. Set {THREADS}=3 to change that.")
+    lines = []
+    share_cores(2, lines.append)
+    assert len(lines) == 1 and lines[0].endswith(f"an operation takes 6 cores. Set {THREADS}=3 to change that.")
 
 
-def test_what_the_environment_says_stands(monkeypatch):
+def test_the_environments_number_of_threads_stands(monkeypatch):
     monkeypatch.setenv(THREADS, "2")
-    said = []
-    share_cores(2, said.append)
-    assert said == []
+    lines = []
+    share_cores(2, lines.append)
+    assert lines == []
 
 
-def asked(folder, **also):
+def start_run(folder, **also):
     places = {"data_dir": folder / "data", "tmp_dir": folder, "output_dir": folder / "run"}
     changes = "accumulate_batches=2,batches_at_once=2"
     runs.run(["translate_north_south"], "multimodel_demo", changes, **places, train_steps=1, **also)
@@ -68,7 +68,7 @@ def test_a_run_shares_cores_before_its_data_is_made_which_may_use_tensorflow(mon
 
     monkeypatch.setattr(runs, "share_cores", share)
     with pytest.raises(UserError, match="shared among 2"):
-        asked(tmp_path)
+        start_run(tmp_path)
     assert not list(tmp_path.glob("[dr]*"))
 
 
@@ -76,5 +76,5 @@ def test_several_workers_are_refused_before_anything_is_made(tmp_path):
     workers = type("Two", (type(ALONE),), {})()
     workers.count = 2
     with pytest.raises(UserError, match="for a process that trains alone; received 2 and 2 workers. Leave it at 1"):
-        asked(tmp_path, cluster=workers)
+        start_run(tmp_path, cluster=workers)
     assert not list(tmp_path.glob("[dr]*"))

@@ -1,4 +1,4 @@
-"""Benchmarks run and print their tables, on sizes that mean nothing. `soak.py` has a test of its own."""
+"""Benchmarks run and print their tables, at sizes too small for a measurement. test_soak.py tests `soak.py`."""
 
 import importlib.util
 import os
@@ -54,7 +54,7 @@ SAYS = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", COMMANDS)
-def test_it_prints_its_table(name, tmp_path):
+def test_a_benchmark_prints_its_table(name, tmp_path):
     backend = {}
     if name == "jax_step.py":
         if importlib.util.find_spec("jax") is None:
