@@ -15,7 +15,7 @@ FOLDER = ROOT / "tests" / "plugin" / "t2t_mm_example_plugin"
 LEFT_BEHIND = shutil.ignore_patterns(".git", ".venv", "build", "dist", "*.egg-info", "__pycache__", ".*_cache")
 
 
-def test_its_names_are_listed_without_loading_keras(command):
+def test_the_names_of_a_plugin_are_listed_without_loading_keras(command):
     listing = "import sys; from t2t_mm.bin.options import trainer_options\n"
     listing += f"try: trainer_options(['--registry_help', '--format=json', '--t2t_usr_dir={FOLDER}'])\n"
     listing += "finally: print('MODULES', *sys.modules)"
@@ -57,7 +57,7 @@ class Machine:
 
 
 @pytest.mark.slow
-def test_it_is_installed_trains_and_decodes(tmp_path):
+def test_a_plugin_package_is_installed_trains_and_decodes(tmp_path):
     machine = Machine(tmp_path)
     machine.install(ROOT)
     machine.install(ROOT / "tests" / "plugin")
