@@ -80,6 +80,16 @@ def together(request, data, tmp_path_factory):
     return folder
 
 
+@pytest.fixture
+def eagerly():
+    """As `eager`, for one test."""
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
 @pytest.fixture(scope="module")
 def eager():
     """Steps computed operation by operation: a few of them take less time than a compilation."""

@@ -81,6 +81,7 @@ def test_a_run_that_goes_on_from_a_checkpoint_ends_as_one_left_alone(trainer, tm
         np.testing.assert_array_equal(resumed_tensors[name], tensor, err_msg=name)
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_a_signal_saves_the_step_under_way_and_a_loss_that_is_not_finite_moves_nothing(trainer, tmp_path, monkeypatch):
     run = trainer("first", tmp_path)
     monkeypatch.setattr(run.mixer, "observe", lambda name, nats: run.step == 2 and os.kill(os.getpid(), signal.SIGTERM))
