@@ -16,7 +16,7 @@ _MODULES = (
     (
         "data",
         "data.features",
-        "audio brackets characters image jpeg_head label log_mel masked_sentences passage pixels references scan "
+        "audio brackets characters image jpeg_head=image label log_mel masked_sentences passage pixels references scan "
         "sentences span spec_augment sphere text tree vector windows asked_text=question_text made_file=feature_file "
         "named_file=input_file sound=audio_file",
     ),
@@ -27,13 +27,27 @@ _MODULES = (
         "batch batches records shards corrupt=corrupt_records part=row_shard plan=batch_plan preflight=check_records "
         "ready=generated_problem",
     ),
-    ("data.sources", "data.sources", "late=lazy_values among=class_subset made=synthetic"),
-    ("decoding", "decoding", "begun=forced_prefix largest=blockwise_top_k one_path=autoregressive_loop"),
+    (
+        "data.sources",
+        "data.sources",
+        "late=lazy_values among=class_subset made=synthetic transcribed_sounds=transcribed_audio",
+    ),
+    (
+        "decoding",
+        "decoding",
+        "begun=forced_prefix largest=beam one_path=autoregressive_loop greedy=autoregressive_loop",
+    ),
     (
         "layers",
         "layers",
-        "part=layer picture=image_conv paths=beam_index gelu=activations softmax=activations timing=positions",
+        "part=layer picture=image_conv paths=beam_index gelu=activations softmax=activations timing=positions "
+        "grid_positions=positions",
     ),
+    ("models.multimodel", "models.multimodel", "parts=blocks"),
+    ("models.transformer", "models.transformer", "parts=blocks"),
+    ("models.conformer", "models.conformer", "convolution=encoder"),
+    ("models.soft_ordering", "models.soft_ordering", "core=body"),
+    ("testing", "testing", "promise=checks"),
     (
         "train",
         "evaluation",
@@ -59,7 +73,7 @@ _MODULES = (
         "step_side_by_side=parallel_microbatches traced_once=shared_graphs",
     ),
     ("train", "train.optim", "optimiser=optimizer schedule=learning_rate"),
-    ("train.optimisers", "train.optim", "adafactor adam momentum muon rmsprop rule=update_rule rules=update_rules"),
+    ("train.optimisers", "train.optim", "adafactor adam momentum muon rmsprop rule=update_rule rules=optimizer"),
     ("train", "train.mixture", "problem_rates problem_schedule mixing=mixer"),
     ("train", "train.faults", "policy faults=nonfinite"),
     ("train", "train.memory", "first_use heap=malloc_trim room=max_positions watched=memory_limit"),
@@ -74,46 +88,82 @@ _MODULES = (
     ),
 )
 
-# Old module, then its public names that are called otherwise now or are in another module than the rest of it.
+# Old module, then its public names that have another name now or are in another module than the rest of it: "old=new",
+# with | between two new names, and with nothing behind = if there is no new one.
 _NAMES = (
     ("rundir", "RunConfig=RunRecord"),
     ("opened_run", "OpenedRun=TrainedRun"),
-    ("data.asked_text", "AskedText=QuestionText"),
-    ("data.masked_sentences", "HiddenWords=MaskedWords"),
+    ("data.asked_text", "AskedText=QuestionText AskedTextCodec=QuestionTextCodec"),
+    ("data.brackets", "plain=without_traces"),
+    ("data.made_file", "lines=split_lines read_made=read_feature_file"),
+    (
+        "data.masked_sentences",
+        "HiddenWords=MaskedWords HiddenWordsCodec=MaskedWordsCodec Pair=SentencePair most_hidden=masked_count",
+    ),
+    ("data.named_file", "read_named=read_input_file"),
     ("data.part", "Part=RowShard WHOLE=WHOLE_BATCH"),
     ("data.passage", "Asked=PassageQuestion"),
     ("data.plan", "Plan=BatchPlan"),
-    ("data.ready", "ReadyProblem=GeneratedProblem"),
-    ("data.sound", "Sound=AudioClip"),
+    ("data.preflight", "Looked=SplitCheck look=check_splits"),
+    ("data.ready", "ReadyProblem=GeneratedProblem outline=signature_without_files"),
+    ("data.sentences", "parts=as_sentences"),
+    ("data.shards", "Written=ShardSummary"),
+    ("data.sound", "Sound=AudioClip decoded=decode_audio"),
     ("data.sources.among", "Among=ClassSubset"),
     ("data.sources.late", "Late=LazyValues"),
     ("data.sources.made", "Made=SyntheticSource"),
     ("data.sources.transcribed_sounds", "TranscribedSounds=TranscribedAudio"),
-    ("data.unfinished", "Unfinished=ResumableBuild"),
+    ("data.sources.joined_clips", "Reader=ReadClip"),
+    ("data.sources.running_text", "decoded=decode_ascii"),
+    ("data.spec_augment", "Policy=SpecAugmentPolicy band=random_band warped=time_warp"),
+    ("data.sphere", "check_whole=check_complete head=read_header shortened=is_shorten_compressed"),
+    (
+        "data.unfinished",
+        "Unfinished=ResumableBuild unfinished=resumable_build Stopped=BuildInterrupted one_at_a_time=exclusive",
+    ),
+    ("data.vector", "checked=check_fields"),
+    ("data.workers", "Row=StoredExample make=make_shards run=run_job jobs_of=plan_jobs"),
     ("decoding.begun", "Begun=ForcedPrefix"),
-    ("layers.part", "Part=Layer"),
-    ("layers.picture", "PictureStep=ImageConvStep"),
+    ("decoding.one_path", "follow=autoregressive_loop likeliest=max_and_argmax"),
+    ("decoding.sampling", "greatest_of_fewest=top_p_argmax"),
+    ("layers.batch_norm", "Running=RunningStatistics"),
+    (
+        "layers.ctc",
+        "moment_logits=frame_logits moment_probabilities=frame_probabilities",
+    ),
+    ("layers.depthwise", "shifted=shift_and_add"),
+    ("layers.part", "Part=Layer leaving_out=without_weights"),
+    ("layers.paths", "straight_paths=identity_paths switch_paths=reorder_paths"),
+    ("layers.picture", "PictureStep=ImageConvStep halve=max_pool"),
+    ("layers.sequence", "FAR_BELOW=MASKED_SCORE"),
+    ("modalities.base", "Modality=InputNet|TargetNet one_way="),
+    ("modalities.class_head", "with_one=append_one"),
+    ("models.body", "Reader=EncoderBody"),
+    ("search", "Trial=SearchTrial Tried=TrialOutcome"),
     ("train.alike", "check_same=check_workers_agree"),
-    ("train.baseline", "Standing=BaselineComparison"),
+    ("train.averaging", "chosen=choose_checkpoints target=check_output_path"),
+    ("train.baseline", "Standing=BaselineComparison interval=bootstrap_interval judge=compare_with_baselines"),
     ("train.cluster", "join=train.distributed.join.join"),
     ("train.compiler", "Compiler=StepCompiler"),
     ("train.display", "Progress=ProgressState"),
     ("train.estimator", "Estimator=Trainer"),
-    ("train.exhibits.look", "Looker=ActivationReader"),
+    ("train.exhibits.look", "Looker=ActivationReader Work=ExpertShares Written=GreedyOutput"),
     ("train.exhibits.source_views", "Picture=ImageView Sound=AudioView"),
-    ("train.first_use", "FirstUses=NewShapes NotedJudge=GuardedEvaluator"),
+    ("train.first_use", "FirstUses=NewShapes NotedJudge=GuardedEvaluator Use=FirstUse"),
     ("train.judge", "Judge=BatchEvaluator Judging=EvaluatesBatches StoppableJudge=train.signals.StoppableEvaluator"),
     ("train.lock", "only_process=run_lock"),
     ("train.log", "Told=StepMetrics"),
-    ("train.members", "Members=ClusterSpec"),
+    ("train.members", "Members=ClusterSpec members=parse_cluster_spec"),
     ("train.mixing", "PlanRow=train.mixture.plan.PlanRow plan_rows=train.mixture.plan.plan_rows"),
     ("train.optimiser", "Optimiser=Optimizer"),
     ("train.optimisers.rule", "Rule=UpdateRule"),
-    ("train.parting", "Parting=Divergence"),
+    ("train.parting", "Parting=Divergence parting=find_divergence"),
     ("train.profiler", "profiler=train.logs.profile.profiler"),
     ("train.relay", "Relay=TcpProxy"),
     ("train.report", "plan_table=train.mixture.plan.plan_table"),
+    ("train.replay", "Replayed=ReplayResult take_again=replay_step"),
     ("train.room", "check_room=check_positions"),
+    ("train.schedule", "Run=ScheduleContext"),
     ("train.step", "Stepped=StepResult"),
     ("train.step_apart", "ApartCompiler=ProblemPerWorkerCompiler"),
     ("train.step_side_by_side", "SideBySideCompiler=ParallelMicrobatchCompiler"),
@@ -138,13 +188,15 @@ def moved_modules() -> dict[str, str]:
 
 
 def moved_names() -> dict[str, str]:
-    """Return the new place of each renamed public name, "module.name", by its old place."""
+    """Return the new place of each renamed public name, "module.name", by its old place; "" where it has none."""
     modules, places = moved_modules(), {}
     for module, names in _NAMES:
         old = _join(PACKAGE, module)
         for one in names.split():
             name, _, now = one.partition("=")
-            places[f"{old}.{name}"] = _join(PACKAGE, now) if "." in now else f"{modules.get(old, old)}.{now}"
+            here = modules.get(old, old)
+            news = [_join(PACKAGE, new) if "." in new else f"{here}.{new}" for new in now.split("|") if new]
+            places[f"{old}.{name}"] = " or ".join(news)
     return places
 
 
@@ -160,7 +212,9 @@ def explain(error: BaseException, files: Iterable[Path]) -> str | None:
     if not isinstance(error, ImportError) or (error.name or "").partition(".")[0] != PACKAGE:
         return None
     clauses = [
-        f"{file}:{line} imports {old}, which is now {new}" for file in files for line, old, new in old_imports(file)
+        f"{file}:{line} imports {old}, which is {f'now {new}' if new else 'gone'}"
+        for file in files
+        for line, old, new in old_imports(file)
     ]
     if not clauses:
         return None
@@ -184,7 +238,35 @@ def old_imports(file: Path) -> list[tuple[int, str, str]]:
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names = [f"{node.module}.{alias.name}" for alias in node.names]
             imports += [(node.lineno, name if name in table else node.module) for name in names if not _is_new(name)]
-    return list(dict.fromkeys((line, name, table[name]) for line, name in sorted(imports) if name in table))
+    old = [(line, name) for line, name in dict.fromkeys(sorted(imports)) if name in table and not is_there(name)]
+    return [(line, name, table[name]) for line, name in old]
+
+
+def is_there(place: str) -> bool:
+    """Return True if a module, or a name of a module, can be imported by this full name. A folder is no module here."""
+    module, _, name = place.rpartition(".")
+    if _module_file(place):
+        return True
+    file = _module_file(module)
+    if file is None:
+        return False
+    names = set()
+    for node in ast.parse(file.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef):
+            names.add(node.name)
+        elif isinstance(node, ast.ImportFrom):
+            names.update(alias.asname or alias.name for alias in node.names)
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            names.update(
+                one.id for one in ast.walk(node) if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store)
+            )
+    return name in names
+
+
+def _module_file(module: str) -> Path | None:
+    """Return the file of a module that is no folder, None where there is none."""
+    path = Path(__file__).parent.joinpath(*module.split(".")[1:]).with_suffix(".py")
+    return path if module.startswith(f"{PACKAGE}.") and path.is_file() else None
 
 
 def python_files(package: str) -> list[Path]:

@@ -68,7 +68,8 @@ def test_checkpoints_of_an_old_run_are_averaged(old_run, capsys):
     code = avg_checkpoints.main([f"--output_dir={old_run}", f"--output_path={old_run / 'mean'}"])
     assert code == 0, capsys.readouterr()
     mean, _ = checkpoint.load(old_run / "mean.safetensors")
-    assert all(np.allclose(mean[name], value + 1) for name, value in weights.items())
+    for name, value in weights.items():
+        np.testing.assert_allclose(mean[name], value + 1, atol=1e-6, err_msg=name)
 
 
 def test_an_old_run_is_compared_with_another(old_run, capsys):
