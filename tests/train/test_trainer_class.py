@@ -21,7 +21,7 @@ from t2t_mm.train.progress import UNDER_WAY
 from t2t_mm.train.trainer import Habits, Trainer
 
 TINY = (
-    "hidden_size=8,encoder_blocks=0,mixer_blocks=0,decoder_blocks=1,experts=4,expert_size=6,attention_heads=2,"
+    "hidden_size=8,encoder_blocks=1,mixer_blocks=0,decoder_blocks=1,experts=4,expert_size=6,attention_heads=2,"
     "dropout=0.1,batch_size=64,buckets=2,learning_rate_schedule=constant,learning_rate=0.01,learning_rate_warmup_steps=0"
 )
 HPARAMS = HPARAM_SETS["multimodel_demo"]().override(TINY)

@@ -31,7 +31,7 @@ TEXT_SPEC = {"ids": ArraySpec("int32", (None, None)), "lengths": ArraySpec("int3
 CLASS_SPEC = {"class": ArraySpec("int32", (None,))}
 SPECS = {name: {"inputs": TEXT_SPEC, "targets": CLASS_SPEC if name == "size" else TEXT_SPEC} for name in PROBLEMS}
 SETS = {
-    "multimodel_demo": "encoder_blocks=0,mixer_blocks=0,decoder_blocks=1,experts=4,expert_size=6,dropout=0.1",
+    "multimodel_demo": "encoder_blocks=1,mixer_blocks=0,decoder_blocks=1,experts=4,expert_size=6,dropout=0.1",
     "transformer_tiny": "encoder_layers=1,decoder_layers=1,filter_size=6,positions=learned,max_positions=8",
 }
 
