@@ -28,7 +28,7 @@ HOMES = itertools.count()
 def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The home folder of one test, so that no test writes into the user's.
 
-    The folder does not exist yet. It is not below `tmp_path`, which takes time to make and which most tests do not need.
+    The folder does not exist yet. It is not below `tmp_path`, which takes time to make and which few tests need.
     """
     home = tmp_path_factory.getbasetemp() / f"home-{next(HOMES)}"
     monkeypatch.setenv("T2T_MM_HOME", str(home))

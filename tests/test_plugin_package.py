@@ -20,10 +20,10 @@ def test_the_names_of_a_plugin_are_listed_without_loading_keras(command):
     listing += f"try: trainer_options(['--registry_help', '--format=json', '--t2t_usr_dir={FOLDER}'])\n"
     listing += "finally: print('MODULES', *sys.modules)"
     answer, _, modules = command("-c", listing).stdout.partition("MODULES")
-    found = json.loads(answer)
-    assert found["problems"]["say_readings"]["summary"] == "Readings of a gauge to words: low, middle or high."
-    assert found["modalities"]["series"]["summary"].startswith("Numbers in:")
-    assert found["hparams_sets"]["gauge_tiny"]["defined_in"] == "t2t_mm_example_plugin.hparams:gauge_tiny"
+    catalogue = json.loads(answer)
+    assert catalogue["problems"]["say_readings"]["summary"] == "Readings of a gauge to words: low, middle or high."
+    assert catalogue["modalities"]["series"]["summary"].startswith("Numbers in:")
+    assert catalogue["hparams_sets"]["gauge_tiny"]["defined_in"] == "t2t_mm_example_plugin.hparams:gauge_tiny"
     assert "keras" not in modules.split()
 
 
