@@ -107,7 +107,7 @@ def bert() -> dict[str, Any]:
 
 
 def vit() -> dict[str, Any]:
-    """Return all from pixels to classes, by a linear head on the class token and by an MLP head, and the loss of that."""
+    """Return all from pixels to classes, by a linear head on the class token and by an MLP head, with its loss."""
     side, patch, classes = 12, 4, 3
     config = ViTConfig(
         image_size=side,
