@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 
 from t2t_mm.errors import NameTaken, UnknownName, UserError
+from t2t_mm.moved_modules import explain, python_files
 
 Named = TypeVar("Named")
 
@@ -67,7 +68,13 @@ class Registry(Generic[Named]):
 
     def __getitem__(self, name: str) -> Named:
         if name not in self._items:
-            self._items[name] = _import(self.address(name))
+            address = self.address(name)
+            try:
+                self._items[name] = _import(address)
+            except ImportError as error:
+                if sentence := explain(error, python_files(address.partition(".")[0])):
+                    raise UserError(f"The {self.kind} {name!r} failed to import: {sentence}.") from error
+                raise
         return self._items[name]
 
     def __iter__(self) -> Iterator[str]:

@@ -1,5 +1,6 @@
-"""What tests share: a home of their own, commands as a user runs them, registries that forget."""
+"""Fixtures of all tests: a home for each, commands as a user runs them, registries that are put back."""
 
+import itertools
 import os
 import subprocess
 import sys
@@ -20,12 +21,16 @@ os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_backend_opti
 pytest_plugins = ["small_runs"]
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
+HOMES = itertools.count()
 
 
 @pytest.fixture(autouse=True)
-def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home below tmp_path, so that no test writes into the user's."""
-    home = tmp_path / "home"
+def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The home folder of one test, so that no test writes into the user's.
+
+    The folder does not exist yet. It is not below `tmp_path`, which takes time to make and which few tests need.
+    """
+    home = tmp_path_factory.getbasetemp() / f"home-{next(HOMES)}"
     monkeypatch.setenv("T2T_MM_HOME", str(home))
     return home
 
@@ -52,7 +57,7 @@ def command(tmp_path: Path) -> Command:
 
 @pytest.fixture(scope="session")
 def scrambled() -> Callable[..., Any]:
-    """Give every weight of a layer random values, so that none is zero, one or equal to another by accident."""
+    """Return a function that gives every weight of a layer random values: none is zero, one or equal to another."""
 
     def scramble(layer: Any, seed: int = 0) -> Any:
         rng = np.random.default_rng(seed)
@@ -65,9 +70,9 @@ def scrambled() -> Callable[..., Any]:
 
 @pytest.fixture(scope="session")
 def gradients() -> Callable[..., dict[str, np.ndarray]]:
-    """The gradient of `objective()`, a function of the variables `weights`, by path; zeros where it reads none."""
+    """Return a function: the gradients of `objective()` in the variables `weights`, by path; zeros where unused."""
 
-    def find(objective: Callable[[], Any], weights: list[Any]) -> dict[str, np.ndarray]:
+    def gradients_of(objective: Callable[[], Any], weights: list[Any]) -> dict[str, np.ndarray]:
         import keras
         from keras import ops
 
@@ -76,7 +81,7 @@ def gradients() -> Callable[..., dict[str, np.ndarray]]:
 
             with tf.GradientTape() as tape:
                 value = objective()
-            found = tape.gradient(value, [weight.value for weight in weights], unconnected_gradients="zero")
+            computed = tape.gradient(value, [weight.value for weight in weights], unconnected_gradients="zero")
         else:
             import jax
 
@@ -84,18 +89,18 @@ def gradients() -> Callable[..., dict[str, np.ndarray]]:
                 with keras.StatelessScope(list(zip(weights, values, strict=True))):
                     return objective()
 
-            found = jax.jit(jax.grad(of))([weight.value for weight in weights])
+            computed = jax.jit(jax.grad(of))([weight.value for weight in weights])
         return {
             weight.path: ops.convert_to_numpy(ops.convert_to_tensor(one))
-            for weight, one in zip(weights, found, strict=True)
+            for weight, one in zip(weights, computed, strict=True)
         }
 
-    return find
+    return gradients_of
 
 
 @pytest.fixture(scope="session")
 def untrained_run(tmp_path_factory: pytest.TempPathFactory, scrambled: Callable[..., Any]) -> Path:
-    """A run directory as a trainer leaves it, of a very small net with random weights. Copy it to change it."""
+    """The run directory, as a trainer leaves it, of a very small net with random weights. Copy it to change it."""
     from t2t_mm import run_directory
     from t2t_mm.data.features.tree import SYMBOLS
     from t2t_mm.data.input.generated_problem import open_codecs, signature
@@ -136,7 +141,7 @@ def untrained_run(tmp_path_factory: pytest.TempPathFactory, scrambled: Callable[
 
 @pytest.fixture(scope="session")
 def flip() -> Callable[[Path, int], int]:
-    """Flip a byte of a record of a small shard; returns where the record begins.
+    """Return a function that flips a byte of a record of a small shard, and returns where the record begins.
 
     By Riegeli's format of files: 64 bytes stand before the first chunk, and in each of them 40 before its data, the
     size of which is in bytes 8 to 15. A chunk holds one record.
@@ -155,7 +160,7 @@ def flip() -> Callable[[Path, int], int]:
 
 @pytest.fixture
 def forgetful_registries() -> Iterator[None]:
-    """What a test registers is gone after it."""
+    """Remove what a test registers after the test."""
     before = {kind: (dict(registry._address), dict(registry._items)) for kind, registry in REGISTRIES.items()}
     yield
     for kind, (addresses, items) in before.items():

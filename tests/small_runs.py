@@ -1,9 +1,10 @@
 """Three tiny problems, generated once: letters to write as capitals, the first of them and the last of them.
 
-And small runs of one of them, which take their steps operation by operation.
+And small runs of one of them, by the smallest body, which take their steps operation by operation.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,11 @@ from t2t_mm.data.features.label import Label
 from t2t_mm.data.features.text import Text
 from t2t_mm.data.input.generated_problem import GeneratedProblem, open_problem
 from t2t_mm.problem import DEV, TRAIN, Example, Problem, Source
-from t2t_mm.registry import HPARAM_SETS
+from t2t_mm.registry import HPARAM_SETS, MODELS
 from t2t_mm.run_config import RunConfig
 
 LETTERS = "abcd"
-HPARAMS = HPARAM_SETS["multimodel_demo"]().override(
-    "hidden_size=8,encoder_blocks=0,mixer_blocks=0,decoder_blocks=1,experts=0,attention=False,dropout=0,batch_size=64,"
-    "buckets=2,learning_rate_schedule=constant,learning_rate=0.01,learning_rate_warmup_steps=0"
-)
+CHANGES = "batch_size=64,buckets=2,learning_rate_schedule=constant,learning_rate=0.01,learning_rate_warmup_steps=0"
 
 
 class Letters(Source):
@@ -90,6 +88,16 @@ def together(request, data, tmp_path_factory):
     return folder
 
 
+@pytest.fixture
+def eagerly():
+    """As `eager`, for one test."""
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
 @pytest.fixture(scope="module")
 def eager():
     """Steps computed operation by operation: a few of them take less time than a compilation."""
@@ -102,11 +110,18 @@ def eager():
 
 @pytest.fixture(scope="module")
 def trainer(letters):
-    """An trainer of "first" in a folder, with changed hparams and RunConfig fields."""
+    """Make a trainer of "first" in a folder, with changed hparams and RunConfig fields."""
+    from small_body import SmallHparams
+
     from t2t_mm.train.trainer import Trainer
+
+    demo = replace(HPARAM_SETS["multimodel_demo"](), model="small", body=SmallHparams()).override(CHANGES)
 
     def make(folder, changes="", *, report=print, ready=letters["first"], **fields):
         config = quiet_config(folder, **{"random_seed": 3, "train_steps": 8, **fields})
-        return Trainer({"first": ready}, HPARAMS.override(changes), config, report=report)
+        return Trainer({"first": ready}, demo.override(changes), config, report=report)
 
-    return make
+    MODELS.declare("small", "small_body:SmallBody")
+    yield make
+    del MODELS._address["small"]
+    MODELS._items.pop("small", None)

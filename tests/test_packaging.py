@@ -1,4 +1,4 @@
-"""What lands on a machine: only `t2t_mm`, with all of the three folders beside it, and the commands."""
+"""The installed package: only `t2t_mm`, with the three folders that stand beside it in a checkout, and the commands."""
 
 import ast
 import configparser
@@ -31,7 +31,7 @@ def run(*arguments: str, cwd: Path) -> str:
 
 @pytest.fixture(scope="module")
 def dist(tmp_path_factory) -> Path:
-    """What `python -m build` makes of a copy of the repository: an sdist, and a wheel made from that sdist."""
+    """The result of `python -m build` on a copy of the repository: an sdist, and a wheel made from that sdist."""
     checkout = tmp_path_factory.mktemp("packaging") / "checkout"
     shutil.copytree(ROOT, checkout, symlinks=True, ignore=LEFT_BEHIND)
     run("-m", "build", "--no-isolation", "--outdir", "dist", cwd=checkout)
@@ -88,7 +88,7 @@ def test_the_commands_lead_to_functions_that_exist(wheel):
         assert function in [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
 
 
-def test_what_is_installed_can_be_imported_and_its_gin_files_read(wheel, tmp_path):
+def test_the_installed_package_can_be_imported_and_its_gin_files_read(wheel, tmp_path):
     wheel.extractall(tmp_path)
     listing = "import importlib.resources as r; print(sorted(f.name for f in r.files('t2t_mm.hparams').iterdir()))"
     assert "multimodel.py" in run("-c", f"import t2t_mm.problems.multi30k; {listing}", cwd=tmp_path)
@@ -118,10 +118,9 @@ def plain(distribution: str) -> str:
     return re.sub(r"[-_.]+", "-", distribution).lower()
 
 
-@pytest.mark.parametrize("folder", FOLDERS)
-def test_the_links_for_a_checkout_stand(folder):
-    link = ROOT / "t2t_mm" / folder
-    assert link.is_symlink() and link.readlink() == Path("..") / folder
+def test_a_checkout_has_a_link_for_each_folder():
+    links = {folder: ROOT / "t2t_mm" / folder for folder in FOLDERS}
+    assert not [one for one, link in links.items() if not link.is_symlink() or link.readlink() != Path("..") / one]
 
 
 @pytest.mark.parametrize("folder", FOLDERS)

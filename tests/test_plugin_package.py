@@ -15,15 +15,15 @@ FOLDER = ROOT / "tests" / "plugin" / "t2t_mm_example_plugin"
 LEFT_BEHIND = shutil.ignore_patterns(".git", ".venv", "build", "dist", "*.egg-info", "__pycache__", ".*_cache")
 
 
-def test_its_names_are_listed_without_loading_keras(command):
+def test_the_names_of_a_plugin_are_listed_without_loading_keras(command):
     listing = "import sys; from t2t_mm.bin.trainer import parse_options\n"
     listing += f"try: parse_options(['--registry_help', '--format=json', '--t2t_usr_dir={FOLDER}'])\n"
     listing += "finally: print('MODULES', *sys.modules)"
     answer, _, modules = command("-c", listing).stdout.partition("MODULES")
-    found = json.loads(answer)
-    assert found["problems"]["say_readings"]["summary"] == "Readings of a gauge to words: low, middle or high."
-    assert found["modalities"]["series"]["summary"].startswith("Numbers in:")
-    assert found["hparams_sets"]["gauge_tiny"]["defined_in"] == "t2t_mm_example_plugin.hparams:gauge_tiny"
+    catalogue = json.loads(answer)
+    assert catalogue["problems"]["say_readings"]["summary"] == "Readings of a gauge to words: low, middle or high."
+    assert catalogue["modalities"]["series"]["summary"].startswith("Numbers in:")
+    assert catalogue["hparams_sets"]["gauge_tiny"]["defined_in"] == "t2t_mm_example_plugin.hparams:gauge_tiny"
     assert "keras" not in modules.split()
 
 
@@ -57,7 +57,7 @@ class Machine:
 
 
 @pytest.mark.slow
-def test_it_is_installed_trains_and_decodes(tmp_path):
+def test_a_plugin_package_is_installed_trains_and_decodes(tmp_path):
     machine = Machine(tmp_path)
     machine.install(ROOT)
     machine.install(ROOT / "tests" / "plugin")

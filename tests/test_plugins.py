@@ -31,7 +31,7 @@ def forget(forgetful_registries, monkeypatch, tmp_path):
 
 
 def folder(parent: Path, name: str, source: str, **others: str) -> Path:
-    """A package folder below `parent`."""
+    """Make a package folder below `parent`."""
     made = parent / name
     made.mkdir(parents=True)
     (made / "__init__.py").write_text(source)
@@ -95,9 +95,9 @@ def test_a_folder_that_fails_to_import_stops_with_path_reason_and_line(tmp_path,
     mine = folder(tmp_path, "my_sets", source, deep="\n1 / 0")
     with pytest.raises(UserError) as caught:
         plugins.load([mine])
-    said = str(caught.value)
-    assert said.startswith(f"--t2t_usr_dir={mine} failed to import: ")
-    assert reason.replace("MINE", str(mine)) in said
+    message = str(caught.value)
+    assert message.startswith(f"--t2t_usr_dir={mine} failed to import: ")
+    assert reason.replace("MINE", str(mine)) in message
     assert "my_sets" not in sys.modules and "my_sets.deep" not in sys.modules
 
 
@@ -109,7 +109,7 @@ def test_an_installed_plugin_that_fails_to_import_stops_with_its_package_and_lin
     assert str(caught.value) == (
         "The plugin 'shop' (set_shop) of the package 'set-shop' failed to import: "
         "ModuleNotFoundError: No module named 'set_shop.missing' "
-        f"({tmp_path}/site/set_shop/__init__.py:3). Mend or uninstall set-shop."
+        f"({tmp_path}/site/set_shop/__init__.py:3). Fix or uninstall set-shop."
     )
 
 
@@ -122,19 +122,19 @@ def test_an_entry_point_without_its_module_stops(tmp_path, monkeypatch):
         plugins.load()
 
 
-def test_what_is_no_plugin_folder_is_refused(tmp_path):
+def test_a_folder_that_is_no_package_is_refused(tmp_path):
     (tmp_path / "empty").mkdir()
     folder(tmp_path, "my.sets", "")
     folder(tmp_path, "json", "")
-    for name, said in [
+    for name, sentence in [
         ("missing", "missing: there is no such folder."),
-        ("empty", "empty is no package: it holds no __init__.py"),
-        ("my.sets", "which may hold no dot. Rename it."),
-        ("json", "the module 'json' is loaded already from"),
+        ("empty", "empty is no package: it has no __init__.py. Add one"),
+        ("my.sets", "which must not contain a dot. Rename it."),
+        ("json", "a module 'json' is loaded already from"),
     ]:
         with pytest.raises(UserError, match="--t2t_usr_dir=") as caught:
             plugins.load([tmp_path / name])
-        assert said in str(caught.value)
+        assert sentence in str(caught.value)
 
 
 def test_two_folders_of_one_name_are_refused(tmp_path):
@@ -143,7 +143,7 @@ def test_two_folders_of_one_name_are_refused(tmp_path):
         plugins.load([first, second])
 
 
-def test_what_a_run_recorded_is_loaded_again(tmp_path):
+def test_a_plugin_that_a_run_recorded_is_loaded_again(tmp_path):
     mine = folder(tmp_path, "my_sets", REGISTERS.format(name="my_set"))
     recorded = [Plugin(**asdict(Plugin("my_sets", str(mine), "my_sets")))]
     assert plugins.load(recorded=recorded) == recorded
@@ -152,7 +152,9 @@ def test_what_a_run_recorded_is_loaded_again(tmp_path):
 
 def test_a_recorded_folder_that_moved_is_asked_for_and_taken_from_its_new_place(tmp_path):
     recorded = [Plugin("mine", str(tmp_path / "old" / "mine"), "mine")]
-    with pytest.raises(UserError, match=r"old/mine, which is no longer there. Pass --t2t_usr_dir=<where mine is now>"):
+    with pytest.raises(
+        UserError, match=r"old/mine, which is no longer there. Pass --t2t_usr_dir=<the folder where mine is now>"
+    ):
         plugins.load(recorded=recorded)
     moved = folder(tmp_path / "new", "mine", "")
     assert plugins.load([moved], recorded) == [Plugin("mine", str(moved), "mine")]

@@ -1,4 +1,4 @@
-"""Benchmarks run and print their tables, on sizes too small to mean anything. `soak.py` has a test of its own."""
+"""Benchmarks run and print their tables, at sizes too small for a measurement. test_soak.py tests `soak.py`."""
 
 import importlib.util
 import os

@@ -1,4 +1,4 @@
-"""The soak test of benchmarks/, on a small scale."""
+"""benchmarks/soak.py, on a small scale."""
 
 import os
 import subprocess

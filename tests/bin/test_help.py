@@ -1,5 +1,6 @@
 """`--help` and `--registry_help` answer at once: they import neither TensorFlow nor Keras."""
 
+import importlib
 import json
 
 import pytest
@@ -47,11 +48,13 @@ finally:
         ("evaluator", ["what to evaluate:", "how to decode:", "every command:"]),
     ],
 )
-def test_help_shows_everyday_flags_first(command, name, groups):
-    done = command(name, "--help")
-    assert done.returncode == 0 and done.stderr == ""
-    assert done.stdout.startswith(f"usage: {PROGRAMS[name]} ") and "Example: t2t-mm-" in done.stdout
-    places = [done.stdout.index(group) for group in groups]
+def test_help_shows_everyday_flags_first(capsys, name, groups):
+    with pytest.raises(SystemExit) as raised:
+        importlib.import_module(f"t2t_mm.bin.{name}").main(["--help"])
+    stdout, stderr = capsys.readouterr()
+    assert not raised.value.code and stderr == ""
+    assert stdout.startswith(f"usage: {PROGRAMS[name]} ") and "Example: t2t-mm-" in stdout
+    places = [stdout.index(group) for group in groups]
     assert places == sorted(places)
 
 
@@ -65,18 +68,23 @@ def test_help_and_registry_help_import_nothing_heavy(command, name, flag):
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_lists_all_registries(command, name):
-    catalogue = json.loads(command(name, "--registry_help", "--format=json").stdout)
+def test_every_command_lists_all_registries(capsys, name):
+    with pytest.raises(SystemExit) as raised:
+        importlib.import_module(f"t2t_mm.bin.{name}").main(["--registry_help", "--format=json"])
+    assert not raised.value.code
+    catalogue = json.loads(capsys.readouterr().out)
     registries = {"problems", "modalities", "models", "hparams_sets", "hparams_ranges", "decoded_metrics", "runs"}
     assert set(catalogue) == registries
     assert all(entry["summary"] for names in catalogue.values() for entry in names.values())
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_an_error_in_a_flag_ends_with_2_and_without_a_traceback(command, name):
-    done = command(name, "--registry_hepl")
-    assert done.returncode == 2 and done.stdout == ""
-    assert done.stderr == (
+def test_an_error_in_a_flag_ends_with_2_and_without_a_traceback(capsys, name):
+    with pytest.raises(SystemExit) as raised:
+        importlib.import_module(f"t2t_mm.bin.{name}").main(["--registry_hepl"])
+    stdout, stderr = capsys.readouterr()
+    assert raised.value.code == 2 and stdout == ""
+    assert stderr == (
         f"{PROGRAMS[name]}: No flag is named --registry_hepl. Did you mean '--registry_help'? "
         f"See {PROGRAMS[name]} --help.\n"
     )

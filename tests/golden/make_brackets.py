@@ -1,4 +1,4 @@
-"""What EVALB says of pairs of trees: makes brackets.json, which the tests of bracket F1 hold their figures against.
+"""Make brackets.json, with EVALB's counts for pairs of trees: the tests of bracket F1 compare with them.
 
     python tests/golden/make_brackets.py --evalb=<EVALB's program> --parameters=<its COLLINS.prm>
 
@@ -69,50 +69,50 @@ def main() -> None:
     parser.add_argument("--evalb", type=Path, required=True)
     parser.add_argument("--parameters", type=Path, required=True)
     options = parser.parse_args()
-    chance = random.Random(5)
-    pairs = HARD | {f"random {number}": random_pair(chance) for number in range(RANDOM)}
+    rng = random.Random(5)
+    pairs = HARD | {f"random {number}": random_pair(rng) for number in range(RANDOM)}
     with TemporaryDirectory() as folder:
         for name, side in (("right", 0), ("output", 1)):
             (Path(folder) / name).write_text("".join(f"{pair[side]}\n" for pair in pairs.values()))
         files = [str(Path(folder) / name) for name in ("right", "output")]
         command = [str(options.evalb.resolve()), "-p", str(options.parameters), "-e", "1000", *files]
-        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    table, _, summary = said.partition("=== Summary ===")
+        printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    table, _, summary = printed.partition("=== Summary ===")
     rows = [line.split() for line in table.splitlines() if line.split()[:1] and line.split()[0].isdigit()]
-    found = [
+    cases = [
         {"case": case, "right": right, "output": output} | read_row(row)
         for (case, (right, output)), row in zip(pairs.items(), rows[: len(pairs)], strict=True)
     ]
     measures = dict(line.split("=") for line in summary.partition("-- len")[0].splitlines() if "=" in line)
     total = {name.strip(): float(value) for name, value in measures.items()}
-    Path(__file__).with_name("brackets.json").write_text(json.dumps({"cases": found, "total": total}, indent=1) + "\n")
+    Path(__file__).with_name("brackets.json").write_text(json.dumps({"cases": cases, "total": total}, indent=1) + "\n")
 
 
 def read_row(row: list[str]) -> dict[str, int]:
-    """A line of EVALB's table. Status 0 counts, 1 is an error, 2 a sentence that is skipped."""
+    """Return the numbers of a line of EVALB's table. Status 0 counts, 1 is an error, 2 a sentence that is skipped."""
     status, matched, gold, test = (int(row[place]) for place in (2, 5, 6, 7))
     return {"status": status, "matched": matched, "in_right": gold, "in_output": test}
 
 
-def random_pair(chance: random.Random) -> tuple[str, str]:
-    """Two trees over the same words, now and then with a tag of their own."""
-    count = chance.randint(1, 9)
-    leaves = [(chance.choice(TAGS), f"w{place}") for place in range(count)]
-    other = [(chance.choice(TAGS), word) if chance.random() < 0.04 else (tag, word) for tag, word in leaves]
-    shape = chance.random()
+def random_pair(rng: random.Random) -> tuple[str, str]:
+    """Return two trees over the same words, now and then with different tags."""
+    count = rng.randint(1, 9)
+    leaves = [(rng.choice(TAGS), f"w{place}") for place in range(count)]
+    other = [(rng.choice(TAGS), word) if rng.random() < 0.04 else (tag, word) for tag, word in leaves]
+    shape = rng.random()
     right = random_tree(leaves, random.Random(shape))
-    return right, random_tree(other, random.Random(shape if chance.random() < 0.3 else chance.random()))
+    return right, random_tree(other, random.Random(shape if rng.random() < 0.3 else rng.random()))
 
 
-def random_tree(leaves: list[tuple[str, str]], chance: random.Random, depth: int = 0) -> str:
-    """A constituent over `leaves`; chains of one child are likely."""
-    if len(leaves) == 1 and (depth > 4 or chance.random() < 0.5):
+def random_tree(leaves: list[tuple[str, str]], rng: random.Random, depth: int = 0) -> str:
+    """Return a constituent over `leaves`; chains of one child are likely."""
+    if len(leaves) == 1 and (depth > 4 or rng.random() < 0.5):
         return f"({leaves[0][0]} {leaves[0][1]})"
-    cuts = sorted(chance.sample(range(1, len(leaves)), min(len(leaves) - 1, chance.randint(0, 2))))
+    cuts = sorted(rng.sample(range(1, len(leaves)), min(len(leaves) - 1, rng.randint(0, 2))))
     if depth > 6 and not cuts:
         cuts = list(range(1, len(leaves)))
     parts = [leaves[begin:end] for begin, end in zip([0, *cuts], [*cuts, len(leaves)], strict=True)]
-    return f"({chance.choice(LABELS)} {' '.join(random_tree(part, chance, depth + 1) for part in parts)})"
+    return f"({rng.choice(LABELS)} {' '.join(random_tree(part, rng, depth + 1) for part in parts)})"
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What COCO's own scorers say of captions: makes captions.json, which the tests of CIDEr and BLEU-4 stand on.
+"""Make captions.json, with the scores that COCO's own scorers give to captions: for the tests of CIDEr and BLEU-4.
 
     pip install pycocoevalcap==1.2 && python tests/golden/make_captions.py
 

@@ -1,4 +1,4 @@
-"""What torch's and transformers' models make of small random weights: makes the .npz that tests of models stand on.
+"""Make the .npz files that tests of models compare with: outputs of torch's and transformers' models.
 
     pip install torch==2.13.0 transformers==5.23.0 && python tests/golden/make_models.py
 
@@ -32,7 +32,7 @@ NORM_EPSILON, BATCH_NORM_EPSILON = 1e-6, 1e-3  # LayerNorm's and BatchNorm's her
 
 
 def transformer(pre: bool) -> dict[str, Any]:
-    """Encoder and decoder, each behind the sum of vectors and sines; padded sources and targets, causal targets."""
+    """Return encoder and decoder, each behind the sum of vectors and sines; padded sources, padded causal targets."""
     sizes: dict[str, Any] = {"dropout": 0.0, "batch_first": True, "norm_first": pre, "layer_norm_eps": NORM_EPSILON}
     closing = [nn.LayerNorm(WIDTH, NORM_EPSILON) if pre else None for _ in range(2)]
     layers = (kind(WIDTH, HEADS, HIDDEN, **sizes) for kind in (nn.TransformerEncoderLayer, nn.TransformerDecoderLayer))
@@ -52,12 +52,12 @@ def transformer(pre: bool) -> dict[str, Any]:
     )
     weighing = drawn(*out.shape) * real_target[..., None]
     (out * weighing).sum().backward()
-    found = {"source": source, "target": target, "memory": memory, "out": out, "weighing": weighing}
-    return with_weights(model, found | {"real_source": real_source, "real_target": real_target})
+    arrays = {"source": source, "target": target, "memory": memory, "out": out, "weighing": weighing}
+    return with_weights(model, arrays | {"real_source": real_source, "real_target": real_target})
 
 
 def sines(length: int) -> torch.Tensor:
-    """Those of PyTorch's tutorial on translation."""
+    """Return the positional sines of PyTorch's tutorial on translation."""
     rates = torch.exp(-torch.arange(0, WIDTH, 2) * torch.log(torch.tensor(10000.0)) / WIDTH)
     signal = torch.zeros(length, WIDTH)
     signal[:, 0::2] = torch.sin(torch.arange(length)[:, None] * rates)
@@ -66,7 +66,7 @@ def sines(length: int) -> torch.Tensor:
 
 
 def bert() -> dict[str, Any]:
-    """All of it, from ids to both losses: hidden words, and whether the second sentence is the next."""
+    """Return the whole model, from ids to both losses: masked words and next sentence."""
     words, length = 20, 7
     config = BertConfig(
         vocab_size=words,
@@ -90,22 +90,24 @@ def bert() -> dict[str, Any]:
     for row, place in ((0, 2), (0, 5), (1, 3), (2, 1), (2, 2), (2, 4)):
         labels[row, place] = torch.randint(0, words, ())
     follows = torch.tensor([0, 1, 1])  # 0: it is the next
-    given = {"input_ids": ids, "attention_mask": mask.long(), "token_type_ids": segments.long()}
-    encoded = model.bert(**given)
-    said = model(**given, labels=labels, next_sentence_label=follows)
-    said.loss.backward()
-    found = {
+    inputs = {"input_ids": ids, "attention_mask": mask.long(), "token_type_ids": segments.long()}
+    encoded = model.bert(**inputs)
+    answer = model(**inputs, labels=labels, next_sentence_label=follows)
+    answer.loss.backward()
+    arrays = {
         "hidden": encoded.last_hidden_state,
         "pooled": encoded.pooler_output,
-        "word_logits": said.prediction_logits,
-        "next_logits": said.seq_relationship_logits,
-        "loss": said.loss,
+        "word_logits": answer.prediction_logits,
+        "next_logits": answer.seq_relationship_logits,
+        "loss": answer.loss,
     }
-    return with_weights(model, given | {"labels": labels, "follows": follows, "lengths": torch.tensor(lengths)} | found)
+    return with_weights(
+        model, inputs | {"labels": labels, "follows": follows, "lengths": torch.tensor(lengths)} | arrays
+    )
 
 
 def vit() -> dict[str, Any]:
-    """From pixels to classes, by a linear head on the class token and by one with a hidden layer; the loss of that."""
+    """Return all from pixels to classes, by a linear head on the class token and by an MLP head, with its loss."""
     side, patch, classes = 12, 4, 3
     config = ViTConfig(
         image_size=side,
@@ -127,12 +129,12 @@ def vit() -> dict[str, Any]:
     linear, mlp = (model["classifier"](x) for x in (seen.last_hidden_state[:, 0], seen.pooler_output))
     loss = nn.functional.cross_entropy(mlp, labels)
     loss.backward()
-    found = {"hidden": seen.last_hidden_state, "linear_logits": linear, "mlp_logits": mlp, "loss": loss}
-    return with_weights(model, {"pixels": pixels.to(torch.uint8), "labels": labels} | found)
+    arrays = {"hidden": seen.last_hidden_state, "linear_logits": linear, "mlp_logits": mlp, "loss": loss}
+    return with_weights(model, {"pixels": pixels.to(torch.uint8), "labels": labels} | arrays)
 
 
 def conformer() -> dict[str, Any]:
-    """Blocks by batch norms' running statistics, on padded rows; and in training, on rows without pads.
+    """Return blocks by batch norms' running statistics, on padded rows; and in training, on rows without pads.
 
     In training theirs count pads as part of the batch, which the ones here leave out.
     """
@@ -169,12 +171,12 @@ def conformer() -> dict[str, Any]:
     trained = encode(x, torch.ones(3, 1, 7, 7, dtype=torch.bool))
     weighing = drawn(*trained.shape)
     (trained * weighing).sum().backward()
-    found = {"x": x, "real": mask, "served": served, "trained": trained, "weighing": weighing}
-    return with_weights(model, running | found)
+    arrays = {"x": x, "real": mask, "served": served, "trained": trained, "weighing": weighing}
+    return with_weights(model, running | arrays)
 
 
 def ctc() -> dict[str, Any]:
-    """Lines of many kinds; id 0 is the blank, and id 1 is said by no moment."""
+    """Return lines of many kinds. Id 0 is the blank; no frame predicts id 1."""
     lines: tuple[list[int], ...] = ([2, 3, 4], [5, 5, 2, 2], [], [3], [4, 4, 4], [2, 3, 4, 5, 2])
     moments = (9, 8, 7, 1, 4, 5)  # the last has none to spare; the one before would need five
     logits = (3.0 * drawn(len(lines), max(moments), 6)).requires_grad_()
@@ -183,31 +185,31 @@ def ctc() -> dict[str, Any]:
     for row, line in enumerate(lines):
         labels[row, : len(line)] = torch.tensor(line)
     lengths = torch.tensor([len(line) for line in lines])
-    given = (shown.log_softmax(-1).transpose(0, 1), labels, torch.tensor(moments), lengths)
-    nats = nn.CTCLoss(blank=0, reduction="none", zero_infinity=True)(*given)
+    inputs = (shown.log_softmax(-1).transpose(0, 1), labels, torch.tensor(moments), lengths)
+    nats = nn.CTCLoss(blank=0, reduction="none", zero_infinity=True)(*inputs)
     weighing = drawn(len(lines))
     (nats * weighing).sum().backward()
-    found = {"logits": logits, "moments": torch.tensor(moments), "labels": labels, "lengths": lengths}
-    return found | {"nats": nats, "weighing": weighing, "gradient": logits.grad}
+    arrays = {"logits": logits, "moments": torch.tensor(moments), "labels": labels, "lengths": lengths}
+    return arrays | {"nats": nats, "weighing": weighing, "gradient": logits.grad}
 
 
 def lstm() -> dict[str, Any]:
-    """Rows of different lengths, from learned first states."""
-    found: dict[str, Any] = {"x": drawn(3, 6, WIDTH), "real": real((6, 2, 4), 6)}
+    """Return rows of different lengths, from learned first states."""
+    arrays: dict[str, Any] = {"x": drawn(3, 6, WIDTH), "real": real((6, 2, 4), 6)}
     for name, options in (("deep", {"num_layers": 2}), ("both", {"bidirectional": True})):
         model = nn.ModuleDict({"lstm": nn.LSTM(WIDTH, WIDTH, batch_first=True, **options)})
         first = nn.ParameterDict({state: nn.Parameter(torch.zeros(2, WIDTH)) for state in ("hidden", "cell")})
         model["first"] = first
         draw(model)
-        packed = nn.utils.rnn.pack_padded_sequence(found["x"], found["real"].sum(1), True, enforce_sorted=False)
+        packed = nn.utils.rnn.pack_padded_sequence(arrays["x"], arrays["real"].sum(1), True, enforce_sorted=False)
         states = tuple(first[state][:, None].repeat(1, 3, 1) for state in ("hidden", "cell"))
         packed_out, _ = model["lstm"](packed, states)
         out, _ = nn.utils.rnn.pad_packed_sequence(packed_out, True)
-        weighing = drawn(*out.shape) * found["real"][..., None]
+        weighing = drawn(*out.shape) * arrays["real"][..., None]
         (out * weighing).sum().backward()
         parts = with_weights(model, {"out": out, "weighing": weighing})
-        found |= {f"{name}/{key}": value for key, value in parts.items()}
-    return found
+        arrays |= {f"{name}/{key}": value for key, value in parts.items()}
+    return arrays
 
 
 def draw(model: nn.Module, zero: tuple[str, ...] = ()) -> None:
@@ -226,16 +228,16 @@ def drawn(*shape: int) -> torch.Tensor:
 
 
 def real(lengths: tuple[int, ...], most: int) -> torch.Tensor:
-    """bool[B, L]: true in front of each row's length."""
+    """Return bool[B, L], true before each row's length."""
     return torch.arange(most) < torch.tensor(lengths)[:, None]
 
 
-def with_weights(model: nn.Module, found: dict[str, Any]) -> dict[str, Any]:
-    """Beside `found` the parameters that were drawn and their gradients; one that was not read has none."""
+def with_weights(model: nn.Module, arrays: dict[str, Any]) -> dict[str, Any]:
+    """Return `arrays`, the parameters that were drawn and their gradients; an unused parameter has none."""
     own = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
     weights = {f"weights/{name}": parameter for name, parameter in own.items()}
     gradients = {f"gradients/{name}": p.grad for name, p in own.items() if p.grad is not None}
-    return found | weights | gradients
+    return arrays | weights | gradients
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from building_blocks import drawn
 from keras import ops
 
 from t2t_mm.layers.attention import AttentionBlock, SelfAttention, SourceAttention
@@ -10,10 +11,6 @@ from t2t_mm.layers.positions import add_timing
 from t2t_mm.layers.sequence import Seq
 
 MIXING = pytest.mark.parametrize("mixing", ["steps", "blocks"])
-
-
-def drawn(*shape, seed=0):
-    return np.random.default_rng(seed).normal(size=shape).astype("float32")
 
 
 def values(result):

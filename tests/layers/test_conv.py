@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from building_blocks import drawn
 from keras import ops
 
 from t2t_mm.layers.conv import ConvBlock, ConvStep
@@ -20,10 +21,6 @@ def norm(x):
 
 def values(result):
     return ops.convert_to_numpy(result)
-
-
-def drawn(*shape, seed=0):
-    return np.random.default_rng(seed).normal(size=shape).astype("float32")
 
 
 @pytest.mark.parametrize(

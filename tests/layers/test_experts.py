@@ -5,6 +5,7 @@ import math
 import keras
 import numpy as np
 import pytest
+from building_blocks import drawn
 from keras import ops
 
 from t2t_mm.errors import UserError
@@ -32,10 +33,6 @@ def multiplying(per_token):
 def norm(x):
     x = np.asarray(x, "float64")
     return (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + 1e-6)
-
-
-def drawn(*shape, seed=0):
-    return np.random.default_rng(seed).normal(size=shape).astype("float32")
 
 
 def run(layer, x_BLD, real_BL=None, forward=None):

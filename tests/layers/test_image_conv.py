@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from building_blocks import drawn
 from keras import ops
 
 from t2t_mm.layers.image_conv import ConvRes, ImageConvStep, max_pool
@@ -10,10 +11,6 @@ from t2t_mm.layers.image_conv import ConvRes, ImageConvStep, max_pool
 
 def norm(x):
     return (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + 1e-6)
-
-
-def drawn(*shape, seed=0):
-    return np.random.default_rng(seed).normal(size=shape).astype("float32")
 
 
 def values(result):

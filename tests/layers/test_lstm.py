@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from building_blocks import built, drawn
 from keras import ops
 
 from t2t_mm.layers.forward import Forward, Noise
@@ -12,13 +13,8 @@ WIDTH, SIZE = 4, 3
 PROBLEMS = ("sums", "words")
 
 
-def drawn(*shape, seed=0):
-    return np.random.default_rng(seed).normal(size=shape).astype("float32")
-
-
 def made(scrambled=None, width=WIDTH, size=SIZE, **settings):
-    layer = Lstm(size, **{"steps": 6, "rate": 0.5, **settings}, name="lstm")
-    layer.build(width, PROBLEMS)
+    layer = built(Lstm(size, **{"steps": 6, "rate": 0.5, **settings}, name="lstm"), width, PROBLEMS)
     return layer if scrambled is None else scrambled(layer)
 
 

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from building_blocks import built, drawn
 from keras import ops
 
 from t2t_mm.layers.forward import Forward, Noise
@@ -12,13 +13,7 @@ WIDTH, HEADS, LENGTH = 8, 2, 5
 
 
 def made(scrambled, rate=0.0):
-    layer = RelativeSelfAttention(heads=HEADS, dropout=rate, name="attention")
-    layer.build(WIDTH)
-    return scrambled(layer)
-
-
-def drawn(*shape, seed=0):
-    return np.random.default_rng(seed).normal(size=shape).astype("float32")
+    return scrambled(built(RelativeSelfAttention(heads=HEADS, dropout=rate, name="attention"), WIDTH))
 
 
 def run(layer, x_BLD, real_BL, forward=None):

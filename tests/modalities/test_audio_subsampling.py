@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from building_blocks import built
 from keras import ops
 
 from t2t_mm.errors import UserError
@@ -17,8 +18,7 @@ def made(scrambled, **hparams):
     changes = ",".join(f"{name}={value}" for name, value in ({"hidden_size": 8} | hparams).items())
     port = Port("audio_spectral", "audio", 0)
     net = AudioSubsampling(port, WIDTH, HPARAM_SETS["conformer_tiny"]().override(changes), name="audio")
-    net.build()
-    return scrambled(net)
+    return scrambled(built(net))
 
 
 def noise(rows, length, seed=0):

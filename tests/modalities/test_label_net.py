@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from building_blocks import drawn
 from keras import ops
 
 from t2t_mm.feature import Port
@@ -15,10 +16,6 @@ def make(classes=3, width=4):
     net = Label(Port("label", "label_size", classes), width, None, name="label_size")
     net.build()
     return net
-
-
-def drawn(*shape, seed=0):
-    return np.random.default_rng(seed).normal(size=shape).astype("float32")
 
 
 def values(result):

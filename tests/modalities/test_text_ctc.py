@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from building_blocks import built
 from keras import ops
 
 from t2t_mm.feature import Port
@@ -17,9 +18,7 @@ PORT = Port("text", "text_words", WORDS)
 
 def made(scrambled, way_out="ctc"):
     hparams = HPARAM_SETS["conformer_tiny"]().override(f"hidden_size=8,way_out={way_out}")
-    net = text_or_ctc(PORT, WIDTH, hparams, name="text_words")
-    net.build()
-    return scrambled(net)
+    return scrambled(built(text_or_ctc(PORT, WIDTH, hparams, name="text_words")))
 
 
 def memory(lengths=(MOMENTS, 6), seed=0):

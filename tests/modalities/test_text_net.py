@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from building_blocks import drawn
 from keras import ops
 
 from t2t_mm.feature import Port
@@ -22,10 +23,6 @@ def make(size=11, width=4, tied=False):
     net = Text(Port("text", "text_words", size), width, hparams, name="text_words")
     net.build()
     return net
-
-
-def drawn(*shape, seed=0):
-    return np.random.default_rng(seed).normal(size=shape).astype("float32")
 
 
 def test_words_become_their_vector_times_the_root_of_the_width_and_pads_zero(scrambled):

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from building_blocks import built, drawn
 from keras import ops
 
 from t2t_mm.errors import UserError
@@ -30,12 +31,7 @@ VARIANTS = {
 def made(hparams, scrambled):
     body = BnLstm(hparams)
     body.problems = ("questions",)
-    body.build(WIDTH)
-    return scrambled(body)
-
-
-def drawn(*shape, seed=0):
-    return np.random.default_rng(seed).normal(size=shape).astype("float32")
+    return scrambled(built(body, WIDTH))
 
 
 def seq(values_BLD, lengths):

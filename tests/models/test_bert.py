@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from building_blocks import drawn
 from keras import ops
 
 from t2t_mm.errors import UserError
@@ -38,10 +39,6 @@ def net(scrambled):
     net = Net(SIGNATURES, HPARAM_SETS["bert_tiny"]().override(sizes))
     net.build()
     return scrambled(net)
-
-
-def drawn(*shape, seed=0):
-    return np.random.default_rng(seed).normal(size=shape).astype("float32")
 
 
 def of_keras(kind, weights, *shapes, **options):

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from building_blocks import drawn
 from keras import ops
 
 from t2t_mm.errors import UserError
@@ -54,10 +55,6 @@ def train(model, problem):
     by_path = {weight.path: weight for weight in model.weights}
     for path, value in forward.moved.items():
         by_path[path].assign(value)
-
-
-def drawn(*shape, seed=0):
-    return np.random.default_rng(seed).normal(size=shape).astype("float32")
 
 
 def seq(values_BLD, lengths=None):

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from building_blocks import drawn
 from keras import ops
 
 from t2t_mm.errors import UserError
@@ -34,10 +35,6 @@ def made(scrambled, hparams=SMALL):
 @pytest.fixture(scope="module")
 def body(scrambled):
     return made(scrambled)
-
-
-def drawn(*shape, seed=0):
-    return np.random.default_rng(seed).normal(size=shape).astype("float32")
 
 
 def seq(values_BLD, lengths=None):

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from building_blocks import built
 from keras import ops
 
 from t2t_mm.errors import UserError
@@ -34,9 +35,7 @@ def net(request, scrambled):
 
 
 def made(changes="", problems=PROBLEMS):
-    model = Net(problems, HPARAMS.override(changes))
-    model.build()
-    return model
+    return built(Net(problems, HPARAMS.override(changes)))
 
 
 def text():

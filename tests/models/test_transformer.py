@@ -5,6 +5,7 @@ from dataclasses import replace
 import keras
 import numpy as np
 import pytest
+from building_blocks import built, drawn
 from keras import ops
 
 from t2t_mm.errors import UserError
@@ -33,13 +34,7 @@ def body(request, scrambled):
 
 
 def made(hparams, scrambled):
-    model = Transformer(hparams)
-    model.build(WIDTH)
-    return scrambled(model)
-
-
-def drawn(*shape, seed=0):
-    return np.random.default_rng(seed).normal(size=shape).astype("float32")
+    return scrambled(built(Transformer(hparams), WIDTH))
 
 
 def seq(values_BLD, lengths=None):

@@ -5,6 +5,7 @@ from collections import Counter
 import keras
 import numpy as np
 import pytest
+from building_blocks import built
 from keras import ops
 
 from t2t_mm.feature import Port, Signature
@@ -35,9 +36,7 @@ def net(scrambled):
 
 
 def made(problems, hparams=HPARAMS):
-    model = Net(problems, hparams)
-    model.build()
-    return model
+    return built(Net(problems, hparams))
 
 
 def text(lengths_B=LENGTHS_B, most=MOST, size=11, seed=0):

@@ -6,6 +6,7 @@ from math import erf
 import keras
 import numpy as np
 import pytest
+from building_blocks import built, drawn
 from keras import ops
 
 from t2t_mm.errors import UserError
@@ -20,18 +21,12 @@ SMALL = VitHparams(hidden_size=WIDTH, encoder_layers=2, filter_size=12, attentio
 
 
 def made(hparams=SMALL):
-    body = Vit(hparams)
-    body.build(WIDTH)
-    return body
+    return built(Vit(hparams), WIDTH)
 
 
 @pytest.fixture(scope="module")
 def body(scrambled):
     return scrambled(made())
-
-
-def drawn(*shape, seed=0):
-    return np.random.default_rng(seed).normal(size=shape).astype("float32")
 
 
 def seq(values_BLD):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from building_blocks import built
 from keras import ops
 
 from t2t_mm.errors import UserError
@@ -24,9 +25,7 @@ BATCHES = {
 
 
 def made(problems=PROBLEMS, hparams=HPARAMS):
-    model = Net(problems, hparams)
-    model.build()
-    return model
+    return built(Net(problems, hparams))
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from building_blocks import built
 
 from t2t_mm.data.input.batch import Batch
 from t2t_mm.errors import UserError
@@ -47,9 +48,7 @@ def features(problem):
 
 def made(problems=PROBLEMS):
     keras.utils.set_random_seed(0)
-    net = Net(problems, HPARAMS)
-    net.build()
-    return net
+    return built(Net(problems, HPARAMS))
 
 
 @pytest.fixture(scope="module")

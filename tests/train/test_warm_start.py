@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from building_blocks import built
 
 from t2t_mm.errors import UserError
 from t2t_mm.feature import Port, Signature
@@ -20,8 +21,7 @@ HPARAMS = HPARAM_SETS["multimodel_demo"]().override(
 
 
 def made(**problems):
-    net = Net(problems, HPARAMS)
-    net.build()
+    net = built(Net(problems, HPARAMS))
     return net, Optimizer(net.trainable_variables, net.commands, HPARAMS.override("ema_decay=0.9").training)
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from building_blocks import built
 
 from t2t_mm.feature import Port, Signature
 from t2t_mm.models.net import Net
@@ -15,9 +16,7 @@ HPARAMS = HPARAM_SETS["multimodel_demo"]().override(
 
 
 def made(hparams, left_out=()):
-    net = Net({"german": Signature(WORDS, WORDS, "to-german")}, hparams, left_out)
-    net.build()
-    return net
+    return built(Net({"german": Signature(WORDS, WORDS, "to-german")}, hparams, left_out))
 
 
 @pytest.mark.parametrize(

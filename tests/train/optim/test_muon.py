@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from building_blocks import drawn_in as drawn
 from keras import ops
 
 from t2t_mm.hparam_set import TrainingHparams
@@ -12,10 +13,6 @@ from t2t_mm.train.optim.adam import ADAM_W
 from t2t_mm.train.optim.muon import MUON, hidden, orthogonal
 
 SHAPES = [(2, 3), (3, 2), (4, 4)]
-
-
-def drawn(shape, seed):
-    return np.random.default_rng(seed).normal(size=shape).astype("float32")
 
 
 def orthogonal_of(x):

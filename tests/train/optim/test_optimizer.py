@@ -6,6 +6,7 @@ from dataclasses import replace
 import keras
 import numpy as np
 import pytest
+from building_blocks import drawn_in as drawn
 from keras import ops
 
 from t2t_mm.errors import UserError
@@ -17,10 +18,6 @@ ENCODER, DECODER, TEXT = "net/body/encoder/kernel", "net/body/decoder/kernel", "
 TABLE = "net/commands/rows"
 COMMANDS = ["generic", "to-german", "to-tree"]
 SHAPES = {ENCODER: (2, 3), DECODER: (4,), TEXT: (3, 2), TABLE: (3, 2)}
-
-
-def drawn(shape, seed=0):
-    return np.random.default_rng(seed).normal(size=shape).astype("float32")
 
 
 def weight(path):

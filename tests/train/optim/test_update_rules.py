@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from building_blocks import drawn_in as drawn
 from keras import ops
 
 from t2t_mm.hparam_set import OPTIMIZERS, TrainingHparams
@@ -22,10 +23,6 @@ def steps(name, start, gradients, rates, hparams=HPARAMS):
         arguments = (tensor(gradient), tensor(rate), tensor(float(count)))
         weight, slots = RULES[name].updated(weight, slots, *arguments, hparams)
     return ops.convert_to_numpy(weight), {name: ops.convert_to_numpy(slot) for name, slot in slots.items()}
-
-
-def drawn(shape, seed):
-    return np.random.default_rng(seed).normal(size=shape).astype("float32")
 
 
 def test_the_table_names_every_rule_that_the_hparam_takes():

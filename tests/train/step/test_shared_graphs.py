@@ -38,7 +38,7 @@ SETS = {
 
 @pytest.fixture(params=SETS)
 def run(request):
-    """A net's optimizer and steps."""
+    """A net, its optimizer and its steps."""
     keras.utils.set_random_seed(1)
     hparams = HPARAM_SETS[request.param]().override(
         f"hidden_size=8,attention_heads=2,clip_grad_norm=0,{SETS[request.param]}"
@@ -46,7 +46,7 @@ def run(request):
     net = Net(PROBLEMS, hparams)
     net.build()
     optimizer = Optimizer(net.trainable_variables, net.commands, hparams.training)
-    return optimizer, Steps(net, optimizer, SPECS, hparams.training, seed=5)
+    return net, optimizer, Steps(net, optimizer, SPECS, hparams.training, seed=5)
 
 
 def batch(problem, length):
@@ -69,8 +69,9 @@ def traced(monkeypatch):
     return counts
 
 
-def test_three_kinds_and_all_lengths_share_one_trace_of_each_part(run, traced):
-    _, steps = run
+def test_kinds_and_lengths_share_one_trace_of_each_part_and_a_step_is_what_it_is_operation_by_operation(run, traced):
+    net, optimizer, steps = run
+    start = net.tensors() | optimizer.tensors()
     for step, (problem, length) in enumerate([("translate", 4), ("parse", 4), ("size", 4), ("translate", 7)], start=1):
         assert np.isfinite(float(steps.train([batch(problem, length)], step, 0.01, 1.0).nats))
     assert steps.traced == 3
@@ -79,15 +80,12 @@ def test_three_kinds_and_all_lengths_share_one_trace_of_each_part(run, traced):
     steps.evaluate_batch(batch("size", 5), ["accuracy"])
     assert traced == {"Encoder": 2, "Decoder": 2}  # without dropout they are others
 
-
-def test_one_kind_alone_has_nothing_to_share():
-    net = Net({name: PROBLEMS["translate"] for name in ("translate", "back")}, HPARAM_SETS["multimodel_demo"]())
-    optimizer = Optimizer([], net.commands, net.hparams.training)
-    assert TensorFlowCompiler(net, optimizer, net.hparams.training).inner is None
+    net.restore(start)
+    optimizer.restore(start)
+    assert_steps_are_what_they_are_operation_by_operation(optimizer, steps)
 
 
-def test_a_step_is_what_it_is_operation_by_operation(run):
-    optimizer, steps = run
+def assert_steps_are_what_they_are_operation_by_operation(optimizer, steps):
     for step, problem in enumerate(PROBLEMS, start=1):
         one, before = batch(problem, 5), optimizer.tensors()
         nats, gradients = steps.loss(one, step, 0, 1.0), steps.gradients(one, step, 0, 1.0)
@@ -96,8 +94,14 @@ def test_a_step_is_what_it_is_operation_by_operation(run):
         after = optimizer.tensors()
         norm = float(stepped.gradient_norm)
         for path in (path for path in gradients if not path.startswith("net/commands")):
-            found = (after[f"{path}/m"] - beta * before[f"{path}/m"]) / (1 - beta)
-            np.testing.assert_allclose(found, gradients[path], rtol=1e-3, atol=1e-5 * norm, err_msg=path)
+            moment = (after[f"{path}/m"] - beta * before[f"{path}/m"]) / (1 - beta)
+            np.testing.assert_allclose(moment, gradients[path], rtol=1e-3, atol=1e-5 * norm, err_msg=path)
+
+
+def test_one_kind_alone_has_nothing_to_share():
+    net = Net({name: PROBLEMS["translate"] for name in ("translate", "back")}, HPARAM_SETS["multimodel_demo"]())
+    optimizer = Optimizer([], net.commands, net.hparams.training)
+    assert TensorFlowCompiler(net, optimizer, net.hparams.training).inner is None
 
 
 class Doubled(Layer):

@@ -122,6 +122,7 @@ def test_several_workers_take_no_batches_side_by_side():
         Steps(run_of().net, run_of().optimizer, SPECS, training, seed=0, workers=3)
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_a_batch_without_targets_weighs_nothing_among_others():
     run = run_of("accumulate_batches=3")
     one = batch("size", [0])
@@ -130,6 +131,7 @@ def test_a_batch_without_targets_weighs_nothing_among_others():
     assert float(run.train(nothing, batch("size")).nats) == pytest.approx(float(alone.nats), rel=1e-4)
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_frozen_parts_stay_as_they_are_and_out_of_the_norm():
     part = run_of("freeze=body/encoder text_words")
     before = part.tensors()
@@ -139,6 +141,7 @@ def test_frozen_parts_stay_as_they_are_and_out_of_the_norm():
     assert units == {"label_size/line", "label_size/score"}
 
 
+@pytest.mark.usefixtures("eagerly")
 def test_weight_decay_counts_in_the_gradient_and_decays_no_net_that_is_not_used():
     decays = run_of("weight_decay=1")
     before = decays.tensors()

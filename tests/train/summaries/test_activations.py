@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from building_blocks import built
 from keras import ops
 
 from t2t_mm.data.input.batches import Batches
@@ -20,9 +21,7 @@ HPARAMS = HPARAM_SETS["multimodel_demo"]().override(
 
 
 def made(letters, scrambled, hparams=HPARAMS):
-    net = Net({name: ready.signature for name, ready in letters.items()}, hparams)
-    net.build()
-    return scrambled(net)
+    return scrambled(built(Net({name: ready.signature for name, ready in letters.items()}, hparams)))
 
 
 @pytest.fixture(scope="module")
