@@ -16,7 +16,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from t2t_mm.atomic_file import whole_file
+from t2t_mm.atomic_file import atomic_write
 from t2t_mm.bin.decoder_answers import Answered
 from t2t_mm.errors import UserError
 
@@ -110,14 +110,14 @@ class ResumableFile(Sink):
         if answered is None:
             answered = write()
             content = {"made_from": dict(made_from), "lines": answered.lines, "slips": answered.errors}
-            with whole_file(path) as partial:
+            with atomic_write(path) as partial:
                 partial.write_text(json.dumps(content), encoding="utf-8")
         return answered
 
     def finish(self) -> None:
         """Concatenate the windows as the target, and remove their folder."""
         joined = self.folder / "whole"
-        with whole_file(joined) as partial, partial.open("w", encoding="utf-8", newline="\n") as file:
+        with atomic_write(joined) as partial, partial.open("w", encoding="utf-8", newline="\n") as file:
             for path in self._windows:
                 file.writelines(f"{line}\n" for line in _read(path)["lines"])
         os.replace(joined, self.target)

@@ -14,7 +14,7 @@ PARTIAL = ".partial-"  # start of the name of a folder that holds a partial writ
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """Yield a path to write to; if the block ends without an error, flush the file and rename it to `path`.
 
     The file is written in a folder beside `path`, so that renaming it is one atomic operation of the file system. That
@@ -23,7 +23,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with half_written(path.parent) as beside:
+        with partial_folder(path.parent) as beside:
             partial = beside / path.name
             partial.touch()
             mode = partial.stat().st_mode  # as the user's umask says; some writers restrict it to the owner
@@ -40,7 +40,7 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def half_written(folder: Path) -> Iterator[Path]:
+def partial_folder(folder: Path) -> Iterator[Path]:
     """Yield a new folder inside `folder` for a partial write, and remove it in any case.
 
     `sweep` does not remove it while this process holds it.

@@ -4,7 +4,7 @@ A set is a registered function that returns an HparamSet; `override` applies `--
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from math import inf
 from typing import Any
@@ -21,50 +21,56 @@ def check_bounds(record: Any, bounds: Mapping[str, tuple[float, float]]) -> None
             raise UserError(f"hparam {name} must be {limit}; received {value}.")
 
 
+def check_choices(record: Any, choices: Mapping[str, Sequence[str]]) -> None:
+    """Raise UnknownName, with a suggestion, for a field of `record` that is none of its choices."""
+    for name, known in choices.items():
+        if getattr(record, name) not in known:
+            raise UnknownName(name, getattr(record, name), known)
+
+
 CORRUPT_RECORD = ("stop", "skip")  # see data/input/corrupt_records.py
 SPEC_AUGMENT = ("none", "LB", "LD", "SM", "SS", "conformer")  # policies of data/features/spec_augment.py
 
 
 @dataclass(frozen=True, kw_only=True)
 class DataHparams:
-    """How records become batches, and what the modality nets are like."""
+    """Hyperparameters of batches and of the modality nets."""
 
     batch_size: int = 2048  # body positions in a batch: rows x the longer of source positions and target tokens
     max_length: int = 256  # ids; longer training texts are left out, and counted
-    window_stride: int = 128  # ids from one window over a long text to the next, where texts are read in windows
-    buckets: int = 8  # shapes of batch a problem has at most
-    corrupt_record: str = "stop"  # what a record that can't be read does: stop, or skip, which leaves it out
+    window_stride: int = 128  # ids from one window over a long text to the next, for texts that are read in windows
+    buckets: int = 8  # shapes of batch that a problem has at most
+    corrupt_record: str = "stop"  # on a record that can't be read: stop, or skip the record
     image_size: int = 64  # pixels, both sides
-    image_patch: int = 16  # pixels, both sides: the square that a body position sees; 16 alone in an entry flow
+    image_patch: int = 16  # pixels, both sides, of the square that a body position reads; 16 for an entry flow
     image_augment: bool = True  # random crop and mirror image in training
-    audio_seconds: float = 25.0  # longer training sounds are left out, and counted
-    audio_halvings: int = 3  # of time, by the net that reads spectra: 3 make a body position of eight frames, 80 ms
-    audio_flatten: bool = False  # the paper's letter: every frequency a body position of its own, 80 for each of time
-    audio_channels: int = 32  # of the narrowest block; the paper's first has 2
+    audio_seconds: float = 25.0  # longer training clips are left out, and counted
+    audio_halvings: int = 3  # halvings of time in the net that reads spectra: 3 give a body position of 80 ms
+    audio_flatten: bool = False  # as in the paper: each of 80 frequencies at each time is a body position
+    audio_channels: int = 32  # of the narrowest block; the paper's first block has 2
     spec_augment: str = "none"  # warps and masks training spectra: LB, LD, SM, SS (arXiv 1904.08779) or conformer
-    waveform_halvings: int = 10  # of time, by the net that reads samples: 10 make a body position of 64 ms
-    shared_embedding_and_softmax_weights: bool = False  # text: W_S is W_E
+    waveform_halvings: int = 10  # halvings of time in the net that reads samples: 10 give a body position of 64 ms
+    shared_embedding_and_softmax_weights: bool = False  # text: the output matrix W_S is the embedding W_E
 
     def __post_init__(self) -> None:
         check_bounds(self, dict.fromkeys(("batch_size", "max_length", "window_stride", "buckets"), (1, inf)))
         check_bounds(self, dict.fromkeys(("image_size", "image_patch"), (1, 4096)))
         check_bounds(self, {"audio_seconds": (0.01, inf), "audio_channels": (1, inf)})
         check_bounds(self, dict.fromkeys(("audio_halvings", "waveform_halvings"), (0, 16)))
-        if self.corrupt_record not in CORRUPT_RECORD:
-            raise UnknownName("corrupt_record", self.corrupt_record, CORRUPT_RECORD)
-        if self.spec_augment not in SPEC_AUGMENT:
-            raise UnknownName("spec_augment policy", self.spec_augment, SPEC_AUGMENT)
+        check_choices(self, {"corrupt_record": CORRUPT_RECORD, "spec_augment": SPEC_AUGMENT})
 
 
 ENDING = ("cosine", "linear", "exponential")  # schedules of the learning rate that end with the run
 SCHEDULES = ("noam", "rsqrt_decay", *ENDING, "constant")  # train/optim/learning_rate.py
-OPTIMIZERS = ("adam", "adam_w", "adafactor", "momentum", "rmsprop", "muon")  # one rule each in train/optimizers
+OPTIMIZERS = ("adam", "adam_w", "adafactor", "momentum", "rmsprop", "muon")  # one update rule each in train/optim
 NOT_FINITE = ("stop", "skip", "rollback")  # see train/faults/policy.py
+PROBLEM_CHOICES = ("uniform", "proportional", "adaptive", "fixed", "scheduled", "distributed")  # train/mixture/mixer.py
+PRECISIONS = ("float32", "bfloat16")
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingHparams:
-    """How the weights move. Defaults: T2T's, where it has them."""
+    """Hyperparameters of training. Defaults are Tensor2Tensor's where it has them."""
 
     optimizer: str = "adam"  # adam, adam_w, adafactor, momentum, rmsprop or muon
     learning_rate: float = 1.0  # times the schedule; T2T's 0.1 counts the same, since its Adam multiplied by 10
@@ -80,15 +86,17 @@ class TrainingHparams:
     momentum_nesterov: bool = False
     muon_momentum: float = 0.95
     rmsprop_decay: float = 0.9
-    rmsprop_epsilon: float = 1e-7  # within the root
-    weight_decay: float = 0.0  # times sum(weight^2) / 2 in the loss; with adam_w, muon decoupled, times the rate
-    ema_decay: float = 0.0  # of averaged weights, which evaluation and decoding then use; 0: none
-    accumulate_batches: int = 1  # of its problem that a step takes; T2T's optimizer_multistep_accumulate_steps
-    batches_at_once: int = 1  # of those, computed side by side, each on cores of its own; on TensorFlow
+    rmsprop_epsilon: float = 1e-7  # inside the square root
+    weight_decay: float = 0.0  # times sum(weight^2) / 2 in the loss; decoupled, times the rate, with adam_w and muon
+    ema_decay: float = 0.0  # of the averaged weights that evaluation and decoding then use; 0: none
+    accumulate_batches: int = (
+        1  # gradient accumulation: micro-batches a step (T2T: optimizer_multistep_...)
+    )
+    batches_at_once: int = 1  # micro-batches computed in parallel, a share of the cores each; on TensorFlow
     freeze: str = ""  # parts that do not train: "body/encoder text_*"
     clip_grad_norm: float = 2.0  # global norm over the weights in use; 0 does not clip
     label_smoothing: float = 0.1
-    not_finite: str = "stop"  # what a loss or gradient that is not finite does: stop, skip or rollback
+    not_finite: str = "stop"  # on a non-finite loss or gradient: stop, skip or rollback
     problem_choice: str = "uniform"  # uniform, proportional, adaptive, fixed, scheduled or distributed
     problem_temperature: float = 1.0  # proportional: rate ~ (training examples)^(1 / temperature)
     problem_floor: float = 0.25  # adaptive: no problem falls below this share of the uniform rate
@@ -97,14 +105,16 @@ class TrainingHparams:
     precision: str = "float32"  # of a training step's activations; bfloat16 is for accelerators
 
     def __post_init__(self) -> None:
-        if self.optimizer not in OPTIMIZERS:
-            raise UnknownName("optimizer", self.optimizer, OPTIMIZERS)
-        if self.learning_rate_schedule not in SCHEDULES:
-            raise UnknownName("learning_rate_schedule", self.learning_rate_schedule, SCHEDULES)
-        if self.not_finite not in NOT_FINITE:
-            raise UnknownName("not_finite", self.not_finite, NOT_FINITE)
-        if self.precision not in ("float32", "bfloat16"):
-            raise UnknownName("precision", self.precision, ["float32", "bfloat16"])
+        check_choices(
+            self,
+            {
+                "optimizer": OPTIMIZERS,
+                "learning_rate_schedule": SCHEDULES,
+                "not_finite": NOT_FINITE,
+                "problem_choice": PROBLEM_CHOICES,
+                "precision": PRECISIONS,
+            },
+        )
         positive = ("clip_grad_norm", "learning_rate_warmup_steps", "weight_decay")
         shares = ("label_smoothing", "momentum", "muon_momentum", "ema_decay", "problem_floor")
         check_bounds(self, dict.fromkeys(positive, (0, inf)) | dict.fromkeys(shares, (0, 1)))
@@ -114,13 +124,13 @@ class TrainingHparams:
         adafactor = {"adafactor_memory_exponent": (0, 1), "adafactor_clipping_threshold": (1e-6, inf)}
         check_bounds(self, adafactor | dict.fromkeys(("accumulate_batches", "batches_at_once"), (1, inf)))
         if self.accumulate_batches % self.batches_at_once:
-            received = f"received {self.batches_at_once} and {self.accumulate_batches}"
-            raise UserError(f"batches_at_once must divide accumulate_batches; {received}.")
+            values = f"{self.batches_at_once} and {self.accumulate_batches}"
+            raise UserError(f"batches_at_once must divide accumulate_batches; received {values}.")
 
 
 PLAIN = ("bool", "int", "float", "str")  # types that text is parsed to
 RECORDS = ("body", "training", "data")
-MULTIPROBLEM = (  # what answers T2T's hparams of that prefix
+MULTIPROBLEM = (  # the answer to T2T's hparams of that prefix
     "Tensor2Tensor's schedules of problems are problem_choice=scheduled and, for instance, "
     "problem_schedule=step @0 first:1 @10000 uniform (pretrain), or exponential in place of step."
 )
@@ -143,7 +153,7 @@ class HparamSet:
                     raise ValueError(f"hparam {field.name!r} stands in both {seen[field.name]} and {record}")
 
     def override(self, changes: str) -> "HparamSet":
-        """A copy with `changes` ("name=value,name=value") applied, each checked against its field's type.
+        """Return a copy with `changes` ("name=value,name=value") applied, each checked against its field's type.
 
         Raises UserError for a change that is no name=value, an unknown name or a value of another type.
         """
@@ -156,7 +166,7 @@ class HparamSet:
         return self.with_values(values)
 
     def with_values(self, values: Mapping[str, Any]) -> "HparamSet":
-        """A copy with the hparams named in `values` changed together; text is parsed by the field's type."""
+        """Return a copy with the hparams named in `values` changed together; text is parsed by the field's type."""
         fields_of = {record: {field.name: field for field in fields(getattr(self, record))} for record in RECORDS}
         home = {name: record for record, known in fields_of.items() for name in known}
         changes: dict[str, dict[str, Any]] = {record: {} for record in RECORDS}
@@ -170,12 +180,12 @@ class HparamSet:
         )
 
     def flat(self) -> dict[str, Any]:
-        """Every hparam by name."""
+        """Return every hparam by name."""
         return {k: v for record in (self.body, self.training, self.data) for k, v in dataclasses.asdict(record).items()}
 
 
 def _typed(name: str, value: Any, kind: Any) -> Any:
-    """`value` as a field of type `kind` takes it: text is parsed, a whole number will do for any."""
+    """Return `value` as a field of type `kind` takes it: text is parsed, a whole number may stand for a float."""
     kind = getattr(kind, "__name__", kind)
     try:
         if isinstance(value, str):

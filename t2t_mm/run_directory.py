@@ -17,7 +17,7 @@ from typing import Any
 
 import t2t_mm
 from t2t_mm import cores, plugins
-from t2t_mm.atomic_file import whole_file
+from t2t_mm.atomic_file import atomic_write
 from t2t_mm.errors import UserError
 from t2t_mm.feature import Port, Signature
 from t2t_mm.fingerprint import fingerprint
@@ -63,7 +63,7 @@ def save(record: RunRecord, output_dir: Path) -> Path:
         "command_line": list(record.command_line),
     }
     path = output_dir / CONFIG
-    with whole_file(path) as partial:
+    with atomic_write(path) as partial:
         partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     return path
 
@@ -202,7 +202,7 @@ def copy_files(data_dir: Path, output_dir: Path, fingerprints: Mapping[str, str]
         if not source.is_file():
             raise UserError(f"{source} is missing; t2t-mm-datagen makes it.")
         if not target.exists():
-            with whole_file(target) as partial:
+            with atomic_write(target) as partial:
                 shutil.copyfile(source, partial)
         elif fingerprint(target) != sha256:
             raise UserError(

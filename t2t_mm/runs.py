@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from t2t_mm import run_directory
-from t2t_mm.atomic_file import whole_file
+from t2t_mm.atomic_file import atomic_write
 from t2t_mm.cores import share_cores
 from t2t_mm.data.datagen.generate import generate
 from t2t_mm.data.input.check_records import check_briefly
@@ -26,6 +26,7 @@ from t2t_mm.run_config import TRAIN_STEPS, RunConfig
 from t2t_mm.run_directory import RunRecord
 from t2t_mm.train.distributed.cluster import ALONE, Cluster
 from t2t_mm.train.distributed.devices import use_all_devices
+from t2t_mm.train.mixture.mixer import Mixer, ProblemFacts
 from t2t_mm.train.preflight import Preflight, preflight
 from t2t_mm.train.step.steps import check_alone
 from t2t_mm.train.trainer import Trainer
@@ -33,6 +34,8 @@ from t2t_mm.train.trial_step import TrialStep
 from t2t_mm.train.warm_start import begin_warm
 
 Report = Callable[[str], None]
+
+UNKNOWN_FACTS = ProblemFacts(examples=1, batches=1, tokens=1, unigram_nats=1.0)  # before a problem's data exists
 
 
 def say(line: str) -> None:
@@ -81,6 +84,7 @@ def resolve(config: RunConfig) -> ResolvedRun:
     if config.model is not None and config.model != hparams.model:
         raise UserError(f"--model={config.model} was given, but the hparam set is one of {hparams.model}.")
     check_learnable(problems, hparams)
+    Mixer(dict.fromkeys(problems, UNKNOWN_FACTS), hparams.training, 0)  # its rates must name problems of the run
     seed = config.random_seed if config.random_seed is not None else before.random_seed
     source = config.warm_start_from
     resolved = replace(
@@ -151,7 +155,7 @@ def begin(
         begin_warm(trainer, config.warm_start_from, record.files, report)
     if cluster.chief and write:
         run_directory.save(record, output_dir)
-        with whole_file(output_dir / OPERATIVE_CONFIG) as partial:
+        with atomic_write(output_dir / OPERATIVE_CONFIG) as partial:
             partial.write_text(operative_config(record, resolved.data_dir, config.tmp_dir), encoding="utf-8")
     return Run(record, trainer)
 

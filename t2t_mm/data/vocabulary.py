@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from t2t_mm.atomic_file import whole_file
+from t2t_mm.atomic_file import atomic_write
 from t2t_mm.errors import UserError
 
 PAD, EOS, UNK = 0, 1, 2
@@ -92,7 +92,7 @@ class Vocabulary:
                 f"The vocabulary {path} can't be trained: {size} pieces may be too few for 256 bytes, {len(symbols)} "
                 f"symbols and the characters of the text. SentencePiece says: {str(error).strip()}"
             ) from None
-        with whole_file(path) as partial:
+        with atomic_write(path) as partial:
             partial.write_bytes(model.getvalue())
         return cls(model.getvalue())
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from t2t_mm.atomic_file import whole_file
+from t2t_mm.atomic_file import atomic_write
 from t2t_mm.evaluation.baselines import BaselineComparison
 from t2t_mm.evaluation.table import Table
 
@@ -68,7 +68,7 @@ def write_results(output_dir: Path, step: int, results: Sequence[Result]) -> Pat
     """Write `results` to `<output_dir>/eval/results-<step>.json`; return the path. Raises UserError if that fails."""
     path = output_dir / "eval" / f"results-{step}.json"
     content = {"step": step, "problems": {result.problem: _as_json(result) for result in results}}
-    with whole_file(path) as partial:
+    with atomic_write(path) as partial:
         partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     return path
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from t2t_mm.atomic_file import whole_file
+from t2t_mm.atomic_file import atomic_write
 from t2t_mm.evaluation.compare_runs import Difference
 from t2t_mm.evaluation.score import Figure, Scores
 from t2t_mm.evaluation.table import Table
@@ -88,7 +88,7 @@ def write(path: Path, content: Mapping[str, Any], table: Table) -> list[Path]:
     paths = []
     for suffix, text in texts.items():
         paths.append(path.with_name(path.name + suffix))
-        with whole_file(paths[-1]) as partial:
+        with atomic_write(paths[-1]) as partial:
             partial.write_text(text, encoding="utf-8")
     return paths
 

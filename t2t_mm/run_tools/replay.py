@@ -16,7 +16,7 @@ from t2t_mm.data.input.generated_problem import fingerprints, open_problem
 from t2t_mm.errors import UserError
 from t2t_mm.registry import PROBLEMS
 from t2t_mm.train import checkpoint
-from t2t_mm.train.faults.nonfinite import blamed
+from t2t_mm.train.faults.nonfinite import first_nonfinite
 from t2t_mm.train.faults.policy import SKIP
 from t2t_mm.train.logs.training_log import TrainingLog
 from t2t_mm.train.loop import take_step
@@ -141,7 +141,7 @@ def replay_step(trainer: Trainer, fault: Fault, output_dir: Path, report: Callab
     multiplier = trainer.problems[fault.problem].problem.loss_multiplier
     unknown = StepResult(np.float32("nan"), np.float32("nan"), {})
     records_W = trainer.progress.records(batches_W, [unknown] * fault.workers)
-    blame = blamed(trainer.steps, records_W[fault.worker], multiplier)
+    blame = first_nonfinite(trainer.steps, records_W[fault.worker], multiplier)
     rate = _rate(trainer)(fault.step)
     if fault.workers == 1:
         result = trainer.steps.train(batches_W[0], fault.step, rate, multiplier)

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from t2t_mm.atomic_file import sweep, whole_file
+from t2t_mm.atomic_file import atomic_write, sweep
 from t2t_mm.errors import UnknownName, UserError
 from t2t_mm.evaluation.results import Result
 from t2t_mm.train import checkpoint
@@ -86,14 +86,14 @@ class BestCheckpoint:
         """Make the checkpoint at `path` the best one. Raises UserError if that cannot be written."""
         target = self.folder / path.name
         sweep(self.folder)
-        with whole_file(target) as partial:
+        with atomic_write(target) as partial:
             partial.unlink()
             try:
                 os.link(path, partial)
             except OSError:  # a file system without links
                 shutil.copyfile(path, partial)
         self.record = Record(step, score, self.metric)
-        with whole_file(self.folder / "best.json") as partial:
+        with atomic_write(self.folder / "best.json") as partial:
             partial.write_text(json.dumps(asdict(self.record)) + "\n", encoding="utf-8")
         for other in checkpoint.steps(self.folder):
             if other != step:

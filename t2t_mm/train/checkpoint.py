@@ -15,7 +15,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from t2t_mm.atomic_file import sweep, whole_file
+from t2t_mm.atomic_file import atomic_write, sweep
 from t2t_mm.errors import UserError
 from t2t_mm.train.optim.update_rule import AVERAGE
 
@@ -82,7 +82,7 @@ def write(path: Path, tensors: Mapping[str, np.ndarray], state: Mapping[str, Any
     """Write one checkpoint to `path`. Raises UserError when it cannot be written; what was there is then untouched."""
     dense = {name: np.asarray(tensor, order="C") for name, tensor in tensors.items()}  # the writer reads raw memory
     text = json.dumps(state)
-    with whole_file(path) as partial:
+    with atomic_write(path) as partial:
         try:
             save_file(dense, partial, metadata={"state": text, "crc32": _checksum(dense, text)})
         except SafetensorError as error:

@@ -13,7 +13,7 @@ from t2t_mm.evaluation.results import Result, write_results
 from t2t_mm.train import checkpoint
 from t2t_mm.train.distributed.check_workers_agree import check_workers_agree
 from t2t_mm.train.distributed.cluster import WorkerLost
-from t2t_mm.train.faults.nonfinite import blamed, write_fault
+from t2t_mm.train.faults.nonfinite import first_nonfinite, write_fault
 from t2t_mm.train.faults.policy import ROLLBACK, SKIP, Policy
 from t2t_mm.train.logs.profile import Profile
 from t2t_mm.train.logs.training_log import NoLog, TrainingLog
@@ -148,7 +148,7 @@ class Loop:
         waited = best.steps_since(self.progress.step) if best is not None else 0
         patience = self.config.eval_early_stopping_steps
         stops_early = self.evaluated == self.progress.step and 0 < patience <= waited
-        stop_requested, any_stops_early = self.cluster.any(self.stop.asked, stops_early)
+        stop_requested, any_stops_early = self.cluster.any_worker(self.stop.asked, stops_early)
         if stop_requested and not self.stop.asked:
             self.stop.signal = signal.SIGTERM  # another worker got it
         if not (self.progress.step >= self.until or stop_requested or any_stops_early):
@@ -190,7 +190,7 @@ class Loop:
         """Save, and evaluate in full; return the results, none where the loop does not evaluate or was stopped."""
         if self.state.saved != self.progress.step:
             self.state.save()
-        self.cluster.meet()  # a worker that leaves now leaves a run that is saved
+        self.cluster.barrier()  # a worker that leaves now leaves a run that is saved
         results: list[Result] = []
         if self.evaluating and not self.stop.asked and self.cluster.chief:
             with suppress(Stopped):
@@ -224,10 +224,10 @@ class Loop:
         """Do what the hparam not_finite says about a non-finite step. Raises UserError to stop."""
         state, record = self.state, fault.record
         multiplier = state.problems[record.problem].problem.loss_multiplier
-        blame = blamed(state.steps, record, multiplier)
+        blame = first_nonfinite(state.steps, record, multiplier)
         if self.cluster.part != WHOLE_BATCH and not record.all_batches:
             blame = f"Worker {self.cluster.index} has checked its own rows. {blame}"
-        saved = int(self.cluster.from_chief(-1 if state.saved is None else state.saved))
+        saved = int(self.cluster.broadcast_from_chief(-1 if state.saved is None else state.saved))
         action, why = self.policy.decide(record.step, None if saved < 0 else saved)
         message = f"{fault} {blame}"
         run = {"seed": state.seed, "train_steps": state.train_steps, "hparams": state.hparams.flat()}
@@ -247,7 +247,7 @@ class Loop:
             )
         else:
             is_saved = state.saved == self.progress.step or self._try(state.save)
-            self.cluster.meet()
+            self.cluster.barrier()
             again = "The run is saved as it was before that step, so that the same command takes it again. "
             raise UserError(
                 f"{message} {why}{again if is_saved else ''}A lower learning_rate or clip_grad_norm may help; "

@@ -16,8 +16,8 @@ from t2t_mm.hparam_set import HparamSet
 from t2t_mm.problem import TRAIN
 from t2t_mm.registry import PROBLEMS
 from t2t_mm.run_config import RunConfig
-from t2t_mm.train.memory.first_use import is_for_want_of_memory
-from t2t_mm.train.memory.memory_limit import Ended, forget_peak, peak, watched
+from t2t_mm.train.memory.first_use import is_out_of_memory
+from t2t_mm.train.memory.memory_limit import Ended, peak, reset_peak, watched
 
 SMALLER = 6  # halvings of a batch size that does not fit
 
@@ -131,7 +131,7 @@ def take(
         for name, batch_size in tries:
             hparams = replace(trial.hparams.data, batch_size=batch_size)
             batch = Batches(ready[name], TRAIN, hparams, run.seed, training=True).largest()
-            forget_peak()
+            reset_peak()
             started = time.perf_counter()
             batches = [batch] * trial.hparams.training.accumulate_batches
             nats = float(run.steps.train(batches, 1, 0.0, ready[name].problem.loss_multiplier).nats)
@@ -144,7 +144,7 @@ def take(
     except UserError as error:
         send(("failed", str(error)))
     except Exception as error:  # of every kind: each backend says in its own way that an accelerator is full
-        if is_for_want_of_memory(error):
+        if is_out_of_memory(error):
             send(("over", None))
         else:
             send(("failed", f"A step could not be taken: {type(error).__name__}: {error}"))

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from t2t_mm.atomic_file import whole_file
+from t2t_mm.atomic_file import atomic_write
 from t2t_mm.data.features.feature_file import read_feature_file
 from t2t_mm.data.features.text import TextCodec
 from t2t_mm.data.vocabulary import EOS, PAD, UNK
@@ -44,7 +44,7 @@ class Characters(Feature):
             return
         numbers = {number for line in chain.from_iterable(samples.values()) for number in line.split()}
         characters = sorted(chr(int(number)) for number in numbers)
-        with whole_file(path) as partial:
+        with atomic_write(path) as partial:
             partial.write_text(json.dumps(characters, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n")
         report(f"{file}: {len(characters):,} characters of {', '.join(samples)}.")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from t2t_mm.atomic_file import whole_file
+from t2t_mm.atomic_file import atomic_write
 from t2t_mm.data.features.feature_file import read_feature_file, split_lines
 from t2t_mm.errors import UserError, did_you_mean
 from t2t_mm.feature import Arrays, ArraySpec, Codec, Feature, Port
@@ -44,7 +44,7 @@ class Label(Feature):
             raise UserError(
                 f"The classes of {', '.join(samples)} have names that are empty or have several lines: {invalid!r}."
             )
-        with whole_file(path) as partial:
+        with atomic_write(path) as partial:
             partial.write_text("".join(f"{name}\n" for name in names), encoding="utf-8", newline="\n")
         report(f"{file}: {len(names):,} classes of {', '.join(samples)}.")
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from t2t_mm.atomic_file import whole_file
+from t2t_mm.atomic_file import atomic_write
 from t2t_mm.data.features.feature_file import read_feature_file, split_lines
 from t2t_mm.data.features.input_file import read_input_file
 from t2t_mm.data.vocabulary import PAD, UNK
@@ -54,7 +54,7 @@ class Passage(Feature):
         counts = Counter(word for line in chain.from_iterable(samples.values()) for word in line.split())
         size = max(getattr(feature, "size", 0) for feature in sharing)
         frequent = sorted(counts, key=lambda word: (-counts[word], word))[:size]
-        with whole_file(path) as partial:
+        with atomic_write(path) as partial:
             partial.write_text("".join(f"{word}\n" for word in frequent), encoding="utf-8", newline="\n")
         report(f"{file}: {len(frequent):,} of {len(counts):,} words of {', '.join(samples)}.")
 

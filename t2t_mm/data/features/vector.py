@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from t2t_mm.atomic_file import whole_file
+from t2t_mm.atomic_file import atomic_write
 from t2t_mm.data.features.feature_file import read_feature_file
 from t2t_mm.errors import UserError
 from t2t_mm.feature import Arrays, ArraySpec, Codec, Feature, Port
@@ -50,7 +50,7 @@ class Vector(Feature):
             statistics(name, [field for field in fields if field != MISSING], name in self.categories)
             for name, fields in zip(self.columns, zip(*rows, strict=True), strict=True)
         ]
-        with whole_file(path) as partial:
+        with atomic_write(path) as partial:
             partial.write_text(json.dumps({"columns": columns}, indent=1) + "\n", encoding="utf-8", newline="\n")
         report(f"{file}: means and deviations of {len(rows):,} training rows of {', '.join(samples)}.")
 

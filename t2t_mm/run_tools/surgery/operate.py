@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from t2t_mm import run_directory
-from t2t_mm.atomic_file import half_written
+from t2t_mm.atomic_file import partial_folder
 from t2t_mm.data.input.generated_problem import GeneratedProblem
 from t2t_mm.errors import UserError
 from t2t_mm.evaluation.results import LOSS
@@ -126,7 +126,7 @@ def write(run: Trained, operated: Operated, output_dir: Path, data_dir: Path | N
             raise UserError(f"{path} is missing or was changed since the training; copy it back from its --data_dir.")
     try:
         output_dir.parent.mkdir(parents=True, exist_ok=True)
-        with half_written(output_dir.parent) as beside:
+        with partial_folder(output_dir.parent) as beside:
             folder = beside / output_dir.name
             folder.mkdir()
             run_directory.copy_files(run.folder, folder, old)

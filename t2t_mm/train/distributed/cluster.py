@@ -46,48 +46,48 @@ class Cluster(abc.ABC):
     @property
     def replicas(self) -> Replicas:
         """The replicas for layers to use while a step is traced."""
-        return Replicas(self.index, self.count, lambda x: self.totals([x])[0])
+        return Replicas(self.index, self.count, lambda x: self.all_reduce([x])[0])
 
     @abc.abstractmethod
-    def totals(self, tensors: Sequence[Any]) -> list[Any]:
-        """Return the sum of each tensor over all workers, with its gradient (all-reduce); for a step of `together`."""
+    def all_reduce(self, tensors: Sequence[Any]) -> list[Any]:
+        """Return the sum of each tensor over all workers, with its gradient; inside a step of `run_on_all_workers`."""
 
     @abc.abstractmethod
-    def together(self, step: Callable[..., Any]) -> Callable[..., Any]:
-        """Return `step`, which may call `totals`, as a function for all workers to run."""
+    def run_on_all_workers(self, step: Callable[..., Any]) -> Callable[..., Any]:
+        """Return `step`, which may call `all_reduce`, as a function for all workers to run."""
 
     @abc.abstractmethod
-    def told(self, program: Callable[..., Any]) -> Callable[..., Any]:
+    def raising_worker_lost(self, program: Callable[..., Any]) -> Callable[..., Any]:
         """Return a compiled program as a function that raises WorkerLost if another worker has ended."""
 
     @abc.abstractmethod
-    def sums(self, numbers: Sequence[float]) -> list[float]:
+    def all_reduce_numbers(self, numbers: Sequence[float]) -> list[float]:
         """Return the sum of each number over all workers. Waits for them; raises WorkerLost if one has ended."""
 
-    def any(self, *values: bool) -> list[bool]:
+    def any_worker(self, *values: bool) -> list[bool]:
         """Return the logical or over all workers, for each argument."""
-        return [total > 0 for total in self.sums([float(value) for value in values])]
+        return [total > 0 for total in self.all_reduce_numbers([float(value) for value in values])]
 
-    def from_chief(self, number: float) -> float:
+    def broadcast_from_chief(self, number: float) -> float:
         """Return the chief's number on every worker (broadcast)."""
-        return self.sums([number if self.chief else 0.0])[0]
+        return self.all_reduce_numbers([number if self.chief else 0.0])[0]
 
-    def meet(self) -> None:
+    def barrier(self) -> None:
         """Wait until every worker has called this method (barrier)."""
-        self.sums([0.0])
+        self.all_reduce_numbers([0.0])
 
     @contextmanager
     def chief_first(self) -> Iterator[None]:
         """Return a context that the chief runs first; the others run it when the chief is done."""
         if not self.chief:
-            self.meet()
+            self.barrier()
         yield
         if self.chief:
-            self.meet()
+            self.barrier()
 
     def check_same(self, what: str, number: float) -> None:
         """Raise UserError on every worker unless `number` is the same on all of them."""
-        numbers = self.sums([number if worker == self.index else 0.0 for worker in range(self.count)])
+        numbers = self.all_reduce_numbers([number if worker == self.index else 0.0 for worker in range(self.count)])
         others = [worker for worker, one in enumerate(numbers) if one != numbers[0]]
         if others:
             raise UserError(
@@ -102,16 +102,16 @@ class Alone(Cluster):
     def __init__(self) -> None:
         super().__init__(0, 1)
 
-    def totals(self, tensors: Sequence[Any]) -> list[Any]:
+    def all_reduce(self, tensors: Sequence[Any]) -> list[Any]:
         return list(tensors)
 
-    def together(self, step: Callable[..., Any]) -> Callable[..., Any]:
+    def run_on_all_workers(self, step: Callable[..., Any]) -> Callable[..., Any]:
         return step
 
-    def told(self, program: Callable[..., Any]) -> Callable[..., Any]:
+    def raising_worker_lost(self, program: Callable[..., Any]) -> Callable[..., Any]:
         return program
 
-    def sums(self, numbers: Sequence[float]) -> list[float]:
+    def all_reduce_numbers(self, numbers: Sequence[float]) -> list[float]:
         return np.asarray(numbers, np.float64).tolist()
 
 

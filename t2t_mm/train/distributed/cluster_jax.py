@@ -88,10 +88,10 @@ class JaxCluster(Cluster):
     def devices(self) -> list[str]:
         return [f"{device.platform}:{device.id}" for device in jax.local_devices()]
 
-    def totals(self, tensors: Sequence[Any]) -> list[Any]:
+    def all_reduce(self, tensors: Sequence[Any]) -> list[Any]:
         return list(tensors)  # already sums over all rows: XLA adds the all-reduce
 
-    def together(self, step: Callable[..., Any]) -> Callable[..., Any]:
+    def run_on_all_workers(self, step: Callable[..., Any]) -> Callable[..., Any]:
         """Return `step(values, features, *rest)` as a function that runs on the devices of all workers.
 
         The function takes the weights of this process and whole batches, and returns arrays of this process. It raises
@@ -106,16 +106,16 @@ class JaxCluster(Cluster):
             arguments = jax.tree.map(self._everywhere, values), jax.tree.map(self._own_rows, rows), *rest
             if shapes not in compiled:
                 compiled[shapes] = program.lower(*arguments).compile()
-                self.meet()  # Gloo waits only 30 s for others to start their first program; this waits without limit
+                self.barrier()  # Gloo waits only 30 s for others to start their first program; this waits without limit
             results = self._wait_for(lambda: jax.block_until_ready(compiled[shapes](*arguments)))
             return jax.tree.map(self._here, results)
 
         return call
 
-    def told(self, program: Callable[..., Any]) -> Callable[..., Any]:
-        return program  # functions of `together` raise WorkerLost themselves
+    def raising_worker_lost(self, program: Callable[..., Any]) -> Callable[..., Any]:
+        return program  # functions of `run_on_all_workers` raise WorkerLost themselves
 
-    def sums(self, numbers: Sequence[float]) -> list[float]:
+    def all_reduce_numbers(self, numbers: Sequence[float]) -> list[float]:
         message = json.dumps([float(number) for number in numbers])
         each = [json.loads(one) for one in self._wait_for(partial(self._exchange, message))]
         return [float(sum(column)) for column in zip(*each, strict=True)]

@@ -32,7 +32,7 @@ class TensorFlowCluster(Cluster):
         """Wait until every worker has joined. Call it before TensorFlow is used for anything else."""
         super().__init__(spec.index, len(spec.addresses))
         self._spec = spec
-        tf.get_logger().setLevel(logging.CRITICAL)  # `told` reports a worker that has ended
+        tf.get_logger().setLevel(logging.CRITICAL)  # `raising_worker_lost` reports a worker that has ended
         resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
             tf.train.ClusterSpec({"worker": list(spec.addresses)}),
             task_type="worker",
@@ -43,18 +43,18 @@ class TensorFlowCluster(Cluster):
 
         @tf.function(input_signature=[tf.TensorSpec([None], "float64")], autograph=False)
         def total(numbers: Any) -> Any:
-            return self.together(lambda x: self.totals([x])[0])(numbers)
+            return self.run_on_all_workers(lambda x: self.all_reduce([x])[0])(numbers)
 
-        self._total = self.told(total)
+        self._total = self.raising_worker_lost(total)
 
-    def totals(self, tensors: Sequence[Any]) -> list[Any]:
+    def all_reduce(self, tensors: Sequence[Any]) -> list[Any]:
         here = [tf.identity(tensor) for tensor in tensors]  # on the replica's device
         return list(tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, here))
 
-    def together(self, step: Callable[..., Any]) -> Callable[..., Any]:
+    def run_on_all_workers(self, step: Callable[..., Any]) -> Callable[..., Any]:
         return lambda *arguments: self._strategy.run(step, args=arguments)
 
-    def told(self, program: Callable[..., Any]) -> Callable[..., Any]:
+    def raising_worker_lost(self, program: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(program)
         def call(*arguments: Any) -> Any:
             try:
@@ -65,5 +65,5 @@ class TensorFlowCluster(Cluster):
 
         return call
 
-    def sums(self, numbers: Sequence[float]) -> list[float]:
+    def all_reduce_numbers(self, numbers: Sequence[float]) -> list[float]:
         return self._total(np.asarray(numbers, np.float64)).numpy().tolist()

@@ -24,7 +24,7 @@ def use_all_devices(cluster: Cluster) -> None:
         keras.distribution.set_distribution(keras.distribution.DataParallel(devices=devices, auto_shard_dataset=False))
 
 
-def shared(arrays: dict[str, Arrays]) -> dict[str, Any]:
+def place_on_devices(arrays: dict[str, Arrays]) -> dict[str, Any]:
     """Return the arrays of a batch as a step takes them; with several devices, an equal part of the rows on each.
 
     Empty rows are added at the end, so that the parts are equal. They have length 0, or without lengths class or places

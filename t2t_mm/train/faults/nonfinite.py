@@ -10,14 +10,14 @@ import keras
 import numpy as np
 from keras import ops
 
-from t2t_mm.atomic_file import whole_file
+from t2t_mm.atomic_file import atomic_write
 from t2t_mm.layers.layer import Layer
 from t2t_mm.layers.sequence import Seq
 from t2t_mm.train.step.step_record import NotFinite, StepRecord
 from t2t_mm.train.step.steps import Steps
 
 
-def blamed(steps: Steps, taken: StepRecord, multiplier: float) -> str:
+def first_nonfinite(steps: Steps, taken: StepRecord, multiplier: float) -> str:
     """Compute a step again, operation by operation; return a sentence that names the first non-finite tensor.
 
     The search goes in this order: the batch, the weights, the outputs of layers in the order in which they are called,
@@ -62,7 +62,7 @@ def write_fault(output_dir: Path, fault: NotFinite, blame: str, policy: str, run
     Args:
         output_dir: the run directory.
         fault: the step and its numbers.
-        blame: the sentence of `blamed`.
+        blame: the sentence of `first_nonfinite`.
         policy: the value of the hparam not_finite.
         run: what the step depends on beside its batches: "seed", "train_steps" and "hparams".
 
@@ -91,7 +91,7 @@ def write_fault(output_dir: Path, fault: NotFinite, blame: str, policy: str, run
         **run,
     }
     path = output_dir / "faults" / f"step-{taken.step}.json"
-    with whole_file(path) as partial:
+    with atomic_write(path) as partial:
         partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     return path
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from t2t_mm.atomic_file import whole_file
+from t2t_mm.atomic_file import atomic_write
 from t2t_mm.data.input.batch import Batch
 from t2t_mm.errors import UserError
 from t2t_mm.evaluation.batch_evaluator import EvaluatesBatches
@@ -93,7 +93,7 @@ class NewShapes:
         try:
             yield bool(new)
         except Exception as error:
-            if not is_for_want_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
             use = self._use(what, step, batches, at_once)
             raise OutOfMemory(
@@ -142,7 +142,7 @@ class NewShapes:
         if self._note is None:
             return
         try:
-            with whole_file(self._note) as partial:
+            with atomic_write(self._note) as partial:
                 partial.write_text(json.dumps(asdict(use)) + "\n", encoding="utf-8")
         except UserError:  # a full disk does not end a run
             return
@@ -173,7 +173,7 @@ class GuardedEvaluator:
             raise UserError(str(error)) from error
 
 
-def is_for_want_of_memory(error: BaseException) -> bool:
+def is_out_of_memory(error: BaseException) -> bool:
     """Return True if `error` says that memory ran out, in the words of Python, TensorFlow or JAX."""
     text = f"{type(error).__name__} {error}".upper().replace("_", "")
     return isinstance(error, MemoryError) or "RESOURCEEXHAUSTED" in text

@@ -73,11 +73,11 @@ def process_memory(pid: int | None = None, what: str = "VmRSS") -> int:
 
 
 def peak() -> int:
-    """Return this process's peak memory in bytes since `forget_peak`; since its start if the system can't reset it."""
+    """Return this process's peak memory in bytes since `reset_peak`; since its start if the system can't reset it."""
     return process_memory(what="VmHWM") or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def forget_peak() -> None:
+def reset_peak() -> None:
     """Reset the peak that `peak` returns."""
     try:
         (PROC / "self" / "clear_refs").write_text("5")  # proc(5): resets VmHWM

@@ -34,14 +34,13 @@ from typing import Any
 
 import numpy as np
 
-from t2t_mm.errors import UnknownName, UserError
+from t2t_mm.errors import UserError
 from t2t_mm.hparam_set import TrainingHparams
 from t2t_mm.train.mixture.problem_rates import parse_rates
 from t2t_mm.train.mixture.problem_schedule import parse_schedule
 
 ADAPTIVE, SCHEDULED, DISTRIBUTED = "adaptive", "scheduled", "distributed"
 STEP_INDEPENDENT = ("uniform", "proportional", ADAPTIVE, "fixed")  # schemes whose rates do not depend on the step
-SCHEMES = (*STEP_INDEPENDENT, SCHEDULED, DISTRIBUTED)
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # 2^64 divided by the golden ratio, odd
 LAST = 1.0 - 2.0**-53  # the last point on the circle
 DECAY = 0.9  # of the moving average of a problem's loss, at each of its steps
@@ -68,18 +67,14 @@ class Mixer:
     def __init__(
         self, problems: Mapping[str, ProblemFacts], hparams: TrainingHparams, seed: int, workers: int = 1
     ) -> None:
-        """Set up the scheme of `hparams`. Raises UserError for an unknown scheme or for invalid numbers in it."""
+        """Set up the scheme of `hparams`. Raises UserError for rates that name no problem of the run or are invalid."""
         self.scheme, self.workers = hparams.problem_choice, workers
-        if self.scheme not in SCHEMES:
-            raise UnknownName("problem_choice", self.scheme, SCHEMES)
         if not problems:
             raise UserError("There is no problem to train on; name at least one with --problems.")
         self._problems = dict(problems)
         self._start = np.uint64(zlib.crc32(f"mixing {seed}".encode()) << 32)
         self._losses = {name: 1.0 for name in problems}  # normalised; 1 is the loss of the unigram distribution
         self._floor = hparams.problem_floor / len(problems)
-        if not 0 <= hparams.problem_floor <= 1:
-            raise UserError(f"problem_floor must be between 0 and 1; received {hparams.problem_floor}.")
         self._schedule = None
         schemes = [self.scheme]
         if self.scheme == SCHEDULED:

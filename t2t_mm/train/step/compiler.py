@@ -109,7 +109,7 @@ class StepCompiler(abc.ABC):
         if self.accumulated:
             gradients = {path: self.accumulated[path].value + last.share * one for path, one in gradients.items()}
             nats = self.accumulated["nats"].value + last.share * nats
-        nats, *summed = self.cluster.totals([nats, *gradients.values()])
+        nats, *summed = self.cluster.all_reduce([nats, *gradients.values()])
         gradients = dict(zip(gradients, summed, strict=True))
         return self.optimizer.decayed(gradients, command), nats
 

@@ -19,7 +19,7 @@ from t2t_mm.layers.replicas import ALONE as ONE_REPLICA
 from t2t_mm.layers.replicas import Replicas
 from t2t_mm.models.net import Net
 from t2t_mm.train.distributed.cluster import ALONE, Cluster
-from t2t_mm.train.distributed.devices import shared
+from t2t_mm.train.distributed.devices import place_on_devices
 from t2t_mm.train.optim.optimizer import Optimizer
 from t2t_mm.train.step.compiler import Program, Specs, StepCompiler
 from t2t_mm.train.step.step_input import Gradients, StepInput
@@ -80,7 +80,7 @@ class JaxCompiler(StepCompiler):
                 return self.metric_sums(problem, metrics, features, command)
 
         def program(features: Any, command: Any) -> Any:
-            return step([variable.value for variable in variables], shared(features), command)
+            return step([variable.value for variable in variables], place_on_devices(features), command)
 
         return program
 
@@ -124,7 +124,7 @@ class JaxCompiler(StepCompiler):
         def program(batches: tuple[StepInput, ...], *rest: Any) -> Any:
             [batch] = batches
             if on_all_workers is None:
-                batch = batch._replace(features=shared(batch.features))
+                batch = batch._replace(features=place_on_devices(batch.features))
             if not donated:
                 used = self._used(problem, batch)
                 donated.extend(moving(used))
@@ -154,7 +154,7 @@ class JaxCompiler(StepCompiler):
             with keras.StatelessScope([(used[path], value) for path, value in values.items()]):
                 return self.gradients_of(problem, given)
 
-        program = self.cluster.together(compute)
+        program = self.cluster.run_on_all_workers(compute)
 
         def call(batch: StepInput) -> Gradients:
             used = self._used(problem, batch).read

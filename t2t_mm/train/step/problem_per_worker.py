@@ -81,13 +81,13 @@ class ProblemPerWorkerCompiler:
             self.single.traced += 1
             return self._update(rate)
 
-        return tf.function(self._cluster.together(step), [RATE], autograph=False, jit_compile=False)
+        return tf.function(self._cluster.run_on_all_workers(step), [RATE], autograph=False, jit_compile=False)
 
     def _update(self, rate: Any) -> Any:
         single = self.single
         accumulated = [single.accumulated[path] for path in self.optimizer.weights]
         kept = [self._marks, *accumulated, *self._changes.values()]
-        marks, *sums = self._cluster.totals([tf.identity(variable.value) for variable in kept])
+        marks, *sums = self._cluster.all_reduce([tf.identity(variable.value) for variable in kept])
         used_P, rows_C, moved_M, nats_W, norms_W = tf.split(marks, self._sizes)
         gradients = {path: total / self._workers for path, total in zip(self.optimizer.weights, sums, strict=False)}
         gradients = self.optimizer.decayed_where(gradients, used_P, rows_C)

@@ -174,7 +174,7 @@ class Steps:
     def _program(self, key: Any, build: Callable[[], Program]) -> Program:
         """Return the program of that key, built at its first use; it raises WorkerLost when a worker is lost."""
         if key not in self._compiled:
-            self._compiled[key] = self._cluster.told(build())
+            self._compiled[key] = self._cluster.raising_worker_lost(build())
         return self._compiled[key]
 
     @contextmanager

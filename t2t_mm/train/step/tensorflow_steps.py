@@ -109,7 +109,7 @@ class TensorFlowCompiler(StepCompiler):
         return (input_specs(specs),) * self.parallel
 
     def _program(self, step: Program, signature: Sequence[Any]) -> Program:
-        return tf.function(self.cluster.together(step), signature, autograph=False, jit_compile=False)
+        return tf.function(self.cluster.run_on_all_workers(step), signature, autograph=False, jit_compile=False)
 
 
 def feature_specs(specs: Specs) -> dict[str, dict[str, tf.TensorSpec]]:

@@ -20,30 +20,30 @@ from t2t_mm.train.trainer import Trainer
 class Threads(Cluster):
     """A cluster whose workers are threads of this process."""
 
-    def __init__(self, index, count, table, barrier):
+    def __init__(self, index, count, table, gate):
         super().__init__(index, count)
-        self.table, self.barrier = table, barrier
+        self.table, self.gate = table, gate
 
-    def totals(self, tensors):
+    def all_reduce(self, tensors):
         raise NotImplementedError
 
-    together = told = totals
+    run_on_all_workers = raising_worker_lost = all_reduce
 
-    def sums(self, numbers):
+    def all_reduce_numbers(self, numbers):
         self.table[self.index] = np.array(numbers)
-        self.barrier.wait()
+        self.gate.wait()
         total = sum(self.table.values()).tolist()
-        self.barrier.wait()
+        self.gate.wait()
         return total
 
 
 def by_workers(work, count=3):
     """Return work(cluster) of each worker, all run at the same time."""
-    table, barrier, results = {}, threading.Barrier(count, timeout=60), {}
+    table, gate, results = {}, threading.Barrier(count, timeout=60), {}
 
     def run(index):
         try:
-            results[index] = work(Threads(index, count, table, barrier))
+            results[index] = work(Threads(index, count, table, gate))
         except UserError as error:
             results[index] = error
 
@@ -56,11 +56,11 @@ def by_workers(work, count=3):
 
 
 def test_any_is_true_on_all_workers_if_it_is_true_on_one():
-    assert by_workers(lambda cluster: cluster.any(cluster.index == 2, False)) == [[True, False]] * 3
+    assert by_workers(lambda cluster: cluster.any_worker(cluster.index == 2, False)) == [[True, False]] * 3
 
 
 def test_the_chief_is_the_first_worker_and_its_number_is_broadcast():
-    assert by_workers(lambda cluster: (cluster.chief, cluster.from_chief(7.0 + cluster.index))) == [
+    assert by_workers(lambda cluster: (cluster.chief, cluster.broadcast_from_chief(7.0 + cluster.index))) == [
         (True, 7.0),
         (False, 7.0),
         (False, 7.0),
@@ -97,11 +97,11 @@ class StopElsewhere(Alone):
         super().__init__()
         self.index, self.at, self.agreed = index, at, 0
 
-    def sums(self, numbers):
+    def all_reduce_numbers(self, numbers):
         if len(numbers) == 2:  # stop, and at rest
             self.agreed += 1
             return [numbers[0] + (self.agreed > self.at), numbers[1]]
-        return super().sums(numbers)
+        return super().all_reduce_numbers(numbers)
 
 
 @pytest.mark.parametrize("index", [0, 1])

@@ -55,10 +55,13 @@ def work(fault=""):
     """Exchange numbers; then, with a fault, the chief is killed and the other worker waits for it."""
     cluster = join(parse_cluster_spec(os.environ[VARIABLE]), lambda line: None)
     for _ in range(2):
-        results = cluster.sums([2.0**32 + cluster.index, 0.1]), cluster.from_chief(7.0 + cluster.index)
+        results = (
+            cluster.all_reduce_numbers([2.0**32 + cluster.index, 0.1]),
+            cluster.broadcast_from_chief(7.0 + cluster.index),
+        )
     if fault and cluster.chief:
         os.kill(os.getpid(), signal.SIGKILL)
-    cluster.meet()
+    cluster.barrier()
     return 0 if results == ([2.0**33 + 1, 0.2], 7.0) else 3
 
 

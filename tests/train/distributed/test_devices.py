@@ -15,7 +15,7 @@ from t2t_mm.feature import ArraySpec, Port, Signature
 from t2t_mm.models.net import Net
 from t2t_mm.registry import HPARAM_SETS
 from t2t_mm.train.distributed.cluster import ALONE
-from t2t_mm.train.distributed.devices import pad_rows, shared, use_all_devices
+from t2t_mm.train.distributed.devices import pad_rows, place_on_devices, use_all_devices
 from t2t_mm.train.optim.optimizer import Optimizer
 from t2t_mm.train.step.steps import Steps
 
@@ -88,7 +88,7 @@ def test_with_one_device_a_batch_is_not_changed():
     if keras.distribution.distribution() is not None:
         pytest.skip("this process has several devices")
     arrays = {"targets": {"class": np.zeros(3, "int32")}}
-    assert shared(arrays) is arrays
+    assert place_on_devices(arrays) is arrays
 
 
 def test_empty_rows_at_the_end_make_the_rows_a_multiple_of_the_devices():

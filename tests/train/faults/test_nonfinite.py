@@ -12,7 +12,7 @@ from t2t_mm.feature import ArraySpec, Port, Signature
 from t2t_mm.models.net import Net
 from t2t_mm.registry import HPARAM_SETS
 from t2t_mm.run_tools.replay import Fault
-from t2t_mm.train.faults.nonfinite import blamed, write_fault
+from t2t_mm.train.faults.nonfinite import first_nonfinite, write_fault
 from t2t_mm.train.optim.optimizer import Optimizer
 from t2t_mm.train.step.step_record import NotFinite, StepRecord
 from t2t_mm.train.step.steps import StepResult, Steps
@@ -50,32 +50,32 @@ def fill(steps, part, value):
 
 def test_a_non_finite_number_of_the_batch_is_named_first(steps):
     broken = replace(BATCH, arrays=BATCH.arrays | {"inputs": {"frames": np.array([1.0, np.nan], "float32")}})
-    assert blamed(steps, taken(BATCH, broken), 1.0) == f"{FIRST} the batch's inputs/frames."
+    assert first_nonfinite(steps, taken(BATCH, broken), 1.0) == f"{FIRST} the batch's inputs/frames."
 
 
 def test_a_non_finite_weight_is_named_second(steps):
     path = fill(steps, "label_size/score", np.inf)
-    assert blamed(steps, taken(BATCH), 1.0) == f"{FIRST} the weight {path}."
+    assert first_nonfinite(steps, taken(BATCH), 1.0) == f"{FIRST} the weight {path}."
 
 
 def test_a_non_finite_output_of_a_layer_is_named_third_in_the_order_of_calls(steps):
     fill(steps, "label_size/line", 3e38)
-    assert blamed(steps, taken(BATCH), 1.0).startswith(f"{FIRST} the output of net/label_size/line/")
+    assert first_nonfinite(steps, taken(BATCH), 1.0).startswith(f"{FIRST} the output of net/label_size/line/")
 
 
 def test_a_non_finite_loss_is_named_fourth(steps):
     fill(steps, "label_size/score", 3e38)
-    assert blamed(steps, taken(BATCH), 1.0) == f"{FIRST} the loss."
+    assert first_nonfinite(steps, taken(BATCH), 1.0) == f"{FIRST} the loss."
 
 
 def test_non_finite_gradients_are_named_last(steps):
-    sentence = blamed(steps, taken(BATCH), np.inf)
+    sentence = first_nonfinite(steps, taken(BATCH), np.inf)
     assert sentence.startswith(f"{FIRST} the gradient of net/") and "more" in sentence
 
 
 def test_a_fault_that_does_not_occur_again_is_reported(steps):
-    assert blamed(steps, taken(BATCH), 1.0) == "Computed again, operation by operation, everything is finite."
-    assert "the step fails: KeyError" in blamed(steps, taken(replace(BATCH, problem="other")), 1.0)
+    assert first_nonfinite(steps, taken(BATCH), 1.0) == "Computed again, operation by operation, everything is finite."
+    assert "the step fails: KeyError" in first_nonfinite(steps, taken(replace(BATCH, problem="other")), 1.0)
 
 
 def test_a_fault_is_written_with_everything_that_is_known(tmp_path):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from t2t_mm.train.memory import memory_limit as module
-from t2t_mm.train.memory.memory_limit import Ended, available, forget_peak, peak, process_memory, watched
+from t2t_mm.train.memory.memory_limit import Ended, available, peak, process_memory, reset_peak, watched
 
 MEBIBYTE = 2**20
 needs_proc = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the system does not report memory")
@@ -58,7 +58,7 @@ def test_a_peak_can_be_forgotten_where_the_system_allows_it():
     taken = np.ones(300 * MEBIBYTE, np.uint8)
     before = peak()
     del taken
-    forget_peak()
+    reset_peak()
     if peak() == before:
         pytest.skip("the system does not let a process reset its peak")
     assert process_memory() <= peak() < before - 200 * MEBIBYTE
