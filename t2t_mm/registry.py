@@ -129,9 +129,8 @@ def _assigned(definitions: Mapping[str, ast.ClassDef | ast.FunctionDef], name: s
     node = definitions.get(name)
     if not isinstance(node, ast.ClassDef):
         return ""
-    for statement in node.body:
-        targets = statement.targets if isinstance(statement, ast.Assign) else []
-        if attribute in [target.id for target in targets if isinstance(target, ast.Name)]:
+    for statement in (each for each in node.body if isinstance(each, ast.Assign)):
+        if attribute in [target.id for target in statement.targets if isinstance(target, ast.Name)]:
             value = statement.value
             return value.value if isinstance(value, ast.Constant) and isinstance(value.value, str) else ""
     bases = [base.id for base in node.bases if isinstance(base, ast.Name)]
