@@ -79,7 +79,7 @@ def test_what_is_typed_is_gone_on_with_too_its_last_blank_included(run, capsys, 
     )
     said = capsys.readouterr()
     assert said.out.splitlines()[:2] == ["abcd", "def ab"] and len(said.out.splitlines()) == 3
-    assert "Its character 1, 'x', is none" in said.err
+    assert "Its character 1, 'x', is not one" in said.err
 
 
 def test_the_evaluation_gives_bits_per_character(run, capsys):
