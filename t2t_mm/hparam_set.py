@@ -89,9 +89,7 @@ class TrainingHparams:
     rmsprop_epsilon: float = 1e-7  # inside the square root
     weight_decay: float = 0.0  # times sum(weight^2) / 2 in the loss; decoupled, times the rate, with adam_w and muon
     ema_decay: float = 0.0  # of the averaged weights that evaluation and decoding then use; 0: none
-    accumulate_batches: int = (
-        1  # gradient accumulation: micro-batches a step (T2T: optimizer_multistep_...)
-    )
+    accumulate_batches: int = 1  # gradient accumulation: micro-batches a step (T2T: optimizer_multistep_...)
     batches_at_once: int = 1  # micro-batches computed in parallel, a share of the cores each; on TensorFlow
     freeze: str = ""  # parts that do not train: "body/encoder text_*"
     clip_grad_norm: float = 2.0  # global norm over the weights in use; 0 does not clip
