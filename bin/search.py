@@ -49,13 +49,13 @@ def search(config: RunConfig, plugin_dirs: Sequence[str]) -> int:
     with run_lock(folder), stoppable() as stop:
         study = Search(folder, ranges, about, config.random_seed or 0)
         failures = 0
-        while len(study.outcomes()) < config.trials and not stop.asked:
+        while len(study.outcomes()) < config.trials and not stop.requested:
             trial = study.next()
             reason = run_trial(study, trial, config, plugin_dirs, aim, stop)
             failures = failures + 1 if reason else 0
             if failures == FAILURES_IN_A_ROW:
                 raise UserError(f"{FAILURES_IN_A_ROW} trials in a row failed, the last one with: {reason}")
-    if stop.asked:
+    if stop.requested:
         say("stopped; run the same command to resume the search.")
         return stop.exit_code
     trials = study.outcomes()
@@ -97,7 +97,7 @@ def run_trial(
                     ending = True
             if ended:
                 break
-            if stop.asked and not ending:
+            if stop.requested and not ending:
                 process.terminate()
                 ending = True
             time.sleep(POLL_SECONDS)
@@ -107,7 +107,7 @@ def run_trial(
             process.wait()
     if process.returncode == 0 and scores:
         study.trained(trial, max(scores.values()))
-    elif stop.asked:
+    elif stop.requested:
         return ""
     elif ending:
         study.pruned(trial)

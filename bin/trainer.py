@@ -178,7 +178,7 @@ def train_and_report(trainer: Any, config: RunConfig) -> int:
         results = trainer.evaluate()
     else:
         outcome = trainer.train() if config.schedule == "train" else trainer.train_and_evaluate()
-        if outcome.stop.asked:
+        if outcome.stop.requested:
             message = f"stopped after step {trainer.step} and saved; the same command goes on"
             if trainer.cluster.chief:
                 print(f"{PROGRAM}: {message}.", file=sys.stderr)

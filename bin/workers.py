@@ -1,4 +1,4 @@
-"""Several workers of one run on this host: the same command in so many processes, told of each other by TF_CONFIG."""
+"""Several workers of one run on this host (data parallel): one process each, which find each other by TF_CONFIG."""
 
 import ctypes
 import json
@@ -55,7 +55,7 @@ def _wait(workers: Sequence["subprocess.Popen[bytes]"]) -> int:
 
 @contextmanager
 def _passed_on(workers: Sequence["subprocess.Popen[bytes]"]) -> Iterator[None]:
-    """SIGTERM and SIGINT go to the workers, which save and end."""
+    """Pass SIGTERM and SIGINT on to the workers, which save and end."""
 
     def pass_on(number: int, frame: FrameType | None) -> None:
         for worker in workers:
@@ -71,21 +71,21 @@ def _passed_on(workers: Sequence["subprocess.Popen[bytes]"]) -> Iterator[None]:
 
 
 def _end_with(parent: int) -> Callable[[], None] | None:
-    """What a child of `parent` is to do so that it gets SIGTERM when that one is gone; None where it can't."""
+    """Return a function that makes a child of `parent` get SIGTERM when `parent` ends; None if the system can't."""
     if sys.platform != "linux":
         return None
     system = ctypes.CDLL(None)  # loaded here: little is safe between fork and exec
 
-    def ask() -> None:
+    def end_with_parent() -> None:
         system.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
         if os.getppid() != parent:
             os.kill(os.getpid(), signal.SIGTERM)
 
-    return ask
+    return end_with_parent
 
 
 def _own_device(index: int, count: int) -> dict[str, str]:
-    """One accelerator for each worker, of those that CUDA_VISIBLE_DEVICES names or else the first ones."""
+    """Return the environment that gives a worker its accelerator: of CUDA_VISIBLE_DEVICES, or the one of its index."""
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     visible = [str(number) for number in range(count)] if named is None else named.split(",")
     return {"CUDA_VISIBLE_DEVICES": visible[index] if index < len(visible) else ""}

@@ -92,6 +92,7 @@ _MODULES = (
 # with | between two new names, and with nothing behind = if there is no new one.
 _NAMES = (
     ("rundir", "RunConfig=RunRecord"),
+    ("whole_file", "half_written=partial_folder whole_file=atomic_write"),
     ("opened_run", "OpenedRun=TrainedRun"),
     ("data.asked_text", "AskedText=QuestionText AskedTextCodec=QuestionTextCodec"),
     ("data.brackets", "plain=without_traces"),
@@ -146,7 +147,7 @@ _NAMES = (
     ("train.cluster", "join=train.distributed.join.join"),
     ("train.compiler", "Compiler=StepCompiler"),
     ("train.display", "Progress=ProgressState"),
-    ("train.estimator", "Estimator=Trainer"),
+    ("train.estimator", "Estimator=Trainer Habits=run_config.RunConfig"),
     ("train.exhibits.look", "Looker=ActivationReader Work=ExpertShares Written=GreedyOutput"),
     ("train.exhibits.source_views", "Picture=ImageView Sound=AudioView"),
     ("train.first_use", "FirstUses=NewShapes NotedJudge=GuardedEvaluator Use=FirstUse"),

@@ -1,6 +1,6 @@
-"""What a run directory says of itself, so that resuming and decoding need nothing but `--output_dir`.
+"""The record of a run in its directory, so that resuming and decoding need nothing but `--output_dir`.
 
-`config.json` holds the hparams, the problems with what a model must know of them, plugins, seed, versions, the
+`config.json` holds the RunConfig, the hparams, the signatures of the problems, plugins, versions, the
 fingerprints of the vocabularies and class lists copied beside it, and the command line.
 """
 
@@ -95,7 +95,7 @@ def load(output_dir: Path) -> RunRecord:
             command_line=tuple(content["command_line"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError, ImportError) as error:
-        raise UserError(f"{path} cannot be read as a run of this version: {_said(error)}.") from error
+        raise UserError(f"{path} cannot be read as a run of this version: {_reason(error)}.") from error
 
 
 def _kept(config: RunConfig) -> dict[str, Any]:
@@ -119,26 +119,26 @@ def _run_config(content: Mapping[str, Any]) -> RunConfig:
 
 
 def read_plugins(output_dir: Path) -> list[Plugin]:
-    """The plugins of the run in `output_dir`, not loaded. Raises UserError as `load`."""
+    """Return the plugins of the run in `output_dir`, not loaded. Raises UserError as `load`."""
     try:
         return [Plugin(**plugin) for plugin in _read(output_dir)["plugins"]]
     except (KeyError, TypeError) as error:
-        raise UserError(f"{output_dir / CONFIG} cannot be read as a run of this version: {_said(error)}.") from error
+        raise UserError(f"{output_dir / CONFIG} cannot be read as a run of this version: {_reason(error)}.") from error
 
 
 def read_files(output_dir: Path) -> dict[str, str]:
-    """The fingerprints of the vocabularies and class lists of the run in `output_dir`. Raises UserError as `load`."""
+    """Return the fingerprints of the vocabularies and class lists of the run. Raises UserError as `load`."""
     return dict(_read(output_dir).get("files", {}))
 
 
 def check_same(saved: RunRecord, wanted: RunRecord, output_dir: Path) -> list[str]:
-    """Whether `wanted` may go on where the run `saved` in `output_dir` stopped.
+    """Check that the run `wanted` may continue the run `saved` in `output_dir`.
 
     Returns:
-        What differs but is no obstacle (training and data hparams, versions), one sentence each, to be said.
+        One sentence for each difference that is allowed: training and data hparams, versions.
 
     Raises:
-        UserError: another model, body, problems, vocabularies or seed, which names every key that differs; other data.
+        UserError: another model, body, problems, vocabularies or seed (every key that differs is named), or other data.
     """
     obstacles = [
         *_differing("", {"model": saved.hparams.model}, {"model": wanted.hparams.model}),
@@ -151,7 +151,7 @@ def check_same(saved: RunRecord, wanted: RunRecord, output_dir: Path) -> list[st
     if obstacles:
         raise UserError(
             f"{output_dir} holds another run: {'; '.join(obstacles)}. "
-            f"Choose another --output_dir, or ask for what that run was started with."
+            f"Choose another --output_dir, or the settings that the run was started with."
         )
     check_records(saved, wanted.records, output_dir)
     return [
@@ -178,7 +178,7 @@ def _ends(saved: RunRecord, wanted: RunRecord) -> tuple[dict[str, int], dict[str
 
 
 def check_records(saved: RunRecord, now: Mapping[str, str], output_dir: Path) -> None:
-    """Raise UserError when the run `saved` in `output_dir` began with other data than that of `now` (see `records`)."""
+    """Raise UserError if the run `saved` in `output_dir` began with other data than `now` (`RunRecord.records`)."""
     changed = [
         f"the files of {name} had the fingerprint {then[:12]} in its manifest, and have {now[name][:12]} now"
         for name, then in saved.records.items()
@@ -195,7 +195,7 @@ def copy_files(data_dir: Path, output_dir: Path, fingerprints: Mapping[str, str]
     """Copy the vocabularies and class lists that `fingerprints` names into the run directory, unless they are there.
 
     Raises UserError when one is missing in `data_dir`, cannot be written, or is there with other content: the run's
-    weights stand on the one that it has.
+    weights belong to the one that it has.
     """
     for name, sha256 in fingerprints.items():
         source, target = data_dir / name, output_dir / name
@@ -212,7 +212,7 @@ def copy_files(data_dir: Path, output_dir: Path, fingerprints: Mapping[str, str]
 
 
 def versions() -> dict[str, str]:
-    """What decides, beside seed and hparams, whether a run can be repeated bit for bit."""
+    """Return the versions and the number of threads: with seed and hparams they decide if a run repeats bit for bit."""
     import keras
 
     packages = {name: importlib.metadata.version(name) for name in ("keras", keras.backend.backend(), "numpy")}
@@ -227,7 +227,7 @@ def _read(output_dir: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise UserError(f"{output_dir} holds no run: there is no {CONFIG}. t2t-mm-trainer writes one.") from None
     except (ValueError, NotADirectoryError, IsADirectoryError) as error:
-        raise UserError(f"{path} is broken: {_said(error)}.") from None
+        raise UserError(f"{path} is broken: {_reason(error)}.") from None
     if not isinstance(content, dict):
         raise UserError(f"{path} is broken: it holds a {type(content).__name__}, not what a trainer writes.")
     return content
@@ -235,10 +235,10 @@ def _read(output_dir: Path) -> dict[str, Any]:
 
 def _class(address: str) -> type:
     module, _, name = address.partition(":")
-    found = getattr(importlib.import_module(module), name)
-    if not (isinstance(found, type) and dataclasses.is_dataclass(found)):
-        raise TypeError(f"{address} is no hparams record")
-    return found
+    record = getattr(importlib.import_module(module), name)
+    if not (isinstance(record, type) and dataclasses.is_dataclass(record)):
+        raise TypeError(f"{address} is not an hparams record")
+    return record
 
 
 def _record(kind: type, values: Mapping[str, Any]) -> Any:
@@ -257,7 +257,7 @@ def _signature(values: Mapping[str, Any]) -> Signature:
 
 
 def _ports(problems: Mapping[str, Signature], others: Mapping[str, Signature]) -> dict[str, Any]:
-    """What a model must know of those of `problems` that are in `others` too, under names to be read."""
+    """Return the ports of those of `problems` that are in `others` too, by readable names."""
     flat = {}
     for name in [name for name in problems if name in others]:
         for key, value in asdict(problems[name]).items():
@@ -267,16 +267,16 @@ def _ports(problems: Mapping[str, Signature], others: Mapping[str, Signature]) -
 
 
 def _differing(kind: str, there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
-    found = []
+    differences = []
     for name in dict.fromkeys([*there, *here]):
         if name not in here:
-            found.append(f"{kind}{name} is part of it and was not asked for")
+            differences.append(f"{kind}{name} is part of it and was not requested")
         elif name not in there:
-            found.append(f"{kind}{name} is no part of it")
+            differences.append(f"{kind}{name} is no part of it")
         elif there[name] != here[name]:
-            found.append(f"{kind}{name} is {there[name]} there and {here[name]} here")
-    return found
+            differences.append(f"{kind}{name} is {there[name]} there and {here[name]} here")
+    return differences
 
 
-def _said(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     return f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error).rstrip(".")

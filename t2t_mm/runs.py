@@ -17,7 +17,7 @@ from t2t_mm.errors import UserError
 from t2t_mm.fingerprint import fingerprint
 from t2t_mm.gin_bindings import bindings
 from t2t_mm.hparam_set import RECORDS, HparamSet
-from t2t_mm.models.net import Net
+from t2t_mm.models.net import body_and_modality_nets
 from t2t_mm.models.ports import addresses
 from t2t_mm.operative_config import OPERATIVE_CONFIG, operative_config
 from t2t_mm.plugins import Plugin, load, used
@@ -179,7 +179,7 @@ def check(config: RunConfig, *, plugins: Sequence[Plugin] = (), report: Report =
 
 def check_learnable(problems: Sequence[str], hparams: HparamSet) -> None:
     """Raise UserError for a problem that the model cannot learn, as far as that is known before its data exists."""
-    Net({name: signature_without_files(PROBLEMS[name]) for name in problems}, hparams)
+    body_and_modality_nets({name: signature_without_files(PROBLEMS[name]) for name in problems}, hparams)
 
 
 def make_data(

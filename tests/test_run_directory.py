@@ -85,7 +85,7 @@ def edit(folder, change):
         (lambda content: content.pop("problems"), "'problems' is missing"),
         (lambda content: content["body"].update(width=3), "there is no hparam 'width'"),
         (lambda content: content["body"].update(hidden_size="8"), "hparam hidden_size is '8', not a value of type int"),
-        (lambda content: content.update(body_record="t2t_mm.errors:UserError"), "UserError is no hparams record"),
+        (lambda content: content.update(body_record="t2t_mm.errors:UserError"), "UserError is not an hparams record"),
         (lambda content: content.update(body_record="gone_plugin:Body"), "No module named 'gone_plugin'"),
         (lambda content: content["problems"].update(name=3), "is not subscriptable"),
         (lambda content: content["run_config"].update(colour=3), "unexpected keyword argument 'colour'"),
@@ -156,7 +156,7 @@ def test_what_is_no_obstacle_is_told():
         (replace(RUN, problems={**RUN.problems, "parse": RUN.problems["name"]}), "problem parse is no part of it"),
         (
             replace(RUN, problems={"translate": RUN.problems["translate"]}),
-            "problem name is part of it and was not asked for",
+            "problem name is part of it and was not requested",
         ),
         (
             replace(

@@ -42,25 +42,7 @@ class Net(Layer):
         self.left_out = tuple(left_out)
         self.width = hparams.body.hidden_size
         self.commands = sorted({signature.command for signature in signatures.values()})
-        if slashed := [command for command in self.commands if "/" in command]:
-            raise UserError(
-                f"A problem's command must not contain '/', which separates the parts of weight paths. "
-                f"Received: {slashed[0]!r}."
-            )
-        check_ports(hparams.model, signatures)
-        self.body = MODELS[hparams.model](hparams.body, name="body")
-        self.body.problems = tuple(sorted(signatures))
-        for problem, signature in signatures.items():
-            if reason := self.body.lacks(signature):
-                raise UserError(f"The model {hparams.model} cannot learn {problem} with these hparams: {reason}")
-        self.modalities: dict[str, Any] = {}  # modality nets by the key of their port
-        for problem, signature in signatures.items():
-            for port in (signature.inputs, signature.targets):
-                if port is not None and port.key not in self.modalities:
-                    net_class = MODALITIES[net_name(hparams.model, port.modality)]
-                    self.modalities[port.key] = net_class(port, self.width, hparams, name=port.key)
-            inputs = None if signature.inputs is None else self.modalities[signature.inputs.key]
-            check_nets(hparams.model, self.body, problem, inputs, self.modalities[signature.targets.key])
+        self.body, self.modalities = body_and_modality_nets(signatures, hparams)
         self.command_table = Table(name="commands")
 
     def build(self) -> None:
@@ -247,6 +229,33 @@ class Net(Layer):
         count = ops.maximum(forward.replicas.total(loss.count), 1.0)
         penalties = sum(forward.penalties.values()) / forward.replicas.count
         return multiplier * loss.objective / count + penalties, loss.nats / count
+
+
+def body_and_modality_nets(signatures: Mapping[str, Signature], hparams: HparamSet) -> tuple[Any, dict[str, Any]]:
+    """Return the body, and the modality nets by the key of their port, all without weights.
+
+    Raises UserError for a problem that the model cannot learn with these hparams.
+    """
+    if slashed := [signature.command for signature in signatures.values() if "/" in signature.command]:
+        raise UserError(
+            f"A problem's command must not contain '/', which separates the parts of weight paths. "
+            f"Received: {slashed[0]!r}."
+        )
+    check_ports(hparams.model, signatures)
+    body = MODELS[hparams.model](hparams.body, name="body")
+    body.problems = tuple(sorted(signatures))
+    for problem, signature in signatures.items():
+        if reason := body.lacks(signature):
+            raise UserError(f"The model {hparams.model} cannot learn {problem} with these hparams: {reason}")
+    nets: dict[str, Any] = {}
+    for problem, signature in signatures.items():
+        for port in (signature.inputs, signature.targets):
+            if port is not None and port.key not in nets:
+                net_class = MODALITIES[net_name(hparams.model, port.modality)]
+                nets[port.key] = net_class(port, hparams.body.hidden_size, hparams, name=port.key)
+        inputs = None if signature.inputs is None else nets[signature.inputs.key]
+        check_nets(hparams.model, body, problem, inputs, nets[signature.targets.key])
+    return body, nets
 
 
 class Autocast(keras.layers.Layer):

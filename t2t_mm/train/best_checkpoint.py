@@ -1,6 +1,6 @@
-"""The best checkpoint of a run, kept beside the newest ones, and the end of a run that gets no better.
+"""The best checkpoint of a run, kept beside the newest ones, and early stopping.
 
-`<output_dir>/best/` holds the checkpoint and `best.json`: its step, its score and what it was judged by.
+`<output_dir>/best/` holds the checkpoint and `best.json`: its step, its score and the metric of the score.
 """
 
 import json
@@ -22,16 +22,17 @@ FOLDER = "best"
 
 @dataclass(frozen=True)
 class Aim:
-    """What checkpoints are judged by: a weighted mean of metrics, the higher the better."""
+    """The score of a checkpoint: a weighted mean of metrics; higher is better."""
 
     terms: tuple[tuple[str, str, float], ...]  # problem, metric, weight
 
     @staticmethod
     def parse(text: str, metrics: Mapping[str, Sequence[str]]) -> "Aim":
-        """From "problem/metric:weight", several joined by commas or blanks.
+        """Return the score that `text` describes: "problem/metric:weight", several joined by commas or blanks.
 
-        The weight may be left out, and so may the problem, which then is each that has the metric. A weight below 0 is
-        for what should fall. `metrics` are those of each problem of the run. Raises UserError for anything else.
+        The weight may be left out. The problem may be left out too: then each problem that has the metric counts. Give
+        a metric that should fall a weight below 0. `metrics` are those of each problem of the run. Raises UserError for
+        anything else.
         """
         terms: list[tuple[str, str, float]] = []
         for entry in text.replace(",", " ").split():
@@ -49,11 +50,11 @@ class Aim:
         return Aim(tuple(terms))
 
     def score(self, results: Sequence[Result]) -> float:
-        """The weighted mean of `results`; weights count by their size. NaN where one is missing."""
+        """Return the weighted mean of the metrics in `results`; NaN if one is missing."""
         return self.of({result.problem: result.metrics for result in results})
 
     def of(self, metrics: Mapping[str, Mapping[str, float]]) -> float:
-        """The same of metrics by problem and name."""
+        """Return the same for metrics by problem and name."""
         values = [metrics.get(problem, {}).get(metric, math.nan) for problem, metric, _ in self.terms]
         weights = [weight for *_, weight in self.terms]
         return sum(map(operator.mul, weights, values)) / sum(map(abs, weights))
@@ -61,11 +62,11 @@ class Aim:
 
 @dataclass(frozen=True)
 class Record:
-    """The best so far."""
+    """The best checkpoint so far."""
 
     step: int
     score: float
-    metric: str  # the text that its aim was parsed from
+    metric: str  # the text that was parsed to an Aim
 
 
 class BestCheckpoint:
@@ -78,7 +79,7 @@ class BestCheckpoint:
         self.record = self._read()
 
     def is_better(self, score: float) -> bool:
-        """Whether a checkpoint of that score would be the best one; NaN never is."""
+        """Return True if a checkpoint of that score is the best so far; NaN never is."""
         least = -math.inf if self.record is None else self.record.score + self.delta
         return score > least
 
@@ -100,7 +101,7 @@ class BestCheckpoint:
                 checkpoint.path_of(self.folder, other).unlink(missing_ok=True)
 
     def steps_since(self, step: int) -> int:
-        """How many steps of the run went by since the best one."""
+        """Return the number of steps from the best checkpoint to `step`."""
         return 0 if self.record is None else step - self.record.step
 
     def _read(self) -> Record | None:
@@ -118,5 +119,7 @@ def _weight(entry: str, number: str) -> float:
     except ValueError:
         weight = math.nan
     if not math.isfinite(weight) or not weight:
-        raise UserError(f"--best_metric holds {entry!r}; write problem/metric:weight, the weight a number but 0.")
+        raise UserError(
+            f"--best_metric holds {entry!r}; write problem/metric:weight, the weight a number other than 0."
+        )
     return weight

@@ -34,17 +34,17 @@ class Broken(UserError):
 
 
 def path_of(folder: Path, step: int) -> Path:
-    """Where the checkpoint of `step` stands in `folder`."""
+    """Return the path of the checkpoint of `step` in `folder`."""
     return folder / f"model.ckpt-{step}.safetensors"
 
 
 def named(path: Path) -> Path:
-    """`path` with the suffix of a checkpoint, which people may leave out."""
+    """Return `path` with the suffix of a checkpoint, which users may leave out."""
     return path if path.suffix == SUFFIX else path.with_name(f"{path.name}{SUFFIX}")
 
 
 def steps(folder: Path) -> list[int]:
-    """The steps of which `folder` holds a checkpoint, rising; empty for a folder that does not exist."""
+    """Return the steps of the checkpoints in `folder`, in rising order; empty for a folder that does not exist."""
     if not folder.is_dir():
         return []
     names = (NAME.fullmatch(path.name) for path in folder.iterdir())
@@ -52,20 +52,20 @@ def steps(folder: Path) -> list[int]:
 
 
 def latest(folder: Path) -> Path | None:
-    """The checkpoint with the most steps, None when there is none."""
-    found = steps(folder)
-    return path_of(folder, found[-1]) if found else None
+    """Return the checkpoint of the last step, or None when there is none."""
+    saved = steps(folder)
+    return path_of(folder, saved[-1]) if saved else None
 
 
 def save(folder: Path, step: int, tensors: Mapping[str, np.ndarray], state: Mapping[str, Any], keep: int) -> Path:
     """Write the checkpoint of `step`, then remove all but the newest `keep`, never the one just written.
 
     Args:
-        tensors: arrays of any shape by name; they are written from where they lie, without a copy.
-        state: what JSON can hold; floats come back to the last bit.
-        keep: how many checkpoints may stay; 0 removes none.
+        tensors: arrays of any shape by name; they are written without making a copy.
+        state: values that JSON can hold; floats are restored to the last bit.
+        keep: number of checkpoints to keep; 0 removes none.
 
-    Returns the file's path. Raises UserError when it cannot be written; earlier checkpoints are then untouched.
+    Returns the file's path. Raises UserError when it cannot be written; earlier checkpoints then stay as they are.
     """
     path = path_of(folder, step)
     if folder.is_dir():
@@ -79,7 +79,7 @@ def save(folder: Path, step: int, tensors: Mapping[str, np.ndarray], state: Mapp
 
 
 def write(path: Path, tensors: Mapping[str, np.ndarray], state: Mapping[str, Any]) -> None:
-    """Write one checkpoint to `path`. Raises UserError when it cannot be written; what was there is then untouched."""
+    """Write one checkpoint to `path`. Raises UserError when it cannot be written; a file that was there then stays."""
     dense = {name: np.asarray(tensor, order="C") for name, tensor in tensors.items()}  # the writer reads raw memory
     text = json.dumps(state)
     with atomic_write(path) as partial:
@@ -90,10 +90,10 @@ def write(path: Path, tensors: Mapping[str, np.ndarray], state: Mapping[str, Any
 
 
 def load(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """The arrays and the state in a checkpoint.
+    """Return the arrays and the state in a checkpoint.
 
-    Raises UserError naming the file when it is missing, unreadable or something else, and Broken when it was cut short
-    or changed since it was written.
+    Raises UserError when the file is missing, unreadable or no checkpoint, and Broken when it was truncated or changed
+    since it was written.
     """
     if not path.is_file():
         raise UserError(f"There is no checkpoint {path}.")
@@ -115,13 +115,13 @@ def load(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
 def load_newest(
     folder: Path, report: Callable[[str], None], *, set_aside: bool = True
 ) -> tuple[Path, dict[str, np.ndarray], dict[str, Any]] | None:
-    """The newest checkpoint in `folder` that is whole, with its arrays and state; None where there are none.
+    """Return the newest checkpoint in `folder` that is not broken, with its arrays and state; None if there are none.
 
-    Broken ones are told to `report` and, with `set_aside`, renamed, so that they are checkpoints no longer. Raises
-    UserError when that leaves none, or when one cannot be read at all.
+    Broken checkpoints are reported and, with `set_aside`, renamed, so that they no longer count as checkpoints. Raises
+    UserError when no other is left, or when one cannot be read at all.
     """
-    found = steps(folder)
-    for step in reversed(found):
+    saved = steps(folder)
+    for step in reversed(saved):
         path = path_of(folder, step)
         if not path.is_file():
             continue  # another process trains here, and has removed it since
@@ -133,28 +133,28 @@ def load_newest(
                 path.rename(aside)
             where = f"It is set aside as {aside.name}; the" if set_aside else "The"
             report(f"{path} is broken: {error.reason}. {where} one before it is used.")
-    if found and set_aside:
+    if saved and set_aside:
         raise UserError(
             f"Every checkpoint in {folder} was broken; they are set aside. The same command starts again from step 0."
         )
-    if found:
+    if saved:
         raise UserError(f"Every checkpoint in {folder} is broken.")
     return None
 
 
 def check_goes_on(path: Path, state: Mapping[str, Any]) -> None:
-    """Raise UserError unless `state`, read from `path`, is one that training goes on from, as a mean's is not."""
+    """Raise UserError unless training can continue from `state`, read from `path`; from an average it cannot."""
     if not {"step", "positions", "mixing", "seed"} <= state.keys():
         raise UserError(
-            f"{path} holds weights alone, and nothing that training could go on from. Move it out of the run, or begin "
+            f"{path} holds only weights, so that training cannot continue from it. Move it out of the run, or start "
             f"another run from its weights: --warm_start_from={path} and another --output_dir."
         )
 
 
 def weights_of(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The weights among a checkpoint's arrays as evaluation and decoding take them: averaged where averages were kept.
+    """Return the weights in a checkpoint as evaluation and decoding use them: averaged where averages were kept.
 
-    What stands below the name of another array is a slot of it: a moment, an average.
+    An array whose name begins with the name of another array is a slot of it: a moment, an average.
     """
     weights = {
         name: value
@@ -165,10 +165,10 @@ def weights_of(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def check_shapes(
-    path: Path, found: Mapping[str, np.ndarray], wanted: Mapping[str, np.ndarray], *, nothing_else: bool
+    path: Path, tensors: Mapping[str, np.ndarray], wanted: Mapping[str, np.ndarray], *, nothing_else: bool
 ) -> None:
-    """Raise UserError unless `found`, read from `path`, has every array of `wanted` in its shape (and no other)."""
-    there = {name: tensor.shape for name, tensor in found.items()}
+    """Raise UserError unless `tensors`, read from `path`, has every array of `wanted` in its shape (and no other)."""
+    there = {name: tensor.shape for name, tensor in tensors.items()}
     here = {name: tensor.shape for name, tensor in wanted.items()}
     names = here.keys() | there.keys() if nothing_else else here.keys()
     wrong = sorted(name for name in names if there.get(name) != here.get(name))

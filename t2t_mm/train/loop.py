@@ -29,7 +29,7 @@ from t2t_mm.train.train_state import TrainState
 
 @dataclass(frozen=True)
 class Outcome:
-    """How training ended."""
+    """The end of training."""
 
     stop: Stop  # set if a signal asked it to stop early; the run is saved in that case too
     results: list[Result]  # of the evaluation at the end, if there was one
@@ -148,8 +148,8 @@ class Loop:
         waited = best.steps_since(self.progress.step) if best is not None else 0
         patience = self.config.eval_early_stopping_steps
         stops_early = self.evaluated == self.progress.step and 0 < patience <= waited
-        stop_requested, any_stops_early = self.cluster.any_worker(self.stop.asked, stops_early)
-        if stop_requested and not self.stop.asked:
+        stop_requested, any_stops_early = self.cluster.any_worker(self.stop.requested, stops_early)
+        if stop_requested and not self.stop.requested:
             self.stop.signal = signal.SIGTERM  # another worker got it
         if not (self.progress.step >= self.until or stop_requested or any_stops_early):
             return False
@@ -192,7 +192,7 @@ class Loop:
             self.state.save()
         self.cluster.barrier()  # a worker that leaves now leaves a run that is saved
         results: list[Result] = []
-        if self.evaluating and not self.stop.asked and self.cluster.chief:
+        if self.evaluating and not self.stop.requested and self.cluster.chief:
             with suppress(Stopped):
                 results = self.state.evaluate(stop=self.stop)
                 self._report(results)
@@ -277,7 +277,7 @@ class Loop:
         if self.config.summaries:
             with state.averaged():
                 for name, ready in state.problems.items():
-                    if self.stop.asked:
+                    if self.stop.requested:
                         break
                     self.log.exhibit(step, name, exhibit(state.activations, ready, fixed_example(ready)))
 

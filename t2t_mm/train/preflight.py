@@ -1,4 +1,4 @@
-"""All that can be asked of a run before its first step: its data, and whether its steps fit into memory."""
+"""Preflight: check a run before its first step: its data, and that its steps fit into memory."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -18,24 +18,24 @@ NONE = "-"
 
 @dataclass(frozen=True)
 class Preflight:
-    """What was found. A run may begin if there are no faults."""
+    """The results of the checks. A run may begin if there are no faults."""
 
-    looked: tuple[SplitCheck, ...]  # by problem and split
-    tried: tuple[TrialResult, ...]  # by problem; empty where the data has faults
-    limit: int | None  # bytes of memory that a step might take; None where the system does not tell
+    splits: tuple[SplitCheck, ...]  # by problem and split
+    trials: tuple[TrialResult, ...]  # by problem; empty where the data has faults
+    limit: int | None  # bytes of memory that a step may take; None if the system does not say
     faults: tuple[str, ...]  # sentences
 
     def tables(self) -> list[Table]:
-        """What there is to see, for a terminal."""
-        return [_data_table(self.looked), *([_step_table(self.tried, self.limit)] if self.tried else [])]
+        """Return the tables for a terminal."""
+        return [_data_table(self.splits), *([_step_table(self.trials, self.limit)] if self.trials else [])]
 
 
 def preflight(ready: Mapping[str, GeneratedProblem], trial: TrialStep, *, checksums: bool = False) -> Preflight:
-    """Look at the data of a run's problems and, if it is sound, take a step of each on its largest batch.
+    """Check the data of a run's problems and, if it has no faults, take a step of each on its largest batch.
 
-    With `checksums`, every file is compared with its checksum and every record is read, not a part of them.
+    With `checksums` every file is compared with its checksum, and every record is read instead of a sample.
     """
-    looked: list[SplitCheck] = []
+    splits: list[SplitCheck] = []
     faults: list[str] = []
     for problem in ready.values():
         if checksums:
@@ -43,23 +43,23 @@ def preflight(ready: Mapping[str, GeneratedProblem], trial: TrialStep, *, checks
                 verify(problem.folder, problem.manifest)
             except UserError as error:
                 faults.append(str(error))
-        looked += check_splits(problem, trial.hparams.data, None if checksums else THOROUGHLY)
-    faults += [fault for one in looked for fault in one.faults if fault not in faults]
-    limit, tried = available(), []
+        splits += check_splits(problem, trial.hparams.data, None if checksums else THOROUGHLY)
+    faults += [fault for one in splits for fault in one.faults if fault not in faults]
+    limit, trials = available(), []
     if not faults:
         try:
-            tried = try_out(trial, limit)
+            trials = try_out(trial, limit)
         except UserError as error:
             faults.append(str(error))
-        faults += _faults_of_steps(tried, limit)
-    return Preflight(tuple(looked), tuple(tried), limit, tuple(faults))
+        faults += _faults_of_steps(trials, limit)
+    return Preflight(tuple(splits), tuple(trials), limit, tuple(faults))
 
 
-def _faults_of_steps(tried: Sequence[TrialResult], limit: int | None) -> list[str]:
-    unfit = [one for one in tried if not one.fits]
+def _faults_of_steps(trials: Sequence[TrialResult], limit: int | None) -> list[str]:
+    unfit = [one for one in trials if not one.fits]
     faults = [
         f"A step of {one.problem} on its largest batch does not fit into memory{_left(limit)} with "
-        f"batch_size={one.asked}."
+        f"batch_size={one.batch_size}."
         for one in unfit
     ]
     if unfit and all(one.at_most is not None for one in unfit):
@@ -68,32 +68,34 @@ def _faults_of_steps(tried: Sequence[TrialResult], limit: int | None) -> list[st
     elif unfit:
         alone = ", ".join(one.problem for one in unfit if one.at_most is None)
         faults.append(
-            f"One example of {alone} is too much: a smaller max_length or audio_seconds leaves out long ones, and a "
-            f"smaller hparam set takes less for each."
+            f"One example of {alone} does not fit: a smaller max_length or audio_seconds leaves out long ones, and a "
+            f"smaller hparam set needs less memory for each."
         )
     faults += [
         f"The loss of {one.problem} is {one.at_most.nats} in the first step."
-        for one in tried
+        for one in trials
         if one.at_most is not None and not math.isfinite(one.at_most.nats)
     ]
     return faults
 
 
-def _data_table(looked: Sequence[SplitCheck]) -> Table:
+def _data_table(splits: Sequence[SplitCheck]) -> Table:
     notes = [
-        "looked at: records whose ids, shapes and lengths were compared with what the model expects.",
-        "left out: when the data was made, for the reason given; too long: by max_length or audio_seconds, in training "
-        "alone. No example is cut.",
+        "checked: records whose ids, shapes and lengths were compared with what the model expects.",
+        "left out: when the data was generated, for the reason given; too long: by max_length or audio_seconds, in "
+        "training only. No example is truncated.",
     ]
     notes += [
         f"{one.problem}: {one.dropped:.1%} of its examples of {one.split} are dropped."
-        for one in looked
+        for one in splits
         if one.dropped > MUCH
     ]
-    notes += [f"{said} corrupt_record=skip leaves it out." for one in looked if not one.faults for said in one.corrupt]
+    notes += [
+        f"{sentence} corrupt_record=skip leaves it out." for one in splits if not one.faults for sentence in one.corrupt
+    ]
     return Table(
         title="Data",
-        columns=("problem", "split", "examples", "looked at", "left out", "too long", "dropped", "sound"),
+        columns=("problem", "split", "examples", "checked", "left out", "too long", "dropped", "valid"),
         rows=[
             (
                 one.problem,
@@ -105,20 +107,20 @@ def _data_table(looked: Sequence[SplitCheck]) -> Table:
                 f"{one.dropped:.2%}",
                 "no" if one.faults else "yes",
             )
-            for one in looked
+            for one in splits
         ],
         notes=notes,
     )
 
 
-def _step_table(tried: Sequence[TrialResult], limit: int | None) -> Table:
+def _step_table(trials: Sequence[TrialResult], limit: int | None) -> Table:
     return Table(
         title="One step on the largest batch of each problem",
         columns=("problem", "batch", "peak memory", "seconds", "nats a target", "fits"),
-        rows=[_step_cells(one) for one in tried],
+        rows=[_step_cells(one) for one in trials],
         notes=[
-            f"peak memory: of the whole process (VmHWM), weights and optimizer included{_left(limit)}.",
-            "seconds: the first step of a kind is compiled in them.",
+            f"peak memory: of the whole process (VmHWM), with weights and optimizer{_left(limit)}.",
+            "seconds: with compiling, for the first step of a kind.",
         ],
     )
 

@@ -16,23 +16,15 @@ from pathlib import Path
 from t2t_mm.errors import UserError
 
 NAME = "lock"
-_held: dict[Path, int] = {}  # by this process: how many times
 
 
 @contextmanager
 def run_lock(output_dir: Path) -> Iterator[None]:
-    """Hold the lock of `output_dir`, which is made if it is missing; one process may hold it several times over.
+    """Hold the lock of `output_dir`, which is made if it is missing.
 
-    Raises UserError, with who holds it, when another process does, and when the file cannot be made.
+    Raises UserError, which names the process that holds it, when it is held already, and when it cannot be made.
     """
     folder = output_dir.resolve()
-    if folder in _held:
-        _held[folder] += 1
-        try:
-            yield
-        finally:
-            _held[folder] -= 1
-        return
     handle = _open(folder)
     try:
         try:
@@ -45,11 +37,7 @@ def run_lock(output_dir: Path) -> Iterator[None]:
         except OSError:  # a file system without locks
             pass
         _sign(handle)
-        _held[folder] = 1
-        try:
-            yield
-        finally:
-            del _held[folder]
+        yield
     finally:
         os.close(handle)  # and with it the lock goes
 
@@ -76,4 +64,4 @@ def _holder(handle: int) -> str:
         holder = json.loads(os.pread(handle, 1000, 0))
         return f"process {holder['process']} on {holder['host']}, since {holder['since']}"
     except (OSError, ValueError, KeyError, TypeError):
-        return "it did not say who it is"
+        return "it left no name"

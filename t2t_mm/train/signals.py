@@ -1,6 +1,6 @@
-"""SIGTERM and SIGINT asked for nicely: the step under way ends, the run is saved, then the command leaves.
+"""SIGTERM and SIGINT end training in order: the current step ends, the run is saved, then the command ends.
 
-An evaluation under way is left after the batch that is being judged: the same command makes up for it.
+An evaluation in progress is left after its current batch; the same command repeats it.
 """
 
 import signal
@@ -18,30 +18,30 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Stop:
-    """Whether someone asked to stop, and by which signal."""
+    """A request to stop, and the signal that made it; None without a request."""
 
     def __init__(self) -> None:
         self.signal: int | None = None
 
     @property
-    def asked(self) -> bool:
+    def requested(self) -> bool:
         return self.signal is not None
 
     @property
     def exit_code(self) -> int:
-        """128 plus the signal's number, as shells have it: 143 for SIGTERM, 130 for SIGINT; 0 if nobody asked."""
+        """The exit code of the command, as shells have it: 143 for SIGTERM, 130 for SIGINT; 0 without a request."""
         return 0 if self.signal is None else 128 + self.signal
 
 
 class Stopped(Exception):
-    """Someone asked to stop, and what was under way is left as it is."""
+    """Raised to leave unfinished work when a stop was requested."""
 
 
 @contextmanager
 def stoppable() -> Iterator[Stop]:
-    """Note the first SIGTERM or SIGINT in the Stop that is yielded; a second one acts at once.
+    """Yield a Stop that records the first SIGTERM or SIGINT; a second signal acts at once.
 
-    Outside the main thread, where Python sets no handlers, nothing is noted.
+    Outside the main thread, where Python sets no handlers, nothing is recorded.
     """
     stop = Stop()
     if threading.current_thread() is not threading.main_thread():
@@ -49,14 +49,14 @@ def stoppable() -> Iterator[Stop]:
         return
     before = {number: signal.getsignal(number) for number in SIGNALS}
 
-    def note(number: int, frame: FrameType | None) -> None:
+    def record(number: int, frame: FrameType | None) -> None:
         stop.signal = number
         for each, handler in before.items():
             signal.signal(each, handler)
 
     try:
         for number in SIGNALS:
-            signal.signal(number, note)
+            signal.signal(number, record)
         yield stop
     finally:
         for number, handler in before.items():
@@ -64,13 +64,13 @@ def stoppable() -> Iterator[Stop]:
 
 
 class StoppableEvaluator:
-    """Judges batches as `steps` does, until a stop is asked for."""
+    """Evaluates batches as `steps` does, until a stop is requested."""
 
     def __init__(self, steps: EvaluatesBatches, stop: Stop) -> None:
         self._steps, self._stop = steps, stop
 
     def evaluate_batch(self, batch: Batch, metrics: Sequence[str]) -> dict[str, np.ndarray]:
-        """As in the contract. Raises Stopped."""
-        if self._stop.asked:
+        """Evaluate a batch as `EvaluatesBatches` says. Raises Stopped."""
+        if self._stop.requested:
             raise Stopped
         return self._steps.evaluate_batch(batch, metrics)

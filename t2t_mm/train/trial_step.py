@@ -1,4 +1,4 @@
-"""Steps on the largest batches of a run's problems, taken for a trial in a process of their own."""
+"""Trial steps: one step on the largest batch of each problem of a run, in a process of its own, to see if it fits."""
 
 import pickle
 import tempfile
@@ -26,7 +26,7 @@ Watch = Callable[..., Ended]
 
 @dataclass(frozen=True)
 class TrialStep:
-    """What is tried: the run, and what its processes do first, such as loading plugins."""
+    """A run to try, and what its processes call first, such as loading plugins (`start`)."""
 
     config: RunConfig
     hparams: HparamSet
@@ -36,79 +36,79 @@ class TrialStep:
 
 @dataclass(frozen=True)
 class Fit:
-    """A step that was taken."""
+    """A trial step that fitted into memory."""
 
     problem: str
     batch_size: int  # the hparam
-    shapes: dict[str, tuple[int, ...]]  # of the batch's arrays, by feature: the greatest one of each
-    peak: int  # bytes of memory that the process held at most
-    nats: float  # a target, of the untrained net
-    seconds: float  # with the time that compiling took
+    shapes: dict[str, tuple[int, ...]]  # of the largest array of each feature of the batch
+    peak: int  # bytes: peak memory of the process
+    nats: float  # loss per target token, of the untrained net
+    seconds: float  # compiling included
 
 
 @dataclass(frozen=True)
 class TrialResult:
-    """How a problem fared. `at_most` is the largest batch that fitted; None if none did."""
+    """The result of one problem. `at_most` is the largest batch that fitted; None if none did."""
 
     problem: str
-    asked: int  # batch_size
+    batch_size: int  # the hparam
     at_most: Fit | None
 
     @property
     def fits(self) -> bool:
-        return self.at_most is not None and self.at_most.batch_size == self.asked
+        return self.at_most is not None and self.at_most.batch_size == self.batch_size
 
 
 def try_out(trial: TrialStep, limit: int | None, watch: Watch = watched) -> list[TrialResult]:
-    """Take a step on the largest batch of each problem, as a run would, in a process that may hold `limit` bytes.
+    """Take a step on the largest batch of each problem, as a run would, in a process limited to `limit` bytes.
 
-    Where that is too much, smaller batches are tried. Each problem's peak counts the whole process: weights, optimizer
-    and what the steps before it left behind.
+    If that is out of memory, smaller batches are tried. Each problem's peak counts the whole process: weights,
+    optimizer, and what earlier steps left in memory.
 
     Raises UserError when the net alone takes more than `limit`, or for what a run would raise.
     """
-    asked = trial.hparams.data.batch_size
-    smaller = sorted({max(1, asked >> halvings) for halvings in range(1, SMALLER + 1)} | {1} - {asked})
+    batch_size = trial.hparams.data.batch_size
+    smaller = sorted({max(1, batch_size >> halvings) for halvings in range(1, SMALLER + 1)} | {1} - {batch_size})
     tried: list[TrialResult] = []
     left = list(trial.config.problems)
     while left:
-        fits, over = _in_a_process(trial, [(name, asked) for name in left], limit, watch)
-        tried += [TrialResult(fit.problem, asked, fit) for fit in fits]
+        fits, over = _in_a_process(trial, [(name, batch_size) for name in left], limit, watch)
+        tried += [TrialResult(fit.problem, batch_size, fit) for fit in fits]
         left = left[len(fits) :]
         if over:
             name = left.pop(0)
-            fits, _ = _in_a_process(trial, [(name, size) for size in smaller if size < asked], limit, watch)
-            tried.append(TrialResult(name, asked, fits[-1] if fits else None))
+            fits, _ = _in_a_process(trial, [(name, size) for size in smaller if size < batch_size], limit, watch)
+            tried.append(TrialResult(name, batch_size, fits[-1] if fits else None))
     return tried
 
 
 def _in_a_process(
     trial: TrialStep, tries: Sequence[tuple[str, int]], limit: int | None, watch: Watch
 ) -> tuple[list[Fit], bool]:
-    """The steps of `tries` that could be taken, and whether memory gave out before the last."""
+    """Return the steps of `tries` that fitted, and True if the process ran out of memory before the last."""
     fits: list[Fit] = []
-    said: dict[str, Any] = {}
+    messages: dict[str, Any] = {}
 
-    def hear(message: tuple[str, Any]) -> None:
-        kind, what = message
+    def receive(message: tuple[str, Any]) -> None:
+        kind, value = message
         if kind == "fits":
-            fits.append(what)
+            fits.append(value)
         else:
-            said[kind] = what
+            messages[kind] = value
 
     # Packed, since records of a plugin can only be unpacked once `start` has loaded it.
-    ended = watch(take, (trial.start, pickle.dumps(replace(trial, start=None)), tuple(tries)), limit, hear)
-    if "failed" in said:
-        raise UserError(said["failed"])
-    over = ended.over or "over" in said
-    if over and "built" not in said:
+    ended = watch(take, (trial.start, pickle.dumps(replace(trial, start=None)), tuple(tries)), limit, receive)
+    if "failed" in messages:
+        raise UserError(messages["failed"])
+    over = ended.over or "over" in messages
+    if over and "built" not in messages:
         raise UserError(
             f"The net and its optimizer alone take more than the memory that is left{_gigabytes(limit)}. Choose a "
             f"smaller hparam set, or optimizer=adafactor with --hparams."
         )
     if not over and len(fits) < len(tries):
         raise UserError(
-            f"The process that tried a step of {tries[len(fits)][0]} ended with {ended.code}, without a word."
+            f"The process that tried a step of {tries[len(fits)][0]} ended with code {ended.code} and no message."
         )
     return fits, over
 
@@ -116,7 +116,7 @@ def _in_a_process(
 def take(
     send: Callable[[Any], None], start: Callable[[], object] | None, packed: bytes, tries: Sequence[tuple[str, int]]
 ) -> None:
-    """In a process of its own: take a step of each (problem, batch size), and send how it went."""
+    """Take a step of each (problem, batch size) and send the results; runs in a process of its own."""
     try:
         if start is not None:
             start()

@@ -1,9 +1,8 @@
-"""A run that begins with the weights of another one: what fits is taken, the rest begins anew, and both are listed."""
+"""Warm start: initialise a run from the weights of another one; what fits is taken, and what does not is listed."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,16 +11,14 @@ from t2t_mm.errors import UserError
 from t2t_mm.models.net import Net
 from t2t_mm.train import checkpoint
 from t2t_mm.train.optim.optimizer import Optimizer, unit_of
-
-if TYPE_CHECKING:
-    from t2t_mm.train.trainer import Trainer
+from t2t_mm.train.train_state import TrainState
 
 NAMED = 8  # weights of a kind that are named
 
 
 @dataclass(frozen=True)
 class WarmStart:
-    """What a net took from a checkpoint."""
+    """The weights that a net took from a checkpoint, and those that it did not take."""
 
     taken: list[str]  # weights, by path
     resized: list[str]  # of another shape there, and adapted: tables of positions
@@ -32,9 +29,9 @@ class WarmStart:
     numbers: int  # taken
 
     def lines(self, source: Path) -> list[str]:
-        """What was and what was not taken, to be said."""
+        """Return the report: what was taken from `source`, and what was not."""
         count = len(self.taken) + len(self.resized)
-        yielded = [f"Weights from {source}: {count} of {count + len(self.fresh)} taken ({self.numbers:,} numbers)."]
+        lines = [f"Weights from {source}: {count} of {count + len(self.fresh)} taken ({self.numbers:,} numbers)."]
         shapes = [f"{path} {shapes}" for path, shapes in self.misshapen.items()]
         for what, paths in (
             ("taken and resized", self.resized),
@@ -44,22 +41,22 @@ class WarmStart:
             ("there and not here", _parts(self.left)),
         ):
             if paths:
-                yielded.append(f"  {what}: {_some(paths)}.")
-        return yielded
+                lines.append(f"  {what}: {_some(paths)}.")
+        return lines
 
     @property
     def fresh(self) -> list[str]:
-        """The weights that begin anew."""
+        """The weights that keep their initial values."""
         return [*self.misshapen, *self.other_vocabulary, *self.absent]
 
 
-def begin_warm(trainer: "Trainer", source: Path, files: Mapping[str, str], report: Callable[[str], None]) -> None:
-    """Give a run that has no checkpoint yet the weights that fit of another one; `report` is told which.
+def begin_warm(state: TrainState, source: Path, files: Mapping[str, str], report: Callable[[str], None]) -> None:
+    """Give a run without a checkpoint the weights of another run that fit; `report` gets a line for each kind.
 
-    Nets of words or classes whose file is another one there than in `files` (fingerprints) begin anew. Raises UserError
-    when `source` holds no checkpoint, or nothing of it fits.
+    Nets of words or classes whose file has another fingerprint there than in `files` keep their initial values. Raises
+    UserError when `source` holds no checkpoint, or when nothing in it fits.
     """
-    if trainer.began:
+    if state.began:
         report("The run goes on from its own checkpoint; --warm_start_from is for a new one.")
         return
     path, tensors = read(source)
@@ -70,22 +67,22 @@ def begin_warm(trainer: "Trainer", source: Path, files: Mapping[str, str], repor
         report(f"There is no {run_directory.CONFIG} beside {path}: whether its vocabularies are these is not checked.")
     others = {
         problem.codecs[name].port.key
-        for problem in trainer.problems.values()
+        for problem in state.problems.values()
         for name, feature in problem.problem.features().items()
         if any(file in there and there[file] != files.get(file) for file in feature.files())
     }
-    for line in warm_start(trainer.net, trainer.optimizer, tensors, others).lines(path):
+    for line in warm_start(state.net, state.optimizer, tensors, others).lines(path):
         report(line)
 
 
 def warm_start(
     net: Net, optimizer: Optimizer, tensors: Mapping[str, np.ndarray], other_nets: Iterable[str] = ()
 ) -> WarmStart:
-    """Give `net` those weights of a checkpoint that it has in the same shape, or can adapt; slots begin anew.
+    """Give `net` the weights of a checkpoint that have the same shape or can be adapted; optimizer slots are reset.
 
     Args:
-        tensors: as read from the checkpoint; where averages were kept, they are taken.
-        other_nets: modality nets ("text_subwords") that stand for other words or classes there; theirs are not taken.
+        tensors: as read from the checkpoint; averaged weights are taken where they were kept.
+        other_nets: modality nets ("text_subwords") with other words or classes there; theirs are not taken.
 
     Raises UserError when nothing fits.
     """
@@ -120,9 +117,9 @@ def warm_start(
 
 
 def read(source: Path) -> tuple[Path, dict[str, np.ndarray]]:
-    """The checkpoint that `source` names (a file, with or without its suffix, or a run, of which it is the newest).
+    """Return the checkpoint that `source` names, with its arrays: a file, with or without suffix, or a run's newest.
 
-    Raises UserError when there is none, or it is broken.
+    Raises UserError when there is none, or when it is broken.
     """
     path: Path | None = source
     if source.is_dir():
@@ -135,7 +132,7 @@ def read(source: Path) -> tuple[Path, dict[str, np.ndarray]]:
 
 
 def _parts(paths: Iterable[str]) -> list[str]:
-    """The nets that weights belong to, and how many of theirs."""
+    """Return the nets that the weights at `paths` belong to, each with its number of weights."""
     units: dict[str, int] = {}
     for path in paths:
         units[unit_of(path)] = units.get(unit_of(path), 0) + 1

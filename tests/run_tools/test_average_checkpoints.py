@@ -90,7 +90,5 @@ def test_existing_files_and_names_of_a_runs_checkpoints_are_not_written_to(run, 
 
 def test_training_does_not_continue_from_a_mean(run):
     path = average(choose_checkpoints(run, (), 3), run / "model.ckpt-9.safetensors")
-    with pytest.raises(
-        UserError, match="ckpt-9.safetensors holds weights alone, and nothing that training could go on"
-    ):
+    with pytest.raises(UserError, match="ckpt-9.safetensors holds only weights, so that training cannot continue"):
         checkpoint.check_goes_on(path, checkpoint.load(path)[1])

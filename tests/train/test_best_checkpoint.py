@@ -43,7 +43,7 @@ def test_a_score_is_a_weighted_mean(text, score):
         ("ende/acuracy", "No metric of the problem is named 'acuracy'. Did you mean 'accuracy'"),
         ("ende/accuracy_top5", "named 'accuracy_top5'"),
         ("ende/accuracy:much", "write problem/metric:weight"),
-        ("ende/accuracy:0", "the weight a number but 0"),
+        ("ende/accuracy:0", "the weight a number other than 0"),
         (" ", "names no metric"),
     ],
 )

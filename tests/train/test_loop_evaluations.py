@@ -61,7 +61,7 @@ def test_the_best_checkpoint_is_kept_and_a_run_that_gets_no_better_ends(trainer,
     run = trainer(tmp_path, train_steps=20, **fields)
     monkeypatch.setattr(type(run.best.aim), "score", lambda self, results: next(scores))
     outcome = run.train_and_evaluate()
-    assert run.step == 8 and not outcome.stop.asked
+    assert run.step == 8 and not outcome.stop.requested
     assert checkpoint.steps(tmp_path) == [8]
     kept = checkpoint.steps(tmp_path / "best")
     assert kept == [8]  # of the evaluation at the end, which scores 0.9

@@ -42,10 +42,8 @@ def test_the_lock_dies_with_its_process(tmp_path, holder):
         pass
 
 
-def test_one_process_may_hold_it_several_times_over(tmp_path):
+def test_the_lock_is_held_within_the_context_and_no_longer(tmp_path):
     with run_lock(tmp_path / "run"):
-        with run_lock(tmp_path / "run"):
-            pass
         with open(tmp_path / "run" / "lock") as other, pytest.raises(BlockingIOError):
             fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)  # still held
     with open(tmp_path / "run" / "lock") as other:

@@ -22,9 +22,9 @@ def received():
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_the_first_signal_is_noted_and_sets_the_exit_code(received, number, code):
     with stoppable() as stop:
-        assert (stop.asked, stop.exit_code) == (False, 0)
+        assert (stop.requested, stop.exit_code) == (False, 0)
         os.kill(os.getpid(), number)
-        assert (stop.asked, stop.exit_code) == (True, code)
+        assert (stop.requested, stop.exit_code) == (True, code)
     assert received == []
 
 
@@ -51,7 +51,7 @@ def test_outside_the_main_thread_nothing_is_changed(received):
 
     def work():
         with stoppable() as stop:
-            seen.append((stop.asked, signal.getsignal(signal.SIGTERM)))
+            seen.append((stop.requested, signal.getsignal(signal.SIGTERM)))
 
     before = signal.getsignal(signal.SIGTERM)
     thread = threading.Thread(target=work)

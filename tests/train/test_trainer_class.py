@@ -92,7 +92,7 @@ def everything(run):
 def test_a_run_that_goes_on_from_a_checkpoint_ends_as_one_left_alone(trainer, tmp_path):
     hparams = HPARAMS.override("problem_choice=adaptive,problem_floor=0.1,attention=False")
     alone = trainer("capitals first", tmp_path / "alone", hparams=hparams, save_checkpoints_steps=4)
-    assert not alone.train().stop.asked
+    assert not alone.train().stop.requested
     (tmp_path / "resumed").mkdir()
     shutil.copy(checkpoint.path_of(tmp_path / "alone", 4), tmp_path / "resumed")
     resumed = trainer("capitals first", tmp_path / "resumed", hparams=hparams)
@@ -113,7 +113,7 @@ def test_a_signal_saves_the_step_under_way_and_a_loss_that_is_not_finite_moves_n
     run = trainer("first", tmp_path)
     monkeypatch.setattr(run.mixer, "observe", lambda name, nats: run.step == 2 and os.kill(os.getpid(), signal.SIGTERM))
     stop = run.train().stop
-    assert stop.asked and stop.exit_code == 143
+    assert stop.requested and stop.exit_code == 143
     assert run.step == 2
     assert checkpoint.steps(tmp_path) == [2]
     tensors, state = checkpoint.load(checkpoint.path_of(tmp_path, 2))
@@ -219,9 +219,7 @@ def test_a_checkpoint_of_another_seed_or_other_problems_is_refused(trainer, fini
 def test_a_mean_of_checkpoints_is_no_checkpoint_to_go_on_from(trainer, tmp_path):
     weights = trainer("first", tmp_path).net.tensors()
     checkpoint.write(checkpoint.path_of(tmp_path, 9), weights, {"averaged": []})
-    with pytest.raises(
-        UserError, match=r"ckpt-9\.safetensors holds weights alone, and nothing that training could go on"
-    ):
+    with pytest.raises(UserError, match=r"ckpt-9\.safetensors holds only weights, so that training cannot continue"):
         trainer("first", tmp_path)
 
 

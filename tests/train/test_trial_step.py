@@ -90,7 +90,7 @@ def test_a_net_that_does_not_fit_without_a_batch_is_refused():
 
 
 def test_a_process_that_ends_otherwise_is_no_want_of_memory():
-    with pytest.raises(UserError, match="The process that tried a step of b ended with -11, without a word."):
+    with pytest.raises(UserError, match="The process that tried a step of b ended with code -11 and no message."):
         try_out(trial("a", "b"), GB, Machine({"a": 9999, "b": 0}, code=-11))
 
 
