@@ -167,7 +167,7 @@ _NAMES = (
     ("train.schedule", "Run=ScheduleContext"),
     ("train.step", "Stepped=StepResult"),
     ("train.step_apart", "ApartCompiler=ProblemPerWorkerCompiler"),
-    ("train.step_side_by_side", "SideBySideCompiler=ParallelMicrobatchCompiler"),
+    ("train.step_side_by_side", "SideBySideCompiler=gradients_in_parallel"),
     (
         "train.stepping",
         "Stepping=Progress Taken=train.step.step_record.StepRecord NotFinite=train.step.step_record.NotFinite",

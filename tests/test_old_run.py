@@ -57,8 +57,11 @@ def test_an_old_run_opens_with_its_weights_and_its_settings(old_run):
     tensors, _ = checkpoint.load(OLD / "model.ckpt-4.safetensors")
     weights = opened.decoder.net.tensors()
     assert all(np.array_equal(weights[name], tensors[name]) for name in weights)
-    assert opened.config.hparams_set == "multimodel_tiny" and opened.config.hparams.body.dropout == 0.1
-    assert list(opened.config.problems) == ["image_shapes", "parsing_grammar"] and opened.config.train_steps == 4
+    assert opened.config.run_config.hparams_set == "multimodel_tiny" and opened.config.hparams.body.dropout == 0.1
+    assert (
+        list(opened.config.problems) == ["image_shapes", "parsing_grammar"]
+        and opened.config.run_config.train_steps == 4
+    )
 
 
 def test_checkpoints_of_an_old_run_are_averaged(old_run, capsys):
@@ -74,7 +77,7 @@ def test_checkpoints_of_an_old_run_are_averaged(old_run, capsys):
 
 def test_an_old_run_is_compared_with_another(old_run, capsys):
     assert diff_runs.main([str(OLD), str(old_run)]) == 0
-    assert "Settings are the same." in capsys.readouterr().out
+    assert "Settings are equal." in capsys.readouterr().out
     tensors, state = checkpoint.load(old_run / "model.ckpt-4.safetensors")
     name = "net/text_builtin/score/rows"
     checkpoint.save(old_run, 4, tensors | {name: tensors[name] + 1}, state, keep=0)

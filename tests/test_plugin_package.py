@@ -22,7 +22,7 @@ def test_the_names_of_a_plugin_are_listed_without_loading_keras(command):
     answer, _, modules = command("-c", listing).stdout.partition("MODULES")
     catalogue = json.loads(answer)
     assert catalogue["problems"]["say_readings"]["summary"] == "Readings of a gauge to words: low, middle or high."
-    assert catalogue["modalities"]["series"]["summary"].startswith("Numbers in:")
+    assert catalogue["modalities"]["series"]["summary"].startswith("Input net of numbers:")
     assert catalogue["hparams_sets"]["gauge_tiny"]["defined_in"] == "t2t_mm_example_plugin.hparams:gauge_tiny"
     assert "keras" not in modules.split()
 

@@ -1,4 +1,3 @@
-import argparse
 import errno
 import os
 import subprocess
@@ -8,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import t2t_mm
-from t2t_mm.bin.command import Parser, boolean, hushed, run_command
+from t2t_mm.bin.command import hushed, run_command
 from t2t_mm.errors import UserError
 
 
@@ -82,17 +81,3 @@ def test_hushed_discards_what_is_printed_past_python_and_only_inside(capfd):
         os.write(2, b"a greeting")
     os.write(2, b"an answer")
     assert capfd.readouterr().err == "an answer"
-
-
-def test_a_parser_gives_the_flags_that_set_options():
-    parser = Parser("prog", "does", "prog")
-    add = parser.group("what")
-    add("--name", "--other_name")
-    add("--much", type=int, default=3)
-    add("--each", action="append", default=[])
-    add("--sure", type=boolean, default=False)
-    add("--nosure", dest="sure", action="store_false", help=argparse.SUPPRESS)
-    options = {"name": "a b", "much": 3, "each": ["x", "y=1"], "sure": True, "another": 1}
-    flags = parser.flags_for(options)
-    assert flags == ["--name=a b", "--each=x", "--each=y=1", "--sure=True"]
-    assert vars(parser.parse_args(flags)) == {"name": "a b", "much": 3, "each": ["x", "y=1"], "sure": True}

@@ -32,7 +32,12 @@ def test_lines_that_name_images_are_answered_in_order_and_bad_ones_leave_an_empt
     errors = capsys.readouterr().err.splitlines()
     assert code == 1
     assert errors[-1] == "t2t-mm-decoder: 4 of 9 lines could not be decoded; their answers are empty lines."
-    for number, reason in ((3, "missing.png can't be read"), (4, "nothing"), (5, "no picture"), (9, "not UTF-8")):
+    for number, reason in (
+        (3, "missing.png can't be read"),
+        (4, "The input is empty"),
+        (5, "not a readable image"),
+        (9, "not UTF-8"),
+    ):
         begins = f"t2t-mm-decoder: line {number}: "
         assert [line for line in errors if line.startswith(begins) and reason in line], reason
     assert [path.name for path in out.parent.iterdir()] == ["out.txt"]

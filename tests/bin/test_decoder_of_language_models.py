@@ -83,7 +83,7 @@ def test_typed_lines_are_continued_with_their_last_blank(run, capsys, monkeypatc
     )
     printed = capsys.readouterr()
     assert printed.out.splitlines()[:2] == ["abcd", "def ab"] and len(printed.out.splitlines()) == 3
-    assert "Its character 1, 'x', is none" in printed.err
+    assert "Its character 1, 'x', is not one" in printed.err
 
 
 def test_the_evaluation_gives_bits_per_character(run, capsys):

@@ -17,7 +17,7 @@ class Knowing:
     def __init__(self, answers):
         self.answers, self.evaluated = answers, []
 
-    def judge(self, batch, metrics):
+    def evaluate_batch(self, batch, metrics):
         self.evaluated.append((batch.ids, list(metrics)))
         inputs, targets = batch.arrays["inputs"], batch.arrays["targets"]["class"]
         rows = []

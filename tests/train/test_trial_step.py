@@ -81,7 +81,7 @@ def test_where_no_batch_size_fits_it_is_said_what_else_may_help():
     machine = Machine({"a": 0})
     tried = try_out(trial("a", batch_size=2), None, machine)
     assert machine.tries == [[("a", 2)], [("a", 1)]] and tried == [TrialResult("a", 2, None)]
-    assert "One example of a is too much" in _faults_of_steps(tried, None)[-1]
+    assert "One example of a does not fit" in _faults_of_steps(tried, None)[-1]
 
 
 def test_a_net_that_does_not_fit_without_a_batch_is_refused():

@@ -87,7 +87,7 @@ def test_workers_that_differ_from_the_chief_are_named_on_all():
 
 def test_one_process_is_its_own_chief():
     assert ALONE.chief and ALONE.replicas.count == 1
-    assert ALONE.any(True, False) == [True, False] and ALONE.from_chief(3.0) == 3.0
+    assert ALONE.any_worker(True, False) == [True, False] and ALONE.broadcast_from_chief(3.0) == 3.0
 
 
 class StopElsewhere(Alone):

@@ -85,7 +85,7 @@ def test_an_audio_clip_is_shown_as_a_spectrogram_whatever_the_net_reads(form, tm
     codec = Audio(form).open(tmp_path)
     samples = (np.sin(np.arange(RATE // 2) * 0.3) * 9000).astype(np.int16)
     shown = view(codec, codec.store(AudioClip(samples, RATE)), HPARAMS)
-    assert isinstance(shown, AudioView) and shown.words == "a sound of 0.5 s"
+    assert isinstance(shown, AudioView) and shown.words == "an audio clip of 0.5 s"
     assert shown.image().width >= MAP_WIDTH
     spectral = Audio("spectral").open(tmp_path)
     mel_TF = spectral.load(spectral.store(AudioClip(samples, RATE)), HPARAMS, None)
