@@ -148,6 +148,7 @@ _NAMES = (
     ("train.compiler", "Compiler=StepCompiler"),
     ("train.display", "Progress=ProgressState"),
     ("train.estimator", "Estimator=Trainer Habits=run_config.RunConfig"),
+    ("train.exhibits.exhibit", "exhibit=problem_summaries"),
     ("train.exhibits.look", "Looker=ActivationReader Work=ExpertShares Written=GreedyOutput"),
     ("train.exhibits.source_views", "Picture=ImageView Sound=AudioView"),
     ("train.first_use", "FirstUses=NewShapes NotedJudge=GuardedEvaluator Use=FirstUse"),

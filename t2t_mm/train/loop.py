@@ -23,7 +23,7 @@ from t2t_mm.train.progress import Progress
 from t2t_mm.train.run_lock import run_lock
 from t2t_mm.train.signals import Stop, Stopped, stoppable
 from t2t_mm.train.step.step_record import NotFinite
-from t2t_mm.train.summaries.problem_summary import exhibit
+from t2t_mm.train.summaries.problem_summary import problem_summaries
 from t2t_mm.train.train_state import TrainState
 
 
@@ -279,7 +279,7 @@ class Loop:
                 for name, ready in state.problems.items():
                     if self.stop.requested:
                         break
-                    self.log.exhibit(step, name, exhibit(state.activations, ready, fixed_example(ready)))
+                    self.log.summaries(step, name, problem_summaries(state.activations, ready, fixed_example(ready)))
 
     def _keep_if_best(self, results: Sequence[Result]) -> None:
         best, step = self.state.best, self.progress.step

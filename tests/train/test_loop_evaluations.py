@@ -42,7 +42,7 @@ def test_a_fault_of_what_an_evaluation_shows_leaves_a_saved_run(trainer, tmp_pat
     def fails(*given):
         raise ValueError("nothing to draw")
 
-    monkeypatch.setattr(loop, "exhibit", fails)
+    monkeypatch.setattr(loop, "problem_summaries", fails)
     run = trainer(tmp_path, train_steps=4, local_eval_frequency=3, summaries=True)
     with pytest.raises(ValueError, match="nothing to draw"):
         run.train_and_evaluate()

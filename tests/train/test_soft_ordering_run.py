@@ -18,7 +18,7 @@ if keras.backend.backend() != "tensorflow":
     pytest.skip("TensorFlow trains", allow_module_level=True)
 from t2t_mm.evaluation.fixed_example import fixed_example
 from t2t_mm.train.summaries.activations import ActivationReader
-from t2t_mm.train.summaries.problem_summary import exhibit
+from t2t_mm.train.summaries.problem_summary import problem_summaries
 from t2t_mm.train.trainer import Trainer
 
 pytestmark = pytest.mark.slow
@@ -92,6 +92,6 @@ def test_a_row_is_answered_with_its_class(trained):
 
 def test_the_picture_of_the_ordering_is_shown(trained, tables):
     ready = tables["sign"]
-    shown = exhibit(ActivationReader(trained.net, HPARAMS.data), ready, fixed_example(ready))
-    assert "ordering-sign/scalings" in shown.pictures
+    shown = problem_summaries(ActivationReader(trained.net, HPARAMS.data), ready, fixed_example(ready))
+    assert "ordering-sign/scalings" in shown.images
     assert "a=" in dict(shown.texts["examples-sign/card"])["input"]

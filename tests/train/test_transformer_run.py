@@ -69,7 +69,7 @@ def test_too_few_positions_for_the_data_are_refused_before_the_first_step(letter
         trainer(letters, tmp_path, ["capitals"], hparams)
 
 
-def test_a_joint_step_on_text_and_on_pictures_moves_what_each_uses():
+def test_a_joint_step_on_text_and_on_images_moves_what_each_uses():
     words, classes = Port("text", "text_words", 9), Port("label", "label_x", 3)
     problems = {
         "translate": Signature(words, words, "to-german"),

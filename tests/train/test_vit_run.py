@@ -1,4 +1,4 @@
-"""A Vision Transformer from records to answers: two problems jointly, evaluated, decoded, and on larger pictures."""
+"""A Vision Transformer from records to answers: two problems jointly, evaluated, decoded, and on larger images."""
 
 import io
 
@@ -91,7 +91,7 @@ def run(squares, tmp_path_factory):
     return trained, trained.train_and_evaluate().results
 
 
-def test_two_problems_of_pictures_are_learnt_jointly(run):
+def test_two_problems_of_images_are_learnt_jointly(run):
     where, how_bright = run[1]
     assert where.metrics["accuracy"] == 1 and how_bright.metrics["accuracy"] == 1
 

@@ -16,7 +16,7 @@ from t2t_mm.problem import DEV, TRAIN, Example, Source
 
 YEARS = (2017, 2014)  # the first complete one is read
 PARTS = {TRAIN: "train", DEV: "val"}
-PICTURE = {"id": int, "file_name": str}  # the fields of an entry that are read, and their types
+IMAGE = {"id": int, "file_name": str}  # the fields of an entry that are read, and their types
 CAPTION = {"image_id": int, "caption": str}
 
 
@@ -106,7 +106,7 @@ def _names(path: Path, content: Any) -> dict[int, str]:
     """Return the file name of each image by its id. Raises UserError if an id has two files or a file has two ids."""
     names: dict[int, str] = {}
     ids: dict[str, int] = {}
-    for entry in _entries(path, content, "images", PICTURE):
+    for entry in _entries(path, content, "images", IMAGE):
         image, name = entry["id"], entry["file_name"]
         if image in names:
             raise UserError(f"{path}: 'images' lists {image} twice, as {names[image]} and as {name}. Remove either.")

@@ -120,7 +120,7 @@ class TrainingLog:
         scalars = {f"metrics-{name}/{metric}": value for name, m in results.items() for metric, value in m.items()}
         self._write_events(step, Summaries(scalars))
 
-    def exhibit(self, step: int, problem: str, shown: Summaries) -> None:
+    def summaries(self, step: int, problem: str, shown: Summaries) -> None:
         """Log the texts, scalars and images of a problem after `step`."""
         texts = {tag: [list(row) for row in rows] for tag, rows in shown.texts.items()}
         self._write_line(

@@ -1,7 +1,7 @@
-"""Parts of a net as inner functions of TensorFlow's, each traced once for all kinds of problem that go through it.
+"""Graphs of parts of a net that several kinds of problem share: inner functions of TensorFlow, each traced once.
 
-Tracing is the hidden cost of a joint run: a text, a picture and a sound meet in one encoder, and its graph and that of
-its gradient are the same for all three.
+Tracing takes seconds, and a joint run has many kinds of problem. A text, an image and an audio clip all go through the
+same encoder, so its graph and the graph of its gradient are the same for all three.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,13 +16,13 @@ SEED = tf.TensorSpec([], "uint32")
 
 
 class SharedGraphs:
-    """The `inner` of a Forward: calls parts whose axes but the last are left open, so that all shapes share a trace."""
+    """The `inner` of a Forward: calls parts by graphs in which all axes but the last are open, shared by all shapes."""
 
     def __init__(self) -> None:
         self._traced: dict[Any, Callable[..., Any]] = {}
 
     def __call__(self, part: Callable[..., Any], tensors: Sequence[Any], forward: Forward) -> Any:
-        # What is looked at, and what replicas tell each other, stands in the step itself.
+        # Watched values, and sums over replicas, must be part of the step itself.
         if tf.executing_eagerly() or forward.watched is not None or forward.replicas.count > 1:
             return part(*tensors, forward)
         specs = tuple(tf.TensorSpec([None] * (x.shape.rank - 1) + _last(x), x.dtype) for x in tensors)
@@ -49,7 +49,9 @@ def _trace(part: Any, specs: Sequence[tf.TensorSpec], forward: Forward) -> Calla
         with keras.name_scope(scope):
             value = part(*tensors, within)
         if within.moved:
-            raise ValueError(f"{scope}: a part that is traced once moves no weights; received {sorted(within.moved)}")
+            raise ValueError(
+                f"{scope}: a shared graph must move no weights; received {sorted(within.moved)}"
+            )
         return value, within.penalties, within.reports
 
     return run

@@ -29,7 +29,7 @@ class Summaries:
 
     scalars: dict[str, float] = field(default_factory=dict)
     texts: dict[str, list[tuple[str, str]]] = field(default_factory=dict)  # tables: rows of (label, text)
-    pictures: dict[str, Image.Image] = field(default_factory=dict)
+    images: dict[str, Image.Image] = field(default_factory=dict)
 
 
 class EventFile:
@@ -47,7 +47,7 @@ class EventFile:
         """Log `shown` at `step`."""
         values = [Summary.Value(tag=tag, simple_value=value) for tag, value in shown.scalars.items()]
         values += [_text(tag, rows) for tag, rows in shown.texts.items()]
-        values += [_image(tag, image) for tag, image in shown.pictures.items()]
+        values += [_image(tag, image) for tag, image in shown.images.items()]
         self._write(Event(wall_time=time.time(), step=step, summary=Summary(value=values)))
         self._file.flush()
 

@@ -27,7 +27,7 @@ CLASSES = 5  # likeliest classes that are named
 CUT = " ..."  # after an output without an end symbol
 
 
-def exhibit(reader: ActivationReader, ready: GeneratedProblem, example: FixedExample) -> Summaries:
+def problem_summaries(reader: ActivationReader, ready: GeneratedProblem, example: FixedExample) -> Summaries:
     """Return all summaries of a problem, computed with the current weights."""
     shown = Summaries()
     name, target = ready.name, ready.codecs["targets"]
@@ -37,27 +37,27 @@ def exhibit(reader: ActivationReader, ready: GeneratedProblem, example: FixedExa
         source, value = view(codec, stored, reader.hparams), codec.value(stored)
         card.append(("input", source.words))
         if (image := source.image()) is not None:
-            shown.pictures[f"examples-{name}/input"] = image
+            shown.images[f"examples-{name}/input"] = image
     if reader.generates(ready):
         output = reader.greedy_output(ready, example)
         card.append(("output", target.show(output.ids_T, value) + ("" if output.complete else CUT)))
         if source is not None:
             maps = attention_maps(source, target, output)
-            shown.pictures.update({f"examples-{name}/{kind}": drawn for kind, drawn in maps.items()})
+            shown.images.update({f"examples-{name}/{kind}": drawn for kind, drawn in maps.items()})
     else:
         windows = example.windows(ready.codecs, reader.hparams)
         probabilities = [reader.probabilities(ready, window) for window in windows]
         card.append(("output", likeliest(target, probabilities, value, reader.hparams)))
         for share_JK in reader.ordering(ready, windows[0]).values():
             title = f"{name}: how much of each layer goes in at each depth"
-            shown.pictures[f"ordering-{name}/scalings"] = ordering(share_JK, title)
+            shown.images[f"ordering-{name}/scalings"] = ordering(share_JK, title)
     card += [("right", text) for text in right_answers(target, example.stored["targets"], value)]
     shown.texts[f"examples-{name}/card"] = card
     shares = reader.expert_shares(ready)
     if shares.load:
-        shown.pictures[f"experts-{name}/load"] = bars(shares.load, f"{name}: load, how often each expert is chosen")
+        shown.images[f"experts-{name}/load"] = bars(shares.load, f"{name}: load, how often each expert is chosen")
         title = f"{name}: importance, each expert's share of the gate values"
-        shown.pictures[f"experts-{name}/importance"] = bars(shares.importance, title)
+        shown.images[f"experts-{name}/importance"] = bars(shares.importance, title)
     for layer, share_E in shares.importance.items():
         shown.scalars[f"experts-{name}/{layer}/importance_variation"] = variation(share_E)
     for layer, share_E in shares.load.items():

@@ -260,7 +260,7 @@ print([name for name in ("tensorflow", "keras") if name in sys.modules])
 def test_summaries_of_a_problem_are_in_the_log_without_images_and_in_tensorboard_with_them(tmp_path):
     rows = [("input", "ein Haus"), ("output", "a house")]
     with open_log(tmp_path) as log:
-        log.exhibit(7, "first", Summaries({"load": 0.5}, {"card": rows}, {"map": Image.new("RGB", (3, 2))}))
+        log.summaries(7, "first", Summaries({"load": 0.5}, {"card": rows}, {"map": Image.new("RGB", (3, 2))}))
     [line] = lines(tmp_path, "exhibit")
     assert (line["step"], line["problem"], line["scalars"]) == (7, "first", {"load": 0.5})
     assert line["texts"] == {"card": [list(row) for row in rows]}

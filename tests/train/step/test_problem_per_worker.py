@@ -111,7 +111,7 @@ def test_weights_move_by_the_mean_of_the_workers_gradients_and_others_not_at_all
             still.append(name)
     assert "net/commands/to-french" in still
     counts = {name: value.item() for name, value in after.items() if name.startswith("steps/")}
-    # there are no pictures, and a class is found without a command
+    # there are no images, and a class is found without a command
     idle = {"steps/commands/to-french", "steps/commands/to-label", "steps/label_size/grid"}
     assert {name for name, count in counts.items() if count == 0} == idle and set(counts.values()) == {0, 1}
 

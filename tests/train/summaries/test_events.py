@@ -38,7 +38,7 @@ def test_a_table_of_text_comes_back_for_the_text_plugin(read_back):
 def test_images_come_back_as_pngs_of_their_size_and_colours(read_back):
     image = Image.new("RGB", (30, 20), (10, 20, 30))
     image.putpixel((4, 5), (200, 0, 0))
-    [event] = read_back(Summaries(pictures={"a": image, "b": image.quantize(4)})).Images("a")
+    [event] = read_back(Summaries(images={"a": image, "b": image.quantize(4)})).Images("a")
     assert (event.step, event.width, event.height) == (7, 30, 20)
     decoded = Image.open(io.BytesIO(event.encoded_image_string))
     assert decoded.format == "PNG"

@@ -20,7 +20,7 @@ from t2t_mm.models.net import Net
 from t2t_mm.problem import DEV, TRAIN, Example, Problem, Source
 from t2t_mm.registry import HPARAM_SETS
 from t2t_mm.train.summaries.activations import ActivationReader
-from t2t_mm.train.summaries.problem_summary import exhibit, likeliest
+from t2t_mm.train.summaries.problem_summary import likeliest, problem_summaries
 
 HPARAMS = HPARAM_SETS["multimodel_demo"]().override(
     "hidden_size=8,encoder_blocks=1,mixer_blocks=0,decoder_blocks=1,experts=4,expert_size=6,attention_heads=2,"
@@ -95,12 +95,12 @@ def show(ready, scrambled):
         net.build()
         return ActivationReader(scrambled(net), hparams.data)
 
-    return lambda name, changes="": exhibit(reader(name, changes), ready[name], fixed_example(ready[name]))
+    return lambda name, changes="": problem_summaries(reader(name, changes), ready[name], fixed_example(ready[name]))
 
 
 def test_a_text_problem_has_a_card_two_attention_images_and_loads_of_experts(show, ready):
     shown = show("capitals")
-    assert sorted(shown.pictures) == [
+    assert sorted(shown.images) == [
         "examples-capitals/attention",
         "examples-capitals/attention_by_layer",
         "experts-capitals/importance",
@@ -122,7 +122,7 @@ def test_a_text_problem_has_a_card_two_attention_images_and_loads_of_experts(sho
 
 def test_a_problem_of_classes_has_their_probabilities_and_no_attention(show):
     shown = show("first")
-    assert list(shown.pictures) == ["experts-first/load", "experts-first/importance"]
+    assert list(shown.images) == ["experts-first/load", "experts-first/importance"]
     [output] = [text for what, text in shown.texts["examples-first/card"] if what == "output"]
     shares = {part.split()[0]: float(part.split()[1].rstrip("%")) for part in output.split(", ")}
     assert sorted(shares) == list("abcd")
@@ -133,39 +133,39 @@ def test_a_problem_of_classes_has_their_probabilities_and_no_attention(show):
 @pytest.mark.slow
 def test_an_image_is_shown_with_every_reference(show, ready):
     shown = show("captions")
-    colours = np.asarray(shown.pictures["examples-captions/input"])
+    colours = np.asarray(shown.images["examples-captions/input"])
     number = int(fixed_example(ready["captions"]).id.removeprefix("dev/"))
     assert colours.shape == (224, 224, 3) and (colours == (40 * number, 200, 0)).all()
     card = shown.texts["examples-captions/card"]
     assert [text for what, text in card if what == "right"] == ["a green field", "grass", "a meadow"]
     assert ("input", "an image of 32x32x3") in card
-    assert {"examples-captions/attention", "examples-captions/attention_by_layer"} < set(shown.pictures)
+    assert {"examples-captions/attention", "examples-captions/attention_by_layer"} < set(shown.images)
 
 
 @pytest.mark.parametrize("name", ["speech", pytest.param("waveform", marks=pytest.mark.slow)])
 def test_an_audio_clip_is_shown_with_its_spectrogram(show, name):
     shown = show(name)
-    assert {f"examples-{name}/input", f"examples-{name}/attention", f"experts-{name}/load"} < set(shown.pictures)
+    assert {f"examples-{name}/input", f"examples-{name}/attention", f"experts-{name}/load"} < set(shown.images)
     assert ("input", "an audio clip of 0.2 s") in shown.texts[f"examples-{name}/card"]
 
 
 def test_a_problem_without_inputs_has_its_output_alone(show):
     shown = show("language")
     assert [what for what, _ in shown.texts["examples-language/card"]] == ["example", "output", "right"]
-    assert list(shown.pictures) == ["experts-language/load", "experts-language/importance"]
+    assert list(shown.images) == ["experts-language/load", "experts-language/importance"]
 
 
 def test_without_attention_and_experts_there_is_the_card_alone(show):
     shown = show("capitals", "attention=False,experts=0")
     assert list(shown.texts) == ["examples-capitals/card"]
-    assert not shown.pictures and not shown.scalars
+    assert not shown.images and not shown.scalars
 
 
 def test_equal_weights_give_equal_images(show):
     one, other = show("capitals"), show("capitals")
     assert one.texts == other.texts and one.scalars == other.scalars
-    for tag, image in one.pictures.items():
-        assert image.tobytes() == other.pictures[tag].tobytes()
+    for tag, image in one.images.items():
+        assert image.tobytes() == other.images[tag].tobytes()
 
 
 def test_no_more_than_five_classes_are_named_the_likeliest_first(ready):
@@ -180,5 +180,5 @@ def test_weights_that_are_not_finite_are_shown_too(ready):
     net.build()
     for weight in net.trainable_variables:
         weight.assign(np.full(weight.shape, np.nan))
-    shown = exhibit(ActivationReader(net, HPARAMS.data), ready["capitals"], fixed_example(ready["capitals"]))
-    assert len(shown.texts) == 1 and len(shown.pictures) == 4
+    shown = problem_summaries(ActivationReader(net, HPARAMS.data), ready["capitals"], fixed_example(ready["capitals"]))
+    assert len(shown.texts) == 1 and len(shown.images) == 4
