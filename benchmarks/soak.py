@@ -155,7 +155,7 @@ def show(tried: Counter[str], kinds: dict[str, Fault], run: SoakRun, seconds: fl
     Table("Faults", ["fault", "tried"], rows).show(Console())
     print(
         f"\nprocesses: {run.starts} in {seconds:.0f} s, of which {len(run.began_at())} came to train\n"
-        f"steps taken again: {run.repeated()} at most\nleft half written: {run.partial_folder} checkpoints"
+        f"steps taken again: {run.repeated()} at most\npartial checkpoints left: {run.partial_checkpoints}"
     )
 
 

@@ -41,7 +41,7 @@ class SoakRun:
         ]
         self.interval = 1.0  # seconds between two saves, as faults should know it
         self.starts = 0
-        self.partial_folder = 0  # checkpoints that a process left so
+        self.partial_checkpoints = 0  # checkpoints that a killed process left unfinished
         self.seconds_to_save = 10.0  # from a start to its first checkpoint, the last time
         self._ends: list[int] = []  # the step that each process which trained can have come to
         self._output: list[str] = []
@@ -123,7 +123,7 @@ class SoakRun:
         if len(self.began_at()) > len(self._ends):
             saved = code == SAVED or " is saved after step " in self.output()
             self._ends.append(self.newest + (0 if saved else self.save_every - 1))
-        self.partial_folder += self.writing()
+        self.partial_checkpoints += self.writing()
         return code
 
     def repeated(self) -> int:

@@ -56,7 +56,7 @@ def test_a_check_tells_of_data_and_memory_and_writes_no_run(command, tmp_path):
     assert rows["image_shapes", "dev"][2:4] == ["450", "450"]
     step = rows["image_shapes", "inputs 64x32x32x3, targets 64"]
     assert float(step[2].removesuffix(" GB")) > 0.1 and step[-1] == "yes"
-    assert done.stdout.endswith("Nothing stands in the way of a run.\n")
+    assert done.stdout.endswith("All checks passed.\n")
     assert not (tmp_path / "run").exists()
 
     shard = tmp_path / "data" / "image_shapes" / "dev-00000-of-00001.array_record"

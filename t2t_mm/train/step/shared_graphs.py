@@ -49,9 +49,7 @@ def _trace(part: Any, specs: Sequence[tf.TensorSpec], forward: Forward) -> Calla
         with keras.name_scope(scope):
             value = part(*tensors, within)
         if within.moved:
-            raise ValueError(
-                f"{scope}: a shared graph must move no weights; received {sorted(within.moved)}"
-            )
+            raise ValueError(f"{scope}: a shared graph must move no weights; received {sorted(within.moved)}")
         return value, within.penalties, within.reports
 
     return run
