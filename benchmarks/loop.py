@@ -44,7 +44,7 @@ def main() -> None:
     inside: list[float] = []  # seconds in the compiled function, of each step
     total: list[tuple[str, float, float]] = []  # (problem, seconds since the last step, seconds of waiting)
     ends = [0.0]
-    compiled, noted = TensorFlowCompiler.train, TrainingLog.step
+    compiled, noted = TensorFlowCompiler.update, TrainingLog.step
 
     def timed(self: Any, problem: str, specs: Any) -> Any:
         program = compiled(self, problem, specs)
