@@ -173,7 +173,7 @@ def test_one_file_of_all_kinds_is_answered_in_json_with_the_reasons_of_what_fail
     written = [json.loads(line) for line in out.read_text().splitlines()]
     assert [line["line"] for line in written] == list(range(1, 9))
     assert [line.get("id") for line in written] == [None, "a", [1, 2]] + [None] * 5
-    for number, reason in ((4, "2 problems read text"), (5, "no picture"), (7, "begins like a JSON request")):
+    for number, reason in ((4, "2 problems read text"), (5, "not a readable image"), (7, "begins like a JSON request")):
         assert reason in written[number - 1]["error"] and "outputs" not in written[number - 1]
         assert f"line {number}: " in errors
     decoder = open_run(untrained_run).decoder
