@@ -78,7 +78,7 @@ def test_an_extracted_problem_has_fewer_experts_and_is_evaluated(folder, files, 
 def test_a_class_alone_has_no_decoder_until_a_problem_that_writes_is_added(folder, files, done):
     classes = ("extract", "--from=old", "--problems=image_shapes", "--data_dir=data", "--output_dir=classes")
     done(surgery, *classes, "--keep_experts", "--eval_examples=0")
-    assert config(folder, "classes")["left_out"] == ["body/decoder", "body/mixer", "label_shapes/line"]
+    assert config(folder, "classes")["run_config"]["left_out"] == ["body/decoder", "body/mixer", "label_shapes/line"]
     Image.new("RGB", (32, 32), "red").save(folder / "red.png")
     (folder / "in.txt").write_text("red.png\n")
     classes = (folder / "classes" / "classes.shapes.txt").read_text().split("\n")

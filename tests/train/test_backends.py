@@ -175,7 +175,8 @@ def test_a_kind_is_traced_once(saw):
 
 
 def test_what_holds_of_steps_and_updates_on_tensorflow_holds_on_jax():
-    files = [Path(__file__).with_name(name) for name in ("test_step.py", "test_step_options.py", "test_optimizer.py")]
+    names = ("step/test_steps.py", "step/test_steps_options.py", "optim/test_optimizer.py")
+    files = [Path(__file__).parent / name for name in names]
     held_on_jax(*files)
 
 
