@@ -1,4 +1,4 @@
-"""The modules and public names that earlier versions had elsewhere, so that an old plugin is told the new ones.
+"""The modules and public names that earlier versions had elsewhere: errors name the new ones to an old plugin.
 
 CHANGELOG.md has the same list for people.
 """

@@ -41,8 +41,8 @@ def take_step(progress: Progress, rate: Callable[[int], float], shapes: NewShape
     Args:
         progress: the place of the run; it advances by one step.
         rate: the learning rate of a step.
-        shapes: is told when a batch has a shape that is new in this process.
-        log: takes note of the step.
+        shapes: records each shape of a batch that is new in this process.
+        log: writes the metrics of the step.
 
     Raises NotFinite, CorruptRecord and OutOfMemory.
     """

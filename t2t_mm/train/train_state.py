@@ -61,7 +61,7 @@ class TrainState:
         directory.
 
         Raises UserError for a split without examples, an example that takes more positions than the body has, or a
-        checkpoint of another architecture. `report` is told of checkpoints that are broken and set aside.
+        checkpoint of another architecture. `report` gets a sentence for each broken checkpoint that is set aside.
         """
         if config.output_dir is None:
             raise UserError("RunConfig.output_dir is missing: which folder should the run use?")
